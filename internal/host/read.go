@@ -1,0 +1,100 @@
+package host
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/deminer/deminer"
+)
+
+// ReadFile reads a regular file of at most limit bytes; a larger one gives its first limit bytes and ErrTooLarge.
+func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return b, fmt.Errorf("read %q: %w", name, err)
+	}
+	if int64(len(b)) > limit {
+		return b[:limit], fmt.Errorf("read %q: %w (%d bytes)", name, ErrTooLarge, limit)
+	}
+	return b, nil
+}
+
+// Exists reports whether the name exists (a dangling link does).
+func Exists(fsys FS, name string) bool {
+	_, err := fsys.Lstat(name)
+	return err == nil
+}
+
+// Resolve follows every symbolic link of name inside the root and gives the real path. A missing last element is an
+// error; so are more than 40 links.
+func Resolve(fsys FS, name string) (string, error) {
+	done, rest := "/", strings.TrimPrefix(path.Clean("/"+name), "/")
+	for links := 0; rest != ""; {
+		elem, tail, _ := strings.Cut(rest, "/")
+		next := path.Join(done, elem)
+		a, err := fsys.Lstat(next)
+		if err != nil {
+			return "", err
+		}
+		if a.Type != deminer.Symlink {
+			done, rest = next, tail
+			continue
+		}
+		if links++; links > 40 {
+			return "", fmt.Errorf("resolve %q: %w", name, ErrLoop)
+		}
+		target, err := fsys.ReadLink(next)
+		if err != nil {
+			return "", err
+		}
+		if !strings.HasPrefix(target, "/") {
+			target = path.Join(done, target)
+		}
+		done, rest = "/", strings.TrimPrefix(path.Join(path.Clean("/"+target), tail), "/")
+	}
+	return done, nil
+}
+
+// Walk calls see for every name below root (links are not followed, mount points are not told apart) until see returns
+// false for a directory, which is then not entered. It stops at the given depth and after limit names; full reports
+// whether nothing was left out. Directories that cannot be read are given to fail.
+func Walk(fsys FS, root string, depth, limit int, see func(name string, e Entry) bool, fail func(name string, err error)) (full bool) {
+	type dir struct {
+		name string
+		deep int
+	}
+	full = true
+	for todo := []dir{{root, 0}}; len(todo) > 0; {
+		d := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		list, err := fsys.ReadDir(d.name)
+		if err != nil {
+			fail(d.name, err)
+			full = false
+			continue
+		}
+		for _, e := range list {
+			if limit--; limit < 0 {
+				return false
+			}
+			name := path.Join(d.name, e.Name)
+			enter := see(name, e)
+			if e.Type != deminer.Directory || !enter {
+				continue
+			}
+			if d.deep+1 >= depth {
+				full = false
+				continue
+			}
+			todo = append(todo, dir{name, d.deep + 1})
+		}
+	}
+	return full
+}
