@@ -1,0 +1,278 @@
+package deminer_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/deminer/deminer"
+
+// mayImport is the import table of the house: package -> our packages it may import. What is not listed fails.
+var mayImport = map[string][]string{
+	".":                      {},
+	"rules":                  {},
+	"yara":                   {},
+	"sigma":                  {},
+	"internal/host":          {"."},
+	"internal/host/hosttest": {".", "internal/host"},
+	"internal/host/live":     {".", "internal/host"},
+	"internal/host/rootfs":   {".", "internal/host"},
+	"internal/host/hands":    {".", "internal/host"},
+	"internal/pkgdb":         {".", "internal/host"},
+	"internal/accounts":      {".", "internal/host"},
+	"internal/logins":        {".", "internal/host"},
+	"internal/persist":       {".", "internal/host"},
+	"internal/match":         {".", "yara", "sigma"},
+	"internal/detect":        {".", "internal/host", "internal/match", "internal/logins"},
+	"internal/incident":      {"."},
+	"internal/plan":          {"."},
+	"internal/scan":          {".", "internal/host", "internal/persist", "internal/detect", "internal/match", "internal/incident", "internal/accounts", "internal/logins"},
+	"internal/vault":         {"."},
+	"internal/journal":       {"."},
+	"internal/remedy":        {".", "internal/host", "internal/vault", "internal/journal"},
+	"internal/show":          {"."},
+	// cmd wires everything and is the only one that may.
+	"cmd/deminer": nil,
+}
+
+// why tells the reader of a failure what the rule is for.
+var why = map[string]string{
+	".":                 "words must not depend on deeds",
+	"internal/detect":   "detectors look and say; they must not be able to act",
+	"internal/persist":  "it lists, it does not judge",
+	"internal/plan":     "a plan is thinking, not looking",
+	"internal/incident": "joining is thinking, not looking",
+	"internal/scan":     "looking must not act",
+	"internal/remedy":   "it does what is written, nothing else",
+	"internal/match":    "it is handed bytes and words",
+}
+
+// reaches says who may use what reaches outside the program.
+var reaches = map[string][]string{
+	"os":                    {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/remedy"},
+	"syscall":               {"internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal"},
+	"golang.org/x/sys/unix": {"internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault"},
+	"net/http":              {"internal/host/live", "internal/host/hands"},
+	"database/sql":          {},
+	"os/exec":               {},
+	"plugin":                {},
+	"unsafe":                {"internal/host/live", "internal/host/rootfs", "internal/host/hands"},
+}
+
+// tagged are the packages that may tell systems apart.
+var tagged = []string{"internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "cmd/deminer"}
+
+// exempt from the size limits, with the reason. Test files have no limit.
+var exempt = map[string]string{}
+
+const (
+	maxFile = 500 // lines
+	maxFunc = 70  // lines
+	maxIfc  = 6   // methods
+)
+
+type source struct {
+	dir, name string
+	file      *ast.File
+	set       *token.FileSet
+}
+
+// product parses every Go file of the product: not the lab, not test data.
+func product(t *testing.T) []source {
+	t.Helper()
+	var out []source
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (p == "lab" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && p != ".") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(p, ".go") {
+			return nil
+		}
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, p, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		out = append(out, source{path.Dir(filepath.ToSlash(p)), filepath.ToSlash(p), f, set})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 10 {
+		t.Fatalf("only %d files found: the test looks in the wrong place", len(out))
+	}
+	return out
+}
+
+func (s source) test() bool { return strings.HasSuffix(s.name, "_test.go") }
+
+func TestImports(t *testing.T) {
+	for _, s := range product(t) {
+		allowed, listed := mayImport[s.dir]
+		if !listed {
+			t.Errorf("%s: package %q is not in the import table of arch_test.go", s.name, s.dir)
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			p, _ := strconv.Unquote(imp.Path.Value)
+			if s.test() {
+				continue
+			}
+			if who, limited := reaches[p]; limited && !slices.Contains(who, s.dir) {
+				t.Errorf("%s imports %s: only %v may", s.name, p, who)
+			}
+			rel, ours := strings.CutPrefix(p, module)
+			if !ours || s.dir == "cmd/deminer" {
+				continue
+			}
+			if rel = strings.TrimPrefix(rel, "/"); rel == "" {
+				rel = "."
+			}
+			if !slices.Contains(allowed, rel) {
+				t.Errorf("%s imports %s: not allowed (%s)", s.name, rel, why[s.dir])
+			}
+		}
+	}
+}
+
+func TestBuildTags(t *testing.T) {
+	for _, s := range product(t) {
+		if slices.Contains(tagged, s.dir) || s.test() {
+			continue
+		}
+		for _, suffix := range []string{"_linux", "_windows", "_amd64", "_arm64", "_unix"} {
+			if strings.HasSuffix(s.name, suffix+".go") {
+				t.Errorf("%s: systems are told apart only in %v", s.name, tagged)
+			}
+		}
+		for _, g := range s.file.Comments {
+			for _, c := range g.List {
+				if strings.HasPrefix(c.Text, "//go:build") {
+					t.Errorf("%s: build tag outside %v", s.name, tagged)
+				}
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "GOOS" {
+				t.Errorf("%s: runtime.GOOS outside %v", s.name, tagged)
+			}
+			return true
+		})
+	}
+}
+
+func TestSizesAndInit(t *testing.T) {
+	for _, s := range product(t) {
+		if s.test() || exempt[s.name] != "" {
+			continue
+		}
+		if n := s.set.File(s.file.Pos()).LineCount(); n > maxFile {
+			t.Errorf("%s: %d lines, at most %d", s.name, n, maxFile)
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			if f.Name.Name == "init" && f.Recv == nil {
+				t.Errorf("%s: no init functions", s.name)
+			}
+			lines := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line + 1
+			if lines > maxFunc && exempt[s.name+":"+f.Name.Name] == "" {
+				t.Errorf("%s: %s has %d lines, at most %d", s.name, f.Name.Name, lines, maxFunc)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if i, ok := n.(*ast.InterfaceType); ok && len(i.Methods.List) > maxIfc {
+				t.Errorf("%s: an interface of %d methods, at most %d", s.name, len(i.Methods.List), maxIfc)
+			}
+			return true
+		})
+	}
+}
+
+func TestDocs(t *testing.T) {
+	documented := map[string]bool{}
+	for _, s := range product(t) {
+		if s.test() {
+			continue
+		}
+		documented[s.dir] = documented[s.dir] || s.file.Doc != nil
+		if s.file.Name.Name == "main" {
+			continue
+		}
+		for _, name := range undocumented(s.file) {
+			t.Errorf("%s: %s has no comment", s.name, name)
+		}
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no package comment", dir)
+		}
+	}
+}
+
+// undocumented lists the exported names of a file without a comment of their own or of their group.
+func undocumented(f *ast.File) (names []string) {
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Name.IsExported() && d.Doc == nil && exportedReceiver(d) {
+				names = append(names, d.Name.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					if spec.Name.IsExported() && d.Doc == nil && spec.Doc == nil && spec.Comment == nil {
+						names = append(names, spec.Name.Name)
+					}
+				case *ast.ValueSpec:
+					for _, n := range spec.Names {
+						if n.IsExported() && d.Doc == nil && spec.Doc == nil && spec.Comment == nil {
+							names = append(names, n.Name)
+						}
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+func exportedReceiver(d *ast.FuncDecl) bool {
+	if d.Recv == nil || len(d.Recv.List) == 0 {
+		return true
+	}
+	typ := d.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	id, ok := typ.(*ast.Ident)
+	return ok && id.IsExported()
+}
+
+// TestRulesBite proves that the walkers above see what they forbid.
+func TestRulesBite(t *testing.T) {
+	src := "package x\n\nfunc Exported() {}\n\ntype T struct{}\n\n// F has a comment.\nfunc (T) F() {}\nfunc (T) G() {}\n"
+	f, err := parser.ParseFile(token.NewFileSet(), "x.go", src, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(undocumented(f)), "[Exported T G]"; got != want {
+		t.Errorf("undocumented = %s, want %s", got, want)
+	}
+}

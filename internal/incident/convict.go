@@ -1,0 +1,140 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/deminer/deminer"
+)
+
+// identity are the edges between two names of one thing: a program and its process, a starter and what it starts.
+// Evidence on either end speaks of both.
+var identity = []string{"runs the program", "starts", "is run by", "has the same content as"}
+
+// convict grades every node: by its own evidence first, then by what it is tied to.
+func (g *graph) convict() {
+	near := g.neighbors()
+	for _, ref := range g.order {
+		g.judge(g.nodes[ref], near[ref])
+	}
+	g.spread()
+	g.linkAddresses()
+	g.spread()
+}
+
+// neighbors lists for each ref the refs that are another name of the same thing.
+func (g *graph) neighbors() map[string][]string {
+	near := map[string][]string{}
+	for _, e := range g.edges {
+		if slices.Contains(identity, e.Verb) && !g.nodes[e.From].trusted() && !g.nodes[e.To].trusted() {
+			near[e.From] = append(near[e.From], e.To)
+			near[e.To] = append(near[e.To], e.From)
+		}
+	}
+	return near
+}
+
+// judge applies the rule "one proof, or two strong signs of different classes".
+func (g *graph) judge(n *node, near []string) {
+	proof, own := g.evidence(n)
+	for _, f := range append(proof, own...) {
+		n.why = append(n.why, fmt.Sprintf("%s: %s", f.Tier, f.Title))
+	}
+	classes := classesOf(own)
+	reach := slices.Clone(classes)
+	for _, ref := range near {
+		_, strong := g.evidence(g.nodes[ref])
+		reach = append(reach, classesOf(strong)...)
+	}
+	switch {
+	case n.trusted() && !g.overrides(n, proof):
+		if len(own)+len(proof) > 0 {
+			n.grade = deminer.Suspected
+			n.why = append(n.why, "not acted on: "+provenanceOf(n).String())
+		}
+	case len(proof) > 0:
+		n.grade = deminer.Convicted
+	case len(classes) > 0 && len(unique(reach)) >= 2:
+		n.grade = deminer.Convicted
+		n.why = append(n.why, fmt.Sprintf("together: %d independent strong signs (%s)", len(unique(reach)), words(unique(reach))))
+	case len(own) > 0:
+		n.grade = deminer.Suspected
+		n.why = append(n.why, "one strong sign alone does not convict")
+	}
+}
+
+// overrides tells when a proof speaks of a thing although a package owns it unchanged: a process whose memory or
+// traffic mines (an injected or misused program), or a single line of a packaged file.
+func (g *graph) overrides(n *node, proof []deminer.Finding) bool {
+	if n.proc != nil && n.proc.Kernel {
+		return false
+	}
+	return slices.ContainsFunc(proof, func(f deminer.Finding) bool {
+		return n.proc != nil && (f.Class == deminer.ByContent || f.Class == deminer.ByNetwork) || n.art.Kind == deminer.KindLine
+	})
+}
+
+func (g *graph) evidence(n *node) (proof, strong []deminer.Finding) {
+	for _, i := range n.findings {
+		switch f := g.found[i]; f.Tier {
+		case deminer.Proof:
+			proof = append(proof, f)
+		case deminer.Strong:
+			strong = append(strong, f)
+		}
+	}
+	return proof, strong
+}
+
+func classesOf(found []deminer.Finding) (out []deminer.Class) {
+	for _, f := range found {
+		out = append(out, f.Class)
+	}
+	return unique(out)
+}
+
+func provenanceOf(n *node) deminer.Provenance {
+	if n.proc != nil {
+		return n.proc.Own
+	}
+	if n.foot != nil {
+		return n.foot.Own
+	}
+	return n.own
+}
+
+func words(classes []deminer.Class) string {
+	var out []string
+	for _, c := range classes {
+		out = append(out, string(c))
+	}
+	return strings.Join(out, ", ")
+}
+
+// spread carries convictions along hard edges until nothing changes. It stops at what a package owns unchanged; a
+// trusted program is carried only downwards, when a convicted process or script runs it.
+func (g *graph) spread() {
+	for changed := true; changed; {
+		changed = false
+		for _, f := range g.flows {
+			from, to := g.nodes[f.from], g.nodes[f.to]
+			if from == nil || to == nil || from.grade != deminer.Convicted || to.grade == deminer.Convicted || !g.carries(f, from, to) {
+				continue
+			}
+			to.grade, to.tied, changed = deminer.Convicted, true, true
+			to.why = append(to.why, fmt.Sprintf("tied: %s %s it", from.art, f.verb))
+		}
+	}
+}
+
+func (g *graph) carries(f flow, from, to *node) bool {
+	if to.proc != nil && (to.proc.Kernel || to.proc.ID.PID == 1 || slices.Contains(g.snap.Host.Self, to.proc.ID)) {
+		return false
+	}
+	if !to.trusted() {
+		// A program convicted only by what it is tied to does not pass the blame on to the next starter.
+		return !(from.tied && f.verb == "starts" && to.foot != nil && from.art.Kind == deminer.KindFile && from.own.State == "")
+	}
+	return to.proc != nil && !from.trusted() && (f.verb == "started" || f.verb == "is run by") && to.art.Kind == deminer.KindProcess
+}

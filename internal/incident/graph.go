@@ -1,0 +1,149 @@
+package incident
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/deminer/deminer"
+)
+
+// graph holds the nodes by ref and the edges between them.
+type graph struct {
+	snap  *deminer.Snapshot
+	found []deminer.Finding
+	nodes map[string]*node
+	order []string // refs in the order of their first mention
+	edges []deminer.Edge
+	procs map[int]*deminer.Process
+	foots map[string]*deminer.Foothold // by artifact ref
+	// starts lists the footholds that start, load or name a path.
+	starts map[string][]*deminer.Foothold
+	runs   map[string][]*deminer.Process // by exe path
+	flows  []flow
+}
+
+func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
+	g := &graph{snap: snap, found: found, nodes: map[string]*node{}, procs: map[int]*deminer.Process{},
+		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}}
+	for i := range snap.Processes {
+		p := &snap.Processes[i]
+		g.procs[p.ID.PID] = p
+		if p.Exe != "" && p.Container == "" {
+			g.runs[p.Exe] = append(g.runs[p.Exe], p)
+		}
+	}
+	for i := range snap.Footholds {
+		f := &snap.Footholds[i]
+		if g.foots[f.Artifact().Ref()] == nil {
+			g.foots[f.Artifact().Ref()] = f
+		}
+		for _, t := range f.Targets {
+			g.starts[t] = append(g.starts[t], f)
+		}
+	}
+	for i, f := range found {
+		if advisory(f) {
+			continue
+		}
+		n := g.node(f.Subject)
+		n.findings = append(n.findings, i)
+		n.since = earlier(n.since, f.Time)
+		for _, a := range f.Also {
+			g.edge(f.Subject, a, "named by the same evidence", false)
+		}
+	}
+	return g
+}
+
+// node finds or makes the node of an artifact.
+func (g *graph) node(a deminer.Artifact) *node {
+	ref := a.Ref()
+	if n := g.nodes[ref]; n != nil {
+		return n
+	}
+	n := &node{ref: ref, art: a, grade: deminer.Review}
+	switch a.Kind {
+	case deminer.KindProcess:
+		if p := g.procs[a.Proc.PID]; p != nil && p.ID == a.Proc {
+			n.proc, n.since = p, p.Started
+			n.art.Name = p.Name()
+		}
+	case deminer.KindFile, deminer.KindLine:
+		if f := g.foots[ref]; f != nil {
+			n.foot, n.since = f, f.Attr.Mtime
+			n.art.Mechanism = f.Mechanism
+			if !f.Attr.Btime.IsZero() && f.Line == "" {
+				n.since = f.Attr.Btime
+			}
+		}
+		n.own = g.provenance(string(a.Path))
+	}
+	g.nodes[ref] = n
+	g.order = append(g.order, ref)
+	return n
+}
+
+// provenance finds what gather learned of a path: as a program that runs or as what a foothold starts or is.
+func (g *graph) provenance(name string) deminer.Provenance {
+	for _, p := range g.runs[name] {
+		if p.Own.State != "" && !p.Deleted {
+			return p.Own
+		}
+	}
+	for _, f := range g.starts[name] {
+		if i := slices.Index(f.Targets, name); i >= 0 && i < len(f.TargetOwn) {
+			return f.TargetOwn[i]
+		}
+	}
+	if f := g.foots["file:"+name]; f != nil {
+		return f.Own
+	}
+	return deminer.Provenance{}
+}
+
+func (g *graph) edge(from, to deminer.Artifact, verb string, hard bool) {
+	a, b := g.node(from), g.node(to)
+	if a == b {
+		return
+	}
+	for _, e := range g.edges {
+		if e.From == a.ref && e.To == b.ref && e.Verb == verb {
+			return
+		}
+	}
+	g.edges = append(g.edges, deminer.Edge{From: a.ref, To: b.ref, Verb: verb, Hard: hard})
+}
+
+func process(p *deminer.Process) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindProcess, Proc: p.ID, Name: p.Name()}
+}
+
+func file(name string) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindFile, Path: deminer.Raw(name)}
+}
+
+// interpreters run a script named in their arguments; what they are says nothing of what they do.
+var interpreters = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "python", "perl", "ruby", "php", "node", "java", "lua", "tclsh"}
+
+// script gives the absolute path of the script that an interpreter runs, or "".
+func script(p *deminer.Process) string {
+	base := strings.TrimRight(path.Base(p.Exe), "0123456789.")
+	if !slices.Contains(interpreters, base) {
+		return ""
+	}
+	for _, arg := range p.Argv[min(1, len(p.Argv)):] {
+		switch {
+		case arg == "-c" || arg == "-e":
+			return ""
+		case strings.HasPrefix(arg, "-"):
+			continue
+		case strings.HasPrefix(arg, "/"):
+			return path.Clean(arg)
+		case p.Cwd != "":
+			return path.Join(p.Cwd, arg)
+		}
+		return ""
+	}
+	return ""
+}

@@ -1,0 +1,228 @@
+package incident
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+
+	"github.com/deminer/deminer"
+)
+
+// flow is a way a conviction may travel: from one ref to another, over an edge with this verb.
+type flow struct {
+	from, to, verb string
+}
+
+// link ties every node to the things around it, and those to theirs, until nothing new comes up.
+func (g *graph) link() {
+	for i := 0; i < len(g.order); i++ { // order grows while it is walked
+		n := g.nodes[g.order[i]]
+		switch {
+		case n.proc != nil:
+			g.linkProcess(n)
+		case n.foot != nil:
+			g.linkFoothold(n)
+		}
+		if n.art.Kind == deminer.KindFile {
+			g.linkFile(n)
+		}
+		if n.art.Kind == deminer.KindAccount {
+			g.linkAccount(n)
+		}
+		if len(g.order) > maxNodes {
+			break
+		}
+	}
+	g.linkIndicators()
+}
+
+// maxNodes bounds the graph: a host where more things than this look bad is described by its first ones.
+const maxNodes = 20000
+
+// hard adds an edge over which a conviction travels from a to b.
+func (g *graph) hard(a, b deminer.Artifact, verb string) {
+	g.edge(a, b, verb, true)
+	g.flows = append(g.flows, flow{a.Ref(), b.Ref(), verb})
+}
+
+// both adds an edge over which a conviction travels either way.
+func (g *graph) both(a, b deminer.Artifact, verb string) {
+	g.hard(a, b, verb)
+	g.flows = append(g.flows, flow{b.Ref(), a.Ref(), verb})
+}
+
+func (g *graph) linkProcess(n *node) {
+	p := n.proc
+	if !p.Own.Trusted() && p.Own.State != deminer.Owned && p.Exe != "" && p.Container == "" {
+		if p.Deleted || p.Memfd {
+			for _, f := range g.starts[p.Exe] {
+				g.both(f.Artifact(), n.art, "starts")
+			}
+		} else {
+			g.both(n.art, file(p.Exe), "runs the program")
+		}
+	}
+	if s := script(p); s != "" && p.Container == "" {
+		g.hard(file(s), n.art, "is run by")
+	}
+	for i := range g.snap.Processes {
+		q := &g.snap.Processes[i]
+		if q.PPID != p.ID.PID || q.Kernel {
+			continue
+		}
+		g.hard(n.art, process(q), "started")
+		if p.Exe != "" && p.Exe == q.Exe && !p.Own.Trusted() {
+			g.hard(process(q), n.art, "is the same program as")
+		}
+	}
+	if parent := g.procs[p.PPID]; parent != nil && parent.ID.PID > 1 && !parent.Kernel && g.nodes[process(parent).Ref()] != nil {
+		g.edge(process(parent), n.art, "started", false)
+	}
+	if p.Unit == "" || p.Container != "" {
+		return
+	}
+	for _, f := range g.snap.Footholds {
+		if f.Name == p.Unit && f.Line == "" && (g.nodes[f.Artifact().Ref()] != nil || slices.Contains(f.Targets, p.Exe) || slices.Contains(f.Targets, script(p))) {
+			g.edge(f.Artifact(), n.art, "runs", false)
+		}
+	}
+}
+
+func (g *graph) linkFoothold(n *node) {
+	f := n.foot
+	for i, t := range f.Targets {
+		if i < len(f.TargetOwn) && f.TargetOwn[i].State == deminer.Unowned {
+			g.both(n.art, file(t), "starts")
+		}
+	}
+	if f.Name == "" || f.Line != "" {
+		return
+	}
+	for i := range g.snap.Processes {
+		if p := &g.snap.Processes[i]; p.Unit == f.Name && p.Container == "" && !p.Kernel {
+			g.flows = append(g.flows, flow{n.ref, process(p).Ref(), "runs"})
+			g.edge(n.art, process(p), "runs", true)
+		}
+	}
+}
+
+func (g *graph) linkFile(n *node) {
+	name := string(n.art.Path)
+	if n.own.Trusted() || n.own.State == deminer.Owned {
+		return
+	}
+	for _, p := range g.runs[name] {
+		if !p.Deleted {
+			g.both(process(p), n.art, "runs the program")
+		}
+	}
+	for _, f := range g.starts[name] {
+		g.both(f.Artifact(), n.art, "starts")
+	}
+	for i := range g.snap.Processes {
+		if p := &g.snap.Processes[i]; script(p) == name && p.Container == "" {
+			g.hard(n.art, process(p), "is run by")
+		}
+	}
+}
+
+// linkAccount ties an account to what runs as it and to what lies in its home. Only ordinary uids: root runs everything.
+func (g *graph) linkAccount(n *node) {
+	i := slices.IndexFunc(g.snap.Accounts, func(a deminer.Account) bool { return a.Name == n.art.Name })
+	if i < 0 {
+		return
+	}
+	a := g.snap.Accounts[i]
+	shared := slices.ContainsFunc(g.snap.Accounts, func(b deminer.Account) bool { return b.Name != a.Name && b.UID == a.UID })
+	for j := range g.snap.Processes {
+		if p := &g.snap.Processes[j]; p.UID == a.UID && a.UID >= 1000 && !shared {
+			g.hard(n.art, process(p), "runs")
+		}
+	}
+	for j := range g.snap.Footholds {
+		f := &g.snap.Footholds[j]
+		home := a.Home != "" && a.Home != "/" && a.Home != "/root" && within(a.Home, string(f.Path))
+		if f.User == a.Name && a.UID != 0 && (home || f.Mechanism == "cron") || f.User == a.Name && f.ID == "PL-22" {
+			g.hard(n.art, f.Artifact(), "lets in or runs as")
+		}
+		if f.Name == a.Name && (f.ID == "PL-21" || f.ID == "PL-22") {
+			g.hard(n.art, f.Artifact(), "is named in")
+		}
+	}
+}
+
+func within(dir, name string) bool {
+	return len(name) > len(dir) && name[:len(dir)] == dir && name[len(dir)] == '/'
+}
+
+// joining are the indicators that only one intruder has: two things that share one belong together.
+var joining = []string{"wallet", "key", "sha256", "url", "pool", "ip", "domain"}
+
+func (g *graph) linkIndicators() {
+	first := map[deminer.Indicator]deminer.Artifact{}
+	for _, f := range g.found {
+		if advisory(f) {
+			continue
+		}
+		for _, i := range f.Indicators {
+			if !slices.Contains(joining, i.Kind) {
+				continue
+			}
+			other, ok := first[i]
+			switch {
+			case !ok:
+				first[i] = f.Subject
+			case i.Kind == "sha256":
+				g.both(other, f.Subject, "has the same content as")
+			default:
+				g.edge(other, f.Subject, fmt.Sprintf("same %s %s", i.Kind, deminer.Cut(i.Value, 40)), false)
+			}
+		}
+	}
+}
+
+// linkAddresses adds the far ends that convicted processes talk to, so that they can be blocked.
+func (g *graph) linkAddresses() {
+	bad := map[deminer.ProcID]*node{}
+	for _, ref := range g.order {
+		if n := g.nodes[ref]; n.proc != nil && n.grade == deminer.Convicted && !n.trusted() {
+			bad[n.proc.ID] = n
+		}
+	}
+	served := map[string]bool{} // local ends that listen: a connection to one of them came in
+	for _, s := range g.snap.Sockets {
+		if s.Listening() {
+			if a, err := netip.ParseAddrPort(s.Local); err == nil {
+				served[fmt.Sprint(a.Port())] = true
+			}
+		}
+	}
+	for _, s := range g.snap.Sockets {
+		remote, err := netip.ParseAddrPort(s.Remote)
+		local, _ := netip.ParseAddrPort(s.Local)
+		if err != nil || s.Listening() || served[fmt.Sprint(local.Port())] || remote.Addr().IsLoopback() || remote.Addr().IsUnspecified() {
+			continue
+		}
+		for _, id := range s.Owners {
+			if n := bad[id]; n != nil {
+				a := deminer.Artifact{Kind: deminer.KindAddress, Addr: remote.String()}
+				g.hard(n.art, a, "talks to")
+				g.nodes[a.Ref()].since = n.since
+			}
+		}
+	}
+}
+
+// sameDir reports whether both lie in one directory that is nobody else's: not a system or shared one.
+func sameDir(a, b *node) bool {
+	if a.art.Kind != deminer.KindFile || b.art.Kind != deminer.KindFile {
+		return false
+	}
+	d := path.Dir(string(a.art.Path))
+	return d == path.Dir(string(b.art.Path)) && !slices.Contains(common, d)
+}
+
+// common directories hold everybody's files; lying in one together means nothing.
+var common = []string{"/", "/etc", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/lib", "/lib", "/tmp", "/var/tmp", "/dev/shm",
+	"/opt", "/root", "/home", "/etc/cron.d", "/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system", "/etc/init.d", "/etc/profile.d", "/run", "/var/run"}
