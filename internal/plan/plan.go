@@ -1,0 +1,245 @@
+// Package plan turns a report into the graph of steps that would end its incidents.
+//
+// It is a pure function: it neither looks at the host nor changes it. Only convicted members of incidents are acted on,
+// and never a protected thing (protect.go), whoever asks; what a plan would have needed but must not touch is listed as
+// refused, with the reason.
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// DefaultWatch is how long verify watches at least.
+const DefaultWatch = 15 * time.Minute
+
+// Options narrow a plan. The zero value plans for every incident.
+type Options struct {
+	Incidents []string // only these; nil: all
+	// Also are refs of suspected members that a person decided to act on.
+	Also []string
+	// Skip are refs that a person decided to leave alone.
+	Skip []string
+}
+
+// Make plans the end of the report's incidents. The same report, options and time give the same plan.
+func Make(rep *deminer.Report, opt Options, now time.Time) deminer.Plan {
+	p := deminer.Plan{Version: "1", Host: rep.Snapshot.Host, Made: now.UTC(), Watch: DefaultWatch}
+	b := builder{guard: newGuard(rep), plan: &p, seen: map[string]int{}}
+	for _, inc := range rep.Incidents {
+		if len(opt.Incidents) > 0 && !slices.Contains(opt.Incidents, inc.ID) {
+			continue
+		}
+		p.Incidents = append(p.Incidents, inc.ID)
+		for _, m := range inc.Members {
+			ref := m.Artifact.Ref()
+			asked := slices.Contains(opt.Also, ref) && m.Grade == deminer.Suspected
+			if m.Grade != deminer.Convicted && !asked || slices.Contains(opt.Skip, ref) {
+				continue
+			}
+			b.member(m)
+		}
+		p.Advice = append(p.Advice, advice(inc)...)
+	}
+	b.watch(rep)
+	b.order()
+	sum := sha256.Sum256([]byte(p.Digest()))
+	p.ID = now.UTC().Format("20060102-150405-") + hex.EncodeToString(sum[:2])
+	return p
+}
+
+type builder struct {
+	guard *guard
+	plan  *deminer.Plan
+	seen  map[string]int // action key -> index of its step
+}
+
+func (b *builder) member(m deminer.Member) {
+	actions := m.Remove
+	if len(actions) == 0 {
+		b.refuse(m.Artifact, "deminer has no safe recipe for it", "handle it by hand, see the findings")
+		return
+	}
+	for _, a := range actions {
+		if a.Target.Kind == "" {
+			a.Target = m.Artifact
+		}
+		if asleep := b.plan.Host.Asleep(); asleep && !onFiles(a.Verb) {
+			continue
+		}
+		if why, advice := b.guard.refuses(a, m); why != "" {
+			b.refuse(a.Target, why, advice)
+			continue
+		}
+		b.add(a, m)
+	}
+}
+
+// onFiles reports whether a verb works on files alone, so that it can be used on a host that sleeps.
+func onFiles(v deminer.Verb) bool {
+	switch v {
+	case deminer.VerbFreeze, deminer.VerbKill, deminer.VerbBlock, deminer.VerbReload, deminer.VerbUnmount, deminer.VerbSysctl,
+		deminer.VerbStopContainer, deminer.VerbUnload:
+		return false
+	}
+	return true
+}
+
+func (b *builder) add(a deminer.Action, m deminer.Member) {
+	key := string(a.Verb) + "|" + a.Target.Ref()
+	if a.Verb == deminer.VerbQuarantine || a.Verb == deminer.VerbDropFile {
+		key = "away|" + a.Target.Ref()
+	}
+	if a.Verb == deminer.VerbReload {
+		key = "reload"
+	}
+	if i, ok := b.seen[key]; ok {
+		b.merge(&b.plan.Steps[i], a, m)
+		return
+	}
+	s := deminer.Step{Phase: cmp.Or(a.Phase, phaseOf(a.Verb)), Action: a, Why: slices.Clone(m.Why), Undo: true, Risk: risk(a, m)}
+	s.Action.Args = cloneArgs(a.Args)
+	if a.Verb == deminer.VerbKill {
+		s.Undo, s.NoUndo = false, "a killed process does not come back; the journal keeps how it was started"
+	}
+	if m.Artifact.Kind == deminer.KindProcess {
+		if p := b.guard.procs[m.Artifact.Proc]; p != nil {
+			s.Expect.Exe = p.Exe
+		}
+	}
+	b.seen[key] = len(b.plan.Steps)
+	b.plan.Steps = append(b.plan.Steps, s)
+}
+
+// merge folds a second wish for the same action into its step: one reload for all units, the earlier phase wins.
+func (b *builder) merge(s *deminer.Step, a deminer.Action, m deminer.Member) {
+	if a.Verb == deminer.VerbReload {
+		units := strings.Fields(string(s.Action.Args["units"]) + " " + string(a.Args["units"]))
+		slices.Sort(units)
+		if s.Action.Args == nil {
+			s.Action.Args = map[string]deminer.Raw{}
+		}
+		s.Action.Args["units"] = deminer.Raw(strings.Join(slices.Compact(units), " "))
+	}
+	if phase := cmp.Or(a.Phase, phaseOf(a.Verb)); phaseIndex(phase) < phaseIndex(s.Phase) {
+		s.Phase, s.Action.Verb = phase, a.Verb
+	}
+	for _, w := range m.Why {
+		if !slices.Contains(s.Why, w) && len(s.Why) < 8 {
+			s.Why = append(s.Why, w)
+		}
+	}
+}
+
+func cloneArgs(args map[string]deminer.Raw) map[string]deminer.Raw {
+	if args == nil {
+		return nil
+	}
+	out := make(map[string]deminer.Raw, len(args))
+	for k, v := range args {
+		out[k] = v
+	}
+	return out
+}
+
+func (b *builder) refuse(a deminer.Artifact, why, advice string) {
+	for _, r := range b.plan.Refused {
+		if r.Artifact.Ref() == a.Ref() && r.Why == why {
+			return
+		}
+	}
+	b.plan.Refused = append(b.plan.Refused, deminer.Refusal{Artifact: a, Why: why, Advice: advice})
+}
+
+// phaseOf gives the usual phase of a verb: freeze first, so that no watchdog acts; then no second stage can arrive; then
+// nothing can start it again; then it dies; then its files go; then what it changed is put right.
+func phaseOf(v deminer.Verb) deminer.Phase {
+	switch v {
+	case deminer.VerbFreeze:
+		return deminer.PhaseFreeze
+	case deminer.VerbBlock:
+		return deminer.PhaseBlock
+	case deminer.VerbKill, deminer.VerbStopContainer:
+		return deminer.PhaseKill
+	case deminer.VerbQuarantine:
+		return deminer.PhaseQuarantine
+	case deminer.VerbChmod, deminer.VerbRename, deminer.VerbCopyFile, deminer.VerbRestore, deminer.VerbSysctl, deminer.VerbClearFlag:
+		return deminer.PhaseRepair
+	}
+	return deminer.PhaseUproot
+}
+
+func phaseIndex(p deminer.Phase) int { return slices.Index(deminer.Phases(), p) }
+
+// rank orders steps inside a phase: the preload line first (nothing may look through it), reloads last.
+func rank(s deminer.Step) int {
+	switch {
+	case s.Action.Verb == deminer.VerbUnmount:
+		return 0
+	case path.Base(string(s.Action.Target.Path)) == "ld.so.preload":
+		return 1
+	case s.Action.Verb == deminer.VerbReload:
+		return 9
+	case s.Action.Verb == deminer.VerbRemoveAccount || s.Action.Verb == deminer.VerbLock:
+		return 8
+	case s.Action.Verb == deminer.VerbClearFlag:
+		return 7
+	}
+	return 5
+}
+
+// order sorts the steps, names them and adds the few true dependencies.
+func (b *builder) order() {
+	steps := b.plan.Steps
+	slices.SortStableFunc(steps, func(x, y deminer.Step) int {
+		return cmp.Or(cmp.Compare(phaseIndex(x.Phase), phaseIndex(y.Phase)), cmp.Compare(rank(x), rank(y)), cmp.Compare(depth(y), depth(x)))
+	})
+	for i := range steps {
+		steps[i].ID = fmt.Sprintf("s%02d", i+1)
+	}
+	for i := range steps {
+		steps[i].After = after(steps, i)
+	}
+}
+
+// depth makes the members of a directory go before the directory.
+func depth(s deminer.Step) int {
+	if s.Action.Verb != deminer.VerbQuarantine {
+		return 0
+	}
+	return strings.Count(string(s.Action.Target.Path), "/")
+}
+
+// after lists the steps without which a step would do harm or fail: a preload line must be gone before its library, a
+// wrapper before the tool returns to its name.
+func after(steps []deminer.Step, i int) (ids []string) {
+	s := steps[i]
+	for _, t := range steps[:i] {
+		name, other := string(s.Action.Target.Path), string(t.Action.Target.Path)
+		away := t.Action.Verb == deminer.VerbQuarantine || t.Action.Verb == deminer.VerbDropFile
+		switch {
+		case s.Action.Verb == deminer.VerbQuarantine && path.Base(other) == "ld.so.preload" && t.Phase == deminer.PhaseUproot,
+			s.Action.Verb == deminer.VerbRename && away && other == string(s.Action.Args["to"]),
+			s.Action.Verb == deminer.VerbRestore && away && other == name:
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
+}
+
+// watch makes verify wait for twice the longest period of a trigger that the plan removes, if that is bearable.
+func (b *builder) watch(rep *deminer.Report) {
+	for _, f := range rep.Snapshot.Footholds {
+		if _, hit := b.seen[string(deminer.VerbCutLine)+"|"+f.Artifact().Ref()]; hit && f.Every > 0 && 2*f.Every <= 2*time.Hour {
+			b.plan.Watch = max(b.plan.Watch, 2*f.Every)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package plan
+
+import (
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// guard knows what must never be touched on this host.
+type guard struct {
+	host  deminer.HostInfo
+	procs map[deminer.ProcID]*deminer.Process
+	// session are the key fingerprints that let the operator in.
+	session []string
+	peers   []string // addresses the operator's session comes from
+	homes   []string
+	keys    map[string]string // ref of a login-key line -> fingerprint
+	trusted map[string]deminer.Provenance
+}
+
+func newGuard(rep *deminer.Report) *guard {
+	s := &rep.Snapshot
+	g := &guard{host: s.Host, procs: map[deminer.ProcID]*deminer.Process{}, keys: map[string]string{}, trusted: map[string]deminer.Provenance{}}
+	for i := range s.Processes {
+		p := &s.Processes[i]
+		g.procs[p.ID] = p
+		if p.Exe != "" && !p.Deleted && p.Container == "" {
+			g.trusted[p.Exe] = p.Own
+		}
+	}
+	for _, f := range s.Footholds {
+		if f.Key != "" {
+			g.keys[f.Artifact().Ref()] = f.Key
+		}
+		for i, t := range f.Targets {
+			if i < len(f.TargetOwn) {
+				g.trusted[t] = f.TargetOwn[i]
+			}
+		}
+		if f.Line == "" && f.Own.State != "" {
+			g.trusted[string(f.Path)] = f.Own
+		}
+	}
+	for _, a := range s.Accounts {
+		g.homes = append(g.homes, a.Home)
+	}
+	g.operator(s)
+	return g
+}
+
+// operator finds the keys and addresses of the session that deminer runs in: the logins at the time when one of its
+// ancestors started.
+func (g *guard) operator(s *deminer.Snapshot) {
+	for _, id := range s.Host.Self {
+		p := g.procs[id]
+		if p == nil || !strings.HasPrefix(path.Base(p.Exe), "sshd") {
+			continue
+		}
+		for _, l := range s.Logins {
+			if l.Kind == "login" && l.Time.Sub(p.Started).Abs() < 10*time.Second {
+				g.session = append(g.session, l.Key)
+				g.peers = append(g.peers, l.From)
+			}
+		}
+		for _, sock := range s.Sockets {
+			if slices.Contains(sock.Owners, id) {
+				ip, _ := split(sock.Remote)
+				g.peers = append(g.peers, ip)
+			}
+		}
+	}
+}
+
+// refuses says why an action must not be in a plan, and what to do instead; "" if it may.
+func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string) {
+	switch a.Verb {
+	case deminer.VerbFreeze, deminer.VerbKill:
+		return g.process(a.Target.Proc, m)
+	case deminer.VerbQuarantine, deminer.VerbDropFile:
+		return g.away(string(a.Target.Path))
+	case deminer.VerbCutLine:
+		if key := g.keys[a.Target.Ref()]; key != "" && slices.Contains(g.session, key) {
+			return "this key let you in: without it you may be locked out", "log in with another key and plan again"
+		}
+	case deminer.VerbRemoveAccount, deminer.VerbLock:
+		if a.Target.Name == "root" {
+			return "root cannot be removed or locked", "change its password and keys"
+		}
+	case deminer.VerbBlock:
+		return g.block(a.Target.Addr)
+	case deminer.VerbUnload:
+		return "unloading a hostile module can take the kernel down", "rebuild, or boot a clean kernel"
+	}
+	return "", ""
+}
+
+// databases are programs whose death loses business data.
+var databases = []string{"postgres", "mysqld", "mariadbd", "mongod", "redis-server", "oracle", "clickhouse-server", "cassandra", "influxd", "etcd", "sqlservr", "memcached"}
+
+func (g *guard) process(id deminer.ProcID, m deminer.Member) (string, string) {
+	p := g.procs[id]
+	switch {
+	case id.PID <= 1:
+		return "PID 1 must never be touched", "reboot after the clean-up if it is infected"
+	case slices.Contains(g.host.Self, id):
+		return "it is deminer itself or the session you work in", "run deminer from another session"
+	case p == nil:
+		return "it is not in the snapshot", "scan again"
+	case p.Kernel:
+		return "it is a true kernel thread", ""
+	case !p.Own.Trusted():
+		return "", ""
+	case strings.HasPrefix(path.Base(p.Exe), "sshd") && p.PPID == 1:
+		return "it is the packaged SSH server", ""
+	case slices.Contains(databases, path.Base(p.Exe)):
+		return "it is a packaged database", "stop it by its own means after a backup"
+	case strings.HasPrefix(p.Exe, "/usr/lib/systemd/") || strings.HasPrefix(p.Exe, "/lib/systemd/") || path.Base(p.Exe) == "dbus-daemon":
+		return "it is a part of systemd", ""
+	}
+	return "", ""
+}
+
+// keep are files and directories without which a host does not boot or let anybody in.
+var keep = []string{"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/fstab", "/etc/hosts", "/etc/resolv.conf", "/etc/ssh/sshd_config",
+	"/etc/crontab", "/etc/profile", "/etc/bash.bashrc", "/etc/nsswitch.conf", "/etc/pam.conf", "/etc/ld.so.conf", "/etc/ld.so.cache", "/etc/sysctl.conf", "/etc/environment",
+	"/root/.ssh/authorized_keys", "/bin/sh", "/bin/bash", "/sbin/init", "/usr/sbin/sshd"}
+
+// data are the directories of databases: nothing in them is moved unless it is the program of a convicted process.
+var data = []string{"/var/lib/postgresql", "/var/lib/mysql", "/var/lib/mongodb", "/var/lib/mongo", "/var/lib/redis", "/var/lib/clickhouse", "/var/lib/cassandra", "/var/lib/etcd", "/var/lib/docker", "/var/lib/containerd"}
+
+func (g *guard) away(name string) (string, string) {
+	clean := path.Clean(name)
+	switch {
+	case !strings.HasPrefix(name, "/") || strings.Count(clean, "/") < 2:
+		return "a directory at the top of the tree is never moved away", ""
+	case slices.Contains(keep, clean) && clean != "/root/.ssh/authorized_keys":
+		return "a host does not work without this file", "its bad lines are cut instead; if none is named, repair it by hand"
+	case slices.Contains(g.homes, clean) && (clean == "/root" || !strings.HasPrefix(clean, "/home/")):
+		return "it is the home of an account", ""
+	case g.trusted[clean].Trusted():
+		return "a package owns it unchanged", ""
+	case slices.ContainsFunc(data, func(d string) bool { return strings.HasPrefix(clean, d+"/") }) && !g.runs(clean):
+		return "it lies among the data of a database or of containers", "look at it yourself; deminer moves only running programs out of here"
+	}
+	return "", ""
+}
+
+func (g *guard) runs(name string) bool {
+	for _, p := range g.procs {
+		if p.Exe == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *guard) block(addr string) (string, string) {
+	ip, _ := split(addr)
+	a, err := netip.ParseAddr(ip)
+	switch {
+	case err != nil:
+		return "it is not an address", ""
+	case a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast():
+		return "loopback, link-local and multicast addresses are never blocked", ""
+	case slices.Contains(g.peers, ip):
+		return "your own session comes from this address", ""
+	}
+	return "", ""
+}
+
+// split cuts "ip:port" or "[ip6]:port" or a bare ip; port is "" for a bare one.
+func split(addr string) (ip, port string) {
+	if ap, err := netip.ParseAddrPort(addr); err == nil {
+		return ap.Addr().Unmap().String(), strings.TrimPrefix(addr[strings.LastIndexByte(addr, ':'):], ":")
+	}
+	return addr, ""
+}
