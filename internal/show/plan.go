@@ -1,0 +1,151 @@
+package show
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/deminer/deminer"
+)
+
+// Context gives the lines of a file around one of its lines, for the diff of a plan: those before, those after.
+type Context func(path, line deminer.Raw) (before, after []string)
+
+var phaseWords = map[deminer.Phase]string{
+	deminer.PhaseFreeze:     "Freeze: nothing can react",
+	deminer.PhaseBlock:      "Block: no second stage arrives",
+	deminer.PhaseUproot:     "Uproot: nothing starts it again",
+	deminer.PhaseKill:       "Kill",
+	deminer.PhaseQuarantine: "Quarantine: files go to the vault",
+	deminer.PhaseRepair:     "Repair: what it changed is put right",
+	deminer.PhaseVerify:     "Verify",
+}
+
+// Plan writes a plan as a diff with reasons, phase by phase.
+func (p Page) Plan(pl *deminer.Plan, context Context) {
+	undoable := 0
+	for _, s := range pl.Steps {
+		if s.Undo {
+			undoable++
+		}
+	}
+	p.line("")
+	if len(pl.Steps) == 0 {
+		p.line("  %s", p.paint(green, "Nothing to change: no incident convicts anything."))
+	} else {
+		p.line("  %s", p.paint(bold, fmt.Sprintf("Plan %s for %s: %s, %d can be undone", pl.ID, deminer.Safe(pl.Host.Name), plural(len(pl.Steps), "step", "steps"), undoable)))
+	}
+	phase := deminer.Phase("")
+	for _, s := range pl.Steps {
+		if s.Phase != phase {
+			phase = s.Phase
+			p.line("\n  %s", p.paint(cyan, phaseWords[phase]))
+		}
+		p.step(s, context)
+	}
+	p.rest(pl)
+}
+
+func (p Page) step(s deminer.Step, context Context) {
+	p.wrap(8, "  "+p.paint(dim, fmt.Sprintf("%-4s", s.ID))+"  ", Deed(s.Action))
+	a := s.Action
+	if context != nil && (a.Verb == deminer.VerbCutLine || a.Verb == deminer.VerbEditLine) {
+		before, after := context(a.Target.Path, a.Target.Line)
+		p.diff(" ", dim, before)
+		p.diff("-", red, strings.Split(string(a.Target.Line), "\n"))
+		if a.Verb == deminer.VerbEditLine {
+			p.diff("+", green, strings.Split(string(a.Args["new"]), "\n"))
+		}
+		p.diff(" ", dim, after)
+	}
+	for i, w := range s.Why {
+		if i == 3 {
+			p.wrap(14, "          ", p.paint(dim, fmt.Sprintf("and %d more reasons (--json)", len(s.Why)-3)))
+			break
+		}
+		p.wrap(14, "        why   ", p.paint(dim, w))
+	}
+	if s.Risk != "" {
+		p.wrap(14, "        risk  ", s.Risk)
+	}
+	if !s.Undo {
+		p.wrap(14, "        undo  ", p.paint(yellow, "no: "+s.NoUndo))
+	}
+}
+
+func (p Page) diff(sign, code string, lines []string) {
+	for _, l := range lines {
+		p.line("          %s", p.paint(code, sign+" "+deminer.Cut(l, max(p.width()-13, 20))))
+	}
+}
+
+func (p Page) rest(pl *deminer.Plan) {
+	if len(pl.Refused) > 0 {
+		p.line("\n  %s", p.paint(yellow, "Not touched, though involved"))
+		for _, r := range pl.Refused {
+			text := r.Artifact.String() + ": " + r.Why
+			if r.Advice != "" {
+				text += "; " + r.Advice
+			}
+			p.wrap(6, "    - ", text)
+		}
+	}
+	if len(pl.Advice) > 0 {
+		p.line("\n  %s", p.paint(cyan, "What only you can do"))
+		for _, a := range pl.Advice {
+			p.wrap(6, "    - ", deminer.Safe(a))
+		}
+	}
+}
+
+// Deed says in words what an action does.
+func Deed(a deminer.Action) string {
+	t := a.Target.String()
+	file := deminer.Safe(a.Target.Path)
+	arg := func(k string) string { return deminer.Cut(a.Args[k], 120) }
+	switch a.Verb {
+	case deminer.VerbFreeze:
+		return "freeze " + t
+	case deminer.VerbBlock:
+		return "block outgoing traffic to " + t + " for " + or(arg("for"), "24h")
+	case deminer.VerbCutLine:
+		return "cut from " + file
+	case deminer.VerbEditLine:
+		return "change in " + file
+	case deminer.VerbDropFile, deminer.VerbQuarantine:
+		return "move to the vault: " + file
+	case deminer.VerbMaskUnit:
+		return "mask unit " + deminer.Safe(a.Target.Name)
+	case deminer.VerbReload:
+		return "make systemd read its files again and forget " + or(arg("units"), "nothing")
+	case deminer.VerbClearFlag:
+		return fmt.Sprintf("clear the flags %s of %s", arg("flags"), file)
+	case deminer.VerbChmod:
+		return fmt.Sprintf("set the mode of %s to %s", file, arg("mode"))
+	case deminer.VerbRename:
+		return fmt.Sprintf("move %s back to %s", file, arg("to"))
+	case deminer.VerbCopyFile:
+		return fmt.Sprintf("put the content of %s into %s", arg("from"), file)
+	case deminer.VerbRestore:
+		return fmt.Sprintf("put back %s from package %s", file, arg("package"))
+	case deminer.VerbLock:
+		return "lock account " + deminer.Safe(a.Target.Name)
+	case deminer.VerbRemoveAccount:
+		return "remove account " + deminer.Safe(a.Target.Name) + " from passwd, shadow, group and gshadow"
+	case deminer.VerbUnmount:
+		return "take away the mount over " + file
+	case deminer.VerbSysctl:
+		return fmt.Sprintf("set %s to %s", deminer.Safe(a.Target.Name), arg("value"))
+	case deminer.VerbStopContainer:
+		return "stop container " + deminer.Safe(a.Target.Name) + " and clear its restart policy"
+	case deminer.VerbKill:
+		return "kill " + t + " and what it started"
+	}
+	return string(a.Verb) + " " + t
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}

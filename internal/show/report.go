@@ -1,0 +1,263 @@
+package show
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// Report writes a scan's result: verdict, incidents, what is for the owner to review, what was not looked at, next step.
+func (p Page) Report(r *deminer.Report, verbose bool) {
+	p.line("")
+	p.verdict(r)
+	for i := range r.Incidents {
+		p.line("")
+		p.incident(r, &r.Incidents[i], verbose)
+	}
+	p.review(r, verbose)
+	p.line("")
+	p.Gaps(r.Snapshot.Gaps, verbose)
+	p.line("  %s", p.paint(dim, looked(r)))
+	p.next(r)
+}
+
+func (p Page) verdict(r *deminer.Report) {
+	dot, code, text := "●", red, "THIS HOST IS MINING FOR SOMEONE ELSE"
+	switch r.Verdict {
+	case deminer.VerdictIntrude:
+		text = "THIS HOST HAS BEEN BROKEN INTO; no miner runs at the moment"
+	case deminer.VerdictSuspect:
+		code, text = yellow, "Something here needs the owner's eye; nothing is proven"
+	case deminer.VerdictClean:
+		code, text = green, "Nothing found in what was looked at"
+	case deminer.VerdictMining:
+		if r.Snapshot.Host.Asleep() {
+			text = "THIS SYSTEM MINES FOR SOMEONE ELSE when it runs"
+		}
+	}
+	if !p.Color {
+		dot = "*"
+	}
+	p.line("  %s %s", p.paint(code, dot), p.paint(code, text))
+	if s := proofs(r); s != "" {
+		p.wrap(4, "    ", s)
+	}
+}
+
+// proofs sums up the strongest evidence of a report in one line.
+func proofs(r *deminer.Report) string {
+	var titles []string
+	for _, tier := range []deminer.Tier{deminer.Proof, deminer.Strong} {
+		for _, f := range r.Findings {
+			if f.Tier == tier && f.Topic == deminer.TopicMining && len(titles) < 3 && !slices.Contains(titles, f.Title) {
+				titles = append(titles, f.Title)
+			}
+		}
+		if len(titles) > 0 {
+			return string(tier) + ": " + strings.Join(titles, "; ")
+		}
+	}
+	return ""
+}
+
+var headings = []struct {
+	role  deminer.Role
+	label string
+}{
+	{deminer.RoleRuns, "Running"}, {deminer.RoleReturns, "Returns"}, {deminer.RoleAccess, "Access"}, {deminer.RoleHides, "Hides"},
+	{deminer.RoleFile, "Files"}, {deminer.RoleTamper, "Touched"}, {deminer.RoleTalks, "Talks to"},
+}
+
+func (p Page) incident(r *deminer.Report, inc *deminer.Incident, verbose bool) {
+	head := []string{deminer.Safe(r.Snapshot.Host.Name), "incident " + inc.ID}
+	if !inc.Since.IsZero() {
+		head = append(head, fmt.Sprintf("since %s (%s)", inc.Since.UTC().Format("2006-01-02 15:04 MST"), ago(inc.Since, r.Snapshot.Taken)))
+	}
+	if inc.Cores >= 0.05 {
+		head = append(head, fmt.Sprintf("about %.1f of %d cores", inc.Cores, r.Snapshot.Host.CPUs))
+	}
+	for _, i := range inc.Indicators {
+		if i.Kind == "wallet" {
+			head = append(head, "pays wallet "+short(i.Value))
+			break
+		}
+	}
+	if len(inc.Families) > 0 {
+		head = append(head, "resembles "+deminer.Cut(strings.Join(inc.Families, ", "), 60))
+	}
+	p.wrap(2, "  ", p.paint(bold, strings.Join(head, " · ")))
+	p.line("")
+	for _, h := range headings {
+		p.members(inc, h.role, h.label, verbose)
+	}
+	p.entries(inc, verbose)
+	if len(inc.Secrets) > 0 {
+		p.wrap(12, "  Secrets   ", fmt.Sprintf("%s the intruder could read must be rotated: %s", plural(len(inc.Secrets), "credential", "credentials"), secrets(inc, verbose)))
+	}
+	for _, d := range inc.Distrust {
+		p.wrap(12, "  "+p.paint(red, "Rebuild")+"   ", "This system can no longer be trusted: "+deminer.Safe(d))
+	}
+	if verbose {
+		p.timeline(inc)
+	}
+}
+
+func (p Page) members(inc *deminer.Incident, role deminer.Role, label string, verbose bool) {
+	const few = 8
+	n, more := 0, 0
+	for i := range inc.Members {
+		m := &inc.Members[i]
+		if m.Role != role || m.Grade == deminer.Review && !verbose {
+			continue
+		}
+		if n++; n > few && !verbose {
+			more++
+			continue
+		}
+		text := m.Artifact.String()
+		if m.Detail != "" {
+			text += "   " + p.paint(dim, m.Detail)
+		}
+		if m.Grade != deminer.Convicted {
+			text = p.paint(yellow, "? ") + text
+		}
+		p.wrap(12, "  "+fmt.Sprintf("%-10s", label), text)
+		label = ""
+		if verbose {
+			for _, w := range m.Why {
+				p.wrap(16, strings.Repeat(" ", 14)+"- ", w)
+			}
+			for _, c := range m.Cleared {
+				p.wrap(16, strings.Repeat(" ", 14)+"  ", p.paint(dim, "tested: "+deminer.Safe(c)))
+			}
+		}
+	}
+	if more > 0 {
+		p.line("%12s%s", "", p.paint(dim, fmt.Sprintf("and %d more (deminer scan -v)", more)))
+	}
+}
+
+func (p Page) entries(inc *deminer.Incident, verbose bool) {
+	for i, e := range inc.Entries {
+		if i > 1 && !verbose {
+			break
+		}
+		label := "  Came in   "
+		if i > 0 {
+			label = "            "
+		}
+		p.wrap(12, label, fmt.Sprintf("%s   %s", e.What, p.paint(yellow, e.Belief)))
+		if verbose {
+			for _, w := range e.Why {
+				p.wrap(16, strings.Repeat(" ", 14)+"- ", w)
+			}
+		}
+	}
+}
+
+func (p Page) timeline(inc *deminer.Incident) {
+	p.line("\n  Time line")
+	for _, m := range inc.Timeline {
+		p.wrap(26, "    "+m.Time.UTC().Format("2006-01-02 15:04:05")+"   ", m.What+"   "+p.paint(dim, m.From))
+	}
+}
+
+func secrets(inc *deminer.Incident, all bool) string {
+	var out []string
+	for i, s := range inc.Secrets {
+		if i == 4 && !all {
+			out = append(out, "…")
+			break
+		}
+		out = append(out, deminer.Safe(s.Path))
+	}
+	return strings.Join(out, ", ")
+}
+
+// review lists what speaks of no incident: strong signs that stand alone, then, folded, the weak ones.
+func (p Page) review(r *deminer.Report, verbose bool) {
+	used := map[int]bool{}
+	for _, inc := range r.Incidents {
+		for _, m := range inc.Members {
+			for _, f := range m.Findings {
+				used[f] = true
+			}
+		}
+	}
+	var strong, weak []deminer.Finding
+	for i, f := range r.Findings {
+		switch {
+		case used[i] || f.Topic == deminer.TopicDoor && len(r.Incidents) > 0 && !verbose:
+		case f.Tier == deminer.Proof || f.Tier == deminer.Strong:
+			strong = append(strong, f)
+		default:
+			weak = append(weak, f)
+		}
+	}
+	if len(strong) > 0 {
+		p.line("\n  For the owner to decide (one sign alone proves nothing):")
+		for _, f := range strong {
+			p.finding(f, verbose)
+		}
+	}
+	switch {
+	case len(weak) > 0 && verbose:
+		p.line("\n  For the owner to review:")
+		for _, f := range weak {
+			p.finding(f, true)
+		}
+	case len(weak) > 0:
+		p.line("\n  %s for the owner to review (deminer scan -v)", plural(len(weak), "thing", "things"))
+	}
+}
+
+func (p Page) finding(f deminer.Finding, verbose bool) {
+	p.wrap(6, "    - ", f.Title)
+	if !verbose {
+		return
+	}
+	for _, w := range f.Why {
+		p.wrap(10, "        - ", w)
+	}
+	for _, c := range f.Cleared {
+		p.wrap(10, "          ", p.paint(dim, "tested: "+c))
+	}
+	if f.Fix != "" {
+		p.wrap(10, "        → ", f.Fix)
+	}
+}
+
+func looked(r *deminer.Report) string {
+	l := r.Looked
+	return fmt.Sprintf("Looked at %d processes, %d sockets, %d footholds, %d files (%.1f MB) with %d rules in %s, %s scan of %s.",
+		l.Processes, l.Sockets, l.Footholds, l.Files, float64(l.Bytes)/1e6, l.Rules, Seconds(r.Elapsed), r.Mode, deminer.Safe(r.Snapshot.Host.Source))
+}
+
+func (p Page) next(r *deminer.Report) {
+	p.line("")
+	root := ""
+	if dir, ok := strings.CutPrefix(r.Snapshot.Host.Source, "root:"); ok {
+		root = " --root " + deminer.Safe(dir)
+	}
+	switch {
+	case len(r.Incidents) > 0:
+		p.line("  %s  deminer plan%s        shows every change before it is made", p.paint(bold, "Next:"), root)
+	case r.Verdict == deminer.VerdictSuspect:
+		p.line("  %s  deminer scan -v%s     shows the evidence and what was tested", p.paint(bold, "Next:"), root)
+	case r.Mode != "full":
+		p.line("  %s  deminer scan --full%s looks at every file", p.paint(bold, "More:"), root)
+	}
+}
+
+func short(s string) string {
+	if len(s) <= 16 {
+		return deminer.Safe(s)
+	}
+	return deminer.Safe(s[:5]) + "…" + deminer.Safe(s[len(s)-4:])
+}
+
+// Moment writes the time as the page does.
+func Moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
