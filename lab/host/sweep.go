@@ -1,0 +1,117 @@
+//go:build linux
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// workDir is where running hosts have their directories.
+func workDir() (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "work")
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// remove takes away mount, namespaces and directory of a host whose processes are gone.
+func remove(dir, name string) error {
+	ctx := context.Background()
+	var errs []error
+	root := filepath.Join(dir, "root")
+	for i := 0; mounted(root) && i < 20; i++ {
+		err := run(ctx, "umount", root)
+		if err == nil {
+			continue
+		}
+		if i == 19 {
+			errs = append(errs, err)
+		}
+		time.Sleep(poll)
+	}
+	for _, ns := range []string{name + "-h", name + "-p"} {
+		if _, err := os.Stat("/run/netns/" + ns); err == nil {
+			errs = append(errs, run(ctx, "ip", "netns", "del", ns))
+		}
+	}
+	if !mounted(root) {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	return errors.Join(errs...)
+}
+
+// Sweep removes what hosts of a dead harness left behind, and returns their names.
+func Sweep() ([]string, error) {
+	work, err := workDir()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(work)
+	if err != nil {
+		return nil, err
+	}
+	var swept []string
+	var errs []error
+	for _, e := range entries {
+		owner, _, _ := strings.Cut(e.Name(), "-")
+		pid, err := strconv.Atoi(owner)
+		if err != nil || syscall.Kill(pid, 0) == nil {
+			continue
+		}
+		dir := filepath.Join(work, e.Name())
+		for _, p := range processesUnder(filepath.Join(dir, "root")) {
+			_ = syscall.Kill(p, syscall.SIGKILL)
+		}
+		swept = append(swept, e.Name())
+		errs = append(errs, remove(dir, "lab"+e.Name()))
+	}
+	return swept, errors.Join(errs...)
+}
+
+// processesUnder finds systemd-nspawn for that root and every PID 1 below it.
+func processesUnder(root string) []int {
+	var pids []int
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		b, _ := os.ReadFile(d + "/cmdline")
+		if !strings.Contains(string(b), "systemd-nspawn") || !strings.HasSuffix(strings.TrimRight(string(b), "\x00"), root) {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(d))
+		if init := innerInit(pid); init > 0 {
+			pids = append(pids, init)
+		}
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// Left says what of a host is still there: for tests that prove Destroy.
+func (h *Host) Left() []string {
+	var left []string
+	if mounted(h.Root) {
+		left = append(left, "mount "+h.Root)
+	}
+	for _, ns := range []string{h.hostNS(), h.poolNS()} {
+		if _, err := os.Stat("/run/netns/" + ns); err == nil {
+			left = append(left, "namespace "+ns)
+		}
+	}
+	if _, err := os.Stat(h.Dir); err == nil {
+		left = append(left, "directory "+h.Dir)
+	}
+	for _, pid := range processesUnder(h.Root) {
+		left = append(left, fmt.Sprintf("process %d", pid))
+	}
+	return left
+}
