@@ -1,0 +1,150 @@
+package incident
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+var at = time.Date(2026, 3, 3, 3, 12, 0, 0, time.UTC)
+
+// guideHost is the guide's own example: a miner, its respawner in a unit, a rogue account; and a business beside them.
+func guideHost() *deminer.Snapshot {
+	unowned := deminer.Provenance{State: deminer.Unowned}
+	intact := deminer.Provenance{State: deminer.Intact, Package: "p"}
+	return &deminer.Snapshot{
+		Host: deminer.HostInfo{Source: "live", CPUs: 4, Self: []deminer.ProcID{{PID: 900, Start: 9}}},
+		Processes: []deminer.Process{
+			{ID: deminer.ProcID{PID: 1, Start: 1}, Comm: "systemd", Exe: "/usr/lib/systemd/systemd", Own: intact},
+			{ID: deminer.ProcID{PID: 100, Start: 5}, PPID: 1, Comm: "sysetmd", Exe: "/opt/sysetmd", Own: unowned, Unit: "sysetmd.service", Started: at},
+			{ID: deminer.ProcID{PID: 101, Start: 6}, PPID: 100, Comm: "xmrig", Exe: "/root/x/xmrig", Own: unowned, Unit: "sysetmd.service", CPU: 3.8, Started: at.Add(time.Second)},
+			{ID: deminer.ProcID{PID: 200, Start: 2}, PPID: 1, Comm: "shop", Exe: "/opt/shop/shopd", Own: unowned, Unit: "shop.service", CPU: 1},
+			{ID: deminer.ProcID{PID: 201, Start: 3}, PPID: 1, Comm: "redis-server", Exe: "/usr/bin/redis-server", Own: intact, Unit: "redis.service"},
+			{ID: deminer.ProcID{PID: 202, Start: 4}, PPID: 201, Comm: "sh", Exe: "/usr/bin/dash", Own: intact, Unit: "redis.service"},
+		},
+		Sockets: []deminer.Socket{
+			{Proto: "tcp", State: "established", Local: "10.0.0.5:40000", Remote: "203.0.113.7:3333", Owners: []deminer.ProcID{{PID: 101, Start: 6}}},
+			{Proto: "tcp", State: "established", Local: "10.0.0.5:40001", Remote: "203.0.113.8:443", Owners: []deminer.ProcID{{PID: 200, Start: 2}}},
+		},
+		Footholds: []deminer.Foothold{
+			{Mechanism: "systemd-unit", ID: "PL-06", Path: "/etc/systemd/system/sysetmd.service", Name: "sysetmd.service", Command: "/opt/sysetmd", Targets: []string{"/opt/sysetmd"}, Own: unowned, TargetOwn: []deminer.Provenance{unowned}, Attr: deminer.Attr{Mtime: at}},
+			{Mechanism: "systemd-unit", ID: "PL-06", Path: "/etc/systemd/system/shop.service", Name: "shop.service", Targets: []string{"/opt/shop/shopd"}, Own: unowned, TargetOwn: []deminer.Provenance{unowned}},
+			{Mechanism: "systemd-unit", ID: "PL-06", Path: "/usr/lib/systemd/system/redis.service", Name: "redis.service", Targets: []string{"/usr/bin/redis-server"}, Own: intact, TargetOwn: []deminer.Provenance{intact}},
+		},
+		Accounts: []deminer.Account{{Name: "shaojiang99", UID: 1005, Home: "/home/shaojiang99"}},
+	}
+}
+
+func proc(pid int, start uint64) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindProcess, Proc: deminer.ProcID{PID: pid, Start: start}}
+}
+
+func grades(inc deminer.Incident) map[string]deminer.Grade {
+	out := map[string]deminer.Grade{}
+	for _, m := range inc.Members {
+		out[m.Artifact.Ref()] = m.Grade
+	}
+	return out
+}
+
+func TestProofSpreadsToProgramAndUnitNotToBusiness(t *testing.T) {
+	snap := guideHost()
+	found := []deminer.Finding{
+		{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)},
+		{Detector: "unpackaged", Topic: deminer.TopicReturns, Tier: deminer.Strong, Class: deminer.ByPersist, Title: "unit starts an unpackaged file", Subject: deminer.Artifact{Kind: deminer.KindFile, Path: "/etc/systemd/system/sysetmd.service"}},
+		{Detector: "fake", Topic: deminer.TopicReturns, Tier: deminer.Strong, Class: deminer.ByIdentity, Title: "a name of a family", Subject: deminer.Artifact{Kind: deminer.KindFile, Path: "/opt/sysetmd"}},
+		{Detector: "account", Topic: deminer.TopicBackdoor, Tier: deminer.Proof, Class: deminer.ByIdentity, Title: "a known account", Subject: deminer.Artifact{Kind: deminer.KindAccount, Name: "shaojiang99"}, Time: at.Add(-time.Minute)},
+	}
+	got := Join(snap, found)
+	if len(got) != 1 {
+		t.Fatalf("%d incidents, want all of it in one", len(got))
+	}
+	g := grades(got[0])
+	for _, ref := range []string{"process:101@6", "process:100@5", "file:/root/x/xmrig", "file:/opt/sysetmd", "file:/etc/systemd/system/sysetmd.service", "address:203.0.113.7:3333", "account:shaojiang99"} {
+		if g[ref] != deminer.Convicted {
+			t.Errorf("%s is %q, want convicted", ref, g[ref])
+		}
+	}
+	for ref, grade := range g {
+		if grade == deminer.Convicted && (ref == "process:200@2" || ref == "process:201@3" || ref == "process:1@1" || ref == "address:203.0.113.8:443" || ref == "file:/opt/shop/shopd") {
+			t.Errorf("%s was convicted: it is the business", ref)
+		}
+	}
+	if Verdict(got, found) != deminer.VerdictMining {
+		t.Errorf("verdict %s", Verdict(got, found))
+	}
+}
+
+func TestOneStrongSignConvictsNobody(t *testing.T) {
+	for _, same := range []bool{true, false} {
+		second := deminer.ByCompute
+		if !same {
+			second = deminer.ByProvenance
+		}
+		found := []deminer.Finding{
+			{Detector: "a", Topic: deminer.TopicMining, Tier: deminer.Strong, Class: deminer.ByCompute, Title: "one", Subject: proc(200, 2)},
+			{Detector: "b", Topic: deminer.TopicMining, Tier: deminer.Strong, Class: second, Title: "two", Subject: proc(200, 2)},
+			{Detector: "c", Topic: deminer.TopicMining, Tier: deminer.Weak, Class: deminer.ByAccess, Title: "three", Subject: proc(200, 2)},
+		}
+		got := Join(guideHost(), found)
+		if same && len(got) != 0 {
+			t.Errorf("two signs of one class convicted: %v", grades(got[0]))
+		}
+		if !same && (len(got) != 1 || grades(got[0])["process:200@2"] != deminer.Convicted) {
+			t.Errorf("two independent strong signs did not convict")
+		}
+	}
+}
+
+// A miner that an exploited Redis started must not drag Redis down with it, nor PID 1, nor deminer.
+func TestConvictionDoesNotClimbIntoTheBusiness(t *testing.T) {
+	snap := guideHost()
+	snap.Processes[2].PPID = 202 // xmrig <- sh <- redis-server
+	snap.Processes[2].Unit = "redis.service"
+	snap.Processes = append(snap.Processes, deminer.Process{ID: deminer.ProcID{PID: 900, Start: 9}, PPID: 101, Exe: "/root/deminer", Own: deminer.Provenance{State: deminer.Unowned}})
+	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}}
+	got := Join(snap, found)
+	g := grades(got[0])
+	for _, ref := range []string{"process:201@3", "process:202@4", "process:1@1", "process:900@9", "file:/usr/lib/systemd/system/redis.service"} {
+		if g[ref] == deminer.Convicted {
+			t.Errorf("%s was convicted", ref)
+		}
+	}
+}
+
+func TestTrustedThingsAreOnlySuspected(t *testing.T) {
+	found := []deminer.Finding{
+		{Detector: "x", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByIdentity, Title: "a bad name", Subject: proc(201, 3)},
+	}
+	if got := Join(guideHost(), found); len(got) != 0 {
+		t.Errorf("a name convicted an intact packaged program: %v", grades(got[0]))
+	}
+	found[0].Class = deminer.ByNetwork
+	if got := Join(guideHost(), found); len(got) != 1 {
+		t.Errorf("a packaged program that mines by itself was not convicted")
+	}
+}
+
+func TestOpenDoorIsAnEntryNotAMember(t *testing.T) {
+	found := []deminer.Finding{
+		{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)},
+		{Detector: "redis", Topic: deminer.TopicDoor, Tier: deminer.Note, Title: "Redis open to the world", Subject: deminer.Artifact{Kind: deminer.KindListener, Addr: "0.0.0.0:6379"}, Fix: "bind it", Time: at.Add(-5 * time.Minute)},
+	}
+	got := Join(guideHost(), found)
+	if len(got) != 1 || len(got[0].Entries) != 1 || got[0].Entries[0].Belief != "likely" || !slices.Equal(got[0].Entries[0].Close, []string{"bind it"}) {
+		t.Fatalf("entries = %+v", got)
+	}
+	if got = Join(guideHost(), found[1:]); len(got) != 0 {
+		t.Errorf("an open door alone made an incident")
+	}
+}
+
+func TestSameReportTwice(t *testing.T) {
+	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}}
+	a, b := Join(guideHost(), found), Join(guideHost(), found)
+	if a[0].ID != b[0].ID || len(a[0].Members) != len(b[0].Members) {
+		t.Errorf("two looks at one host differ: %s %s", a[0].ID, b[0].ID)
+	}
+}

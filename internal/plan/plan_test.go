@@ -1,0 +1,185 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+var now = time.Date(2026, 3, 3, 4, 0, 0, 0, time.UTC)
+
+func member(a deminer.Artifact, actions ...deminer.Verb) deminer.Member {
+	m := deminer.Member{Artifact: a, Grade: deminer.Convicted, Why: []string{"proof: test"}}
+	for _, v := range actions {
+		m.Remove = append(m.Remove, deminer.Action{Verb: v, Target: a})
+	}
+	return m
+}
+
+func proc(pid int) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindProcess, Proc: deminer.ProcID{PID: pid, Start: uint64(pid)}}
+}
+
+func file(name string) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindFile, Path: deminer.Raw(name)}
+}
+
+func line(name, text string) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindLine, Path: deminer.Raw(name), Line: deminer.Raw(text)}
+}
+
+func report(members ...deminer.Member) *deminer.Report {
+	intact := deminer.Provenance{State: deminer.Intact}
+	id := func(n int) deminer.ProcID { return deminer.ProcID{PID: n, Start: uint64(n)} }
+	return &deminer.Report{
+		Snapshot: deminer.Snapshot{
+			Host: deminer.HostInfo{Source: "live", Self: []deminer.ProcID{id(50), id(40)}},
+			Processes: []deminer.Process{
+				{ID: id(1), Exe: "/usr/lib/systemd/systemd", Own: intact},
+				{ID: id(2), Kernel: true},
+				{ID: id(30), PPID: 1, Exe: "/usr/sbin/sshd", Own: intact},
+				{ID: id(40), PPID: 30, Exe: "/usr/sbin/sshd", Own: intact, Started: now.Add(-time.Hour)},
+				{ID: id(50), PPID: 40, Exe: "/root/deminer"},
+				{ID: id(60), PPID: 1, Exe: "/usr/lib/postgresql/15/bin/postgres", Own: intact},
+				{ID: id(66), Exe: "/tmp/.x/kswapd0", Own: deminer.Provenance{State: deminer.Unowned}},
+			},
+			Footholds: []deminer.Foothold{
+				{Path: "/root/.ssh/authorized_keys", Line: "ssh-rsa MINE", Key: "SHA256:mine"},
+				{Path: "/root/.ssh/authorized_keys", Line: "ssh-rsa THEIRS", Key: "SHA256:theirs"},
+				{Path: "/etc/cron.d/x", Line: "*/30 * * * * root /tmp/x", Every: 30 * time.Minute},
+			},
+			Logins:   []deminer.Login{{Kind: "login", User: "root", From: "192.0.2.9", Key: "SHA256:mine", Time: now.Add(-time.Hour)}},
+			Accounts: []deminer.Account{{Name: "root", Home: "/root"}, {Name: "postgres", Home: "/var/lib/postgresql"}},
+		},
+		Incidents: []deminer.Incident{{ID: "AAAA", Members: members}},
+	}
+}
+
+func TestProtectedTargetsAreNeverPlanned(t *testing.T) {
+	cases := map[string]deminer.Member{
+		"pid 1":               member(proc(1), deminer.VerbFreeze, deminer.VerbKill),
+		"kernel thread":       member(proc(2), deminer.VerbKill),
+		"the SSH server":      member(proc(30), deminer.VerbKill),
+		"the operator's sshd": member(proc(40), deminer.VerbKill),
+		"deminer":             member(proc(50), deminer.VerbFreeze),
+		"a database":          member(proc(60), deminer.VerbKill),
+		"gone process":        member(proc(4711), deminer.VerbKill),
+		"the operator's key":  member(line("/root/.ssh/authorized_keys", "ssh-rsa MINE"), deminer.VerbCutLine),
+		"passwd":              member(file("/etc/passwd"), deminer.VerbQuarantine),
+		"a top directory":     member(file("/opt"), deminer.VerbQuarantine),
+		"dotted":              member(file("/opt/../etc/shadow"), deminer.VerbDropFile),
+		"a packaged file":     member(file("/usr/sbin/sshd"), deminer.VerbQuarantine),
+		"database data":       member(file("/var/lib/postgresql/15/main/base"), deminer.VerbQuarantine),
+		"root's home":         member(file("/root"), deminer.VerbQuarantine),
+		"root":                member(deminer.Artifact{Kind: deminer.KindAccount, Name: "root"}, deminer.VerbRemoveAccount),
+		"the operator's net":  member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "192.0.2.9:22"}, deminer.VerbBlock),
+		"loopback":            member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "127.0.0.1:3333"}, deminer.VerbBlock),
+		"a module":            member(deminer.Artifact{Kind: deminer.KindModule, Name: "evil"}, deminer.VerbUnload),
+	}
+	for what, m := range cases {
+		p := Make(report(m), Options{}, now)
+		if len(p.Steps) != 0 || len(p.Refused) == 0 {
+			t.Errorf("%s: %d steps, %d refusals", what, len(p.Steps), len(p.Refused))
+		}
+	}
+}
+
+func TestOrderAndDependencies(t *testing.T) {
+	preload := line("/etc/ld.so.preload", "/usr/local/lib/libhide.so")
+	unit := file("/etc/systemd/system/x.service")
+	reload := deminer.Action{Verb: deminer.VerbReload, Target: deminer.Artifact{Kind: deminer.KindHost}, Args: map[string]deminer.Raw{"units": "x.service"}}
+	um := member(unit, deminer.VerbDropFile)
+	um.Remove = append(um.Remove, reload)
+	other := member(file("/etc/systemd/system/y.service"), deminer.VerbDropFile)
+	reload.Args = map[string]deminer.Raw{"units": "y.service"}
+	other.Remove = append(other.Remove, reload)
+	p := Make(report(
+		member(file("/usr/local/lib/libhide.so"), deminer.VerbQuarantine), um, other,
+		member(proc(66), deminer.VerbFreeze, deminer.VerbKill),
+		member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "203.0.113.7:3333"}, deminer.VerbBlock),
+		member(preload, deminer.VerbCutLine),
+		member(line("/root/.ssh/authorized_keys", "ssh-rsa THEIRS"), deminer.VerbCutLine),
+		member(line("/etc/cron.d/x", "*/30 * * * * root /tmp/x"), deminer.VerbCutLine),
+	), Options{}, now)
+	var verbs []string
+	for _, s := range p.Steps {
+		verbs = append(verbs, string(s.Action.Verb))
+	}
+	want := "freeze block cut-line drop-file drop-file cut-line cut-line reload kill quarantine"
+	if got := strings.Join(verbs, " "); got != want {
+		t.Errorf("order\n got %s\nwant %s", got, want)
+	}
+	if p.Steps[2].Action.Target.Ref() != preload.Ref() {
+		t.Errorf("the preload line is not the first to go: %s", p.Steps[2].Action.Target)
+	}
+	last := p.Steps[len(p.Steps)-1]
+	if !slices.Contains(last.After, p.Steps[2].ID) {
+		t.Errorf("the library may leave before its preload line: after %v", last.After)
+	}
+	if units := p.Steps[7].Action.Args["units"]; units != "x.service y.service" {
+		t.Errorf("one reload for both units wanted, got %q", units)
+	}
+	if p.Watch != time.Hour {
+		t.Errorf("watch %s, want twice the longest period", p.Watch)
+	}
+	for _, s := range p.Steps {
+		if s.Undo == (s.Action.Verb == deminer.VerbKill) {
+			t.Errorf("%s: undo %v", s.Action.Verb, s.Undo)
+		}
+	}
+}
+
+func TestOnlyConvictedOrAsked(t *testing.T) {
+	m := member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine)
+	m.Grade = deminer.Suspected
+	if p := Make(report(m), Options{}, now); len(p.Steps) != 0 {
+		t.Errorf("a suspect was acted on")
+	}
+	if p := Make(report(m), Options{Also: []string{m.Artifact.Ref()}}, now); len(p.Steps) != 1 {
+		t.Errorf("a suspect the owner named was not acted on")
+	}
+	m.Grade = deminer.Convicted
+	if p := Make(report(m), Options{Skip: []string{m.Artifact.Ref()}}, now); len(p.Steps) != 0 {
+		t.Errorf("a thing the owner spared was acted on")
+	}
+	if p := Make(report(m), Options{Incidents: []string{"BBBB"}}, now); len(p.Steps) != 0 {
+		t.Errorf("another incident was acted on")
+	}
+}
+
+func TestSleepingHostGetsFileStepsOnly(t *testing.T) {
+	r := report(member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine), member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "203.0.113.7:3333"}, deminer.VerbBlock))
+	r.Snapshot.Host.Source = "root:/mnt"
+	p := Make(r, Options{}, now)
+	if len(p.Steps) != 1 || p.Steps[0].Action.Verb != deminer.VerbQuarantine {
+		t.Errorf("steps %+v", p.Steps)
+	}
+}
+
+func TestFirewallForms(t *testing.T) {
+	p := Make(report(member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "203.0.113.7:3333"}, deminer.VerbBlock), member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "[2001:db8::7]:443"}, deminer.VerbBlock)), Options{}, now)
+	for form, want := range map[string]string{
+		"text":     "deny egress tcp to 203.0.113.7/32 port 3333\ndeny egress tcp to 2001:db8::7/128 port 443",
+		"iptables": "iptables -I OUTPUT -p tcp -d 203.0.113.7/32 --dport 3333 -j REJECT\nip6tables -I OUTPUT -p tcp -d 2001:db8::7/128 --dport 443 -j REJECT",
+		"nft":      "add rule inet filter output ip daddr 203.0.113.7 tcp dport 3333 reject\nadd rule inet filter output ip6 daddr 2001:db8::7 tcp dport 443 reject",
+	} {
+		got, err := Firewall(p, form)
+		if err != nil || strings.Join(got, "\n") != want {
+			t.Errorf("%s: %v\n%s", form, err, strings.Join(got, "\n"))
+		}
+	}
+	if _, err := Firewall(p, "pf"); err == nil {
+		t.Error("an unknown form was accepted")
+	}
+}
+
+func TestDigestChangesWithEveryByte(t *testing.T) {
+	p := Make(report(member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine)), Options{}, now)
+	q := Make(report(member(file("/tmp/.x/kswapd1"), deminer.VerbQuarantine)), Options{}, now)
+	if p.Digest() == q.Digest() || p.ID == q.ID {
+		t.Error("two plans have one name")
+	}
+}
