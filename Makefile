@@ -1,0 +1,40 @@
+# deminer: build, test, measure. Every target works from a clean clone.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+export CGO_ENABLED = 0
+
+.PHONY: all build test check fuzz bench score demo man clean
+
+all: build
+
+build:            ## the one binary
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/deminer ./cmd/deminer
+
+test:             ## every test, with the race detector where it can run
+	./test/all
+
+check:            ## vet, staticcheck, all systems compile
+	go vet ./...
+	GOOS=linux GOARCH=arm64 go build -o /dev/null ./cmd/deminer
+	GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/deminer
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+fuzz:             ## every fuzz target, FUZZTIME each (default 60s)
+	./test/fuzz $(or $(FUZZTIME),60s)
+
+bench:            ## side by side with unhide, chkrootkit, debsums and lynis; needs root and Debian
+	./test/bench
+
+score: build      ## the lab: every scenario and every benign host; needs root; writes docs/score.md
+	./lab/setup.sh
+	go run ./lab/score -deminer bin/deminer -out docs/score.md
+
+demo: build       ## one infected lab host, scanned: what the README shows; needs root
+	./lab/setup.sh
+	go run ./lab/score -deminer bin/deminer -scenario aliyunduns -show
+
+man: build        ## man pages
+	bin/deminer man dist/man
+
+clean:
+	rm -rf bin dist
