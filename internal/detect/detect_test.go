@@ -1,0 +1,127 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/hosttest"
+)
+
+// run gives the findings of all detectors on a fixture.
+func run(t *testing.T, name string) ([]deminer.Finding, *hosttest.Host) {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := hosttest.Parse(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var out []deminer.Finding
+	p := newPass(t, h, func(f deminer.Finding) { out = append(out, f) })
+	for _, d := range All() {
+		if d.Needs == "a running system" && h.Info.Asleep() {
+			continue
+		}
+		if err := d.Run(context.Background(), p); err != nil {
+			t.Errorf("%s: %s: %v", name, d.Name, err)
+		}
+	}
+	return out, h
+}
+
+func say(f deminer.Finding) string {
+	ref := f.Subject.Ref()
+	if f.Subject.Kind == deminer.KindProcess {
+		ref = fmt.Sprintf("process:%d", f.Subject.Proc.PID)
+	}
+	return fmt.Sprintf("%s %s %s %s", f.Detector, f.Tier, f.Class, strings.ReplaceAll(ref, "\n", `\n`))
+}
+
+// TestFixtures: every line of @want is said; in a clean fixture nothing above weak is said; with "only" as the first line
+// of @want nothing else than the wanted lines is said above note.
+func TestFixtures(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			found, h := run(t, name)
+			var said []string
+			for _, f := range found {
+				said = append(said, say(f))
+				if f.Title == "" || len(f.Why) == 0 || f.Detector == "" || f.Topic == "" || f.Class == "" {
+					t.Errorf("incomplete finding: %+v", f)
+				}
+				loud := f.Tier == deminer.Proof || f.Tier == deminer.Strong
+				if strings.HasPrefix(filepath.Base(name), "clean-") && loud {
+					t.Errorf("a clean host, but: %s\n\t%s\n\t%s", say(f), f.Title, strings.Join(f.Why, "\n\t"))
+				}
+			}
+			only := false
+			for want := range strings.Lines(h.Extra["@want"]) {
+				switch want = strings.TrimSpace(want); {
+				case want == "only":
+					only = true
+				case strings.HasPrefix(want, "! "):
+					if slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want[2:]) }) {
+						t.Errorf("said, but must not be: %s", want[2:])
+					}
+				case want != "" && !strings.HasPrefix(want, "#") && !slices.Contains(said, want):
+					t.Errorf("not said: %s\nsaid:\n\t%s", want, strings.Join(said, "\n\t"))
+				}
+			}
+			for i, s := range said {
+				if only && found[i].Tier != deminer.Note && !strings.Contains(h.Extra["@want"], s+"\n") {
+					t.Errorf("said too much: %s", s)
+				}
+			}
+		})
+	}
+}
+
+// TestEveryDetectorSpeaks: each detector is named by a @want line of a fixture that is not clean, or by a weak one.
+func TestEveryDetectorSpeaks(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all string
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, want, _ := strings.Cut(string(text), "-- @want --\n")
+		want, _, _ = strings.Cut(want, "\n-- ")
+		all += "\n" + want
+	}
+	seen := map[string]bool{}
+	for _, d := range All() {
+		if seen[d.Name] {
+			t.Errorf("two detectors are called %s", d.Name)
+		}
+		seen[d.Name] = true
+		if !strings.Contains(all, "\n"+d.Name+" ") {
+			t.Errorf("detector %s has no fixture on which it speaks", d.Name)
+		}
+		if d.Doc == "" || d.Needs == "" {
+			t.Errorf("detector %s: no doc or needs", d.Name)
+		}
+	}
+}
+
+func newPass(t *testing.T, h *hosttest.Host, report func(deminer.Finding)) *Pass {
+	return &Pass{
+		Snapshot: &h.Snapshot, FS: h.FS, Packages: h.Packages, Report: report,
+		Gap: func(g deminer.Gap) { t.Logf("gap: %+v", g) },
+	}
+}

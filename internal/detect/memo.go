@@ -1,0 +1,175 @@
+package detect
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+)
+
+// memo holds look-up tables over one snapshot, and what was read once for several detectors.
+type memo struct {
+	procs  map[int]*deminer.Process
+	socks  map[int][]*deminer.Socket      // by owner PID
+	starts map[string][]*deminer.Foothold // by target path
+	self   map[deminer.ProcID]bool
+
+	found []deminer.Finding // what earlier detectors reported
+}
+
+func newMemo(s *deminer.Snapshot) *memo {
+	m := &memo{
+		procs: map[int]*deminer.Process{}, socks: map[int][]*deminer.Socket{}, starts: map[string][]*deminer.Foothold{},
+		self: map[deminer.ProcID]bool{},
+	}
+	for i := range s.Processes {
+		m.procs[s.Processes[i].ID.PID] = &s.Processes[i]
+	}
+	for i := range s.Sockets {
+		for _, o := range s.Sockets[i].Owners {
+			m.socks[o.PID] = append(m.socks[o.PID], &s.Sockets[i])
+		}
+	}
+	for i := range s.Footholds {
+		for _, t := range s.Footholds[i].Targets {
+			m.starts[t] = append(m.starts[t], &s.Footholds[i])
+		}
+	}
+	for _, id := range s.Host.Self {
+		m.self[id] = true
+	}
+	return m
+}
+
+// subjects are the processes a detector may speak of: not deminer and the session it runs in, not true kernel threads,
+// not what ended meanwhile.
+func (p *Pass) subjects() []*deminer.Process {
+	var out []*deminer.Process
+	for i := range p.Snapshot.Processes {
+		pr := &p.Snapshot.Processes[i]
+		if !pr.Kernel && !pr.Gone && !p.memo.self[pr.ID] {
+			out = append(out, pr)
+		}
+	}
+	return out
+}
+
+// ancestors lists the parents up to PID 1, nearest first, at most 32.
+func (p *Pass) ancestors(pr *deminer.Process) []*deminer.Process {
+	var out []*deminer.Process
+	for pid := pr.PPID; pid > 0 && len(out) < 32; {
+		up := p.memo.procs[pid]
+		if up == nil || slices.Contains(out, up) {
+			break
+		}
+		out = append(out, up)
+		pid = up.PPID
+	}
+	return out
+}
+
+// life is how long the process has run; 0 where it is not known.
+func (p *Pass) life(pr *deminer.Process) time.Duration {
+	if pr.Started.IsZero() || p.Snapshot.Taken.Before(pr.Started) {
+		return 0
+	}
+	return p.Snapshot.Taken.Sub(pr.Started)
+}
+
+// cores is the larger of the cores used over the sampling window and since the start: a miner that pauses while
+// somebody looks still shows in the second.
+func (p *Pass) cores(pr *deminer.Process) float64 {
+	since := 0.0
+	if l := p.life(pr); l > time.Minute {
+		since = pr.CPUTime.Seconds() / l.Seconds()
+	}
+	return max(pr.CPU, since)
+}
+
+// outward lists the connections the process made to others: established, and not accepted by a listener of its own.
+func (p *Pass) outward(pr *deminer.Process) []*deminer.Socket {
+	listens := map[string]bool{}
+	for _, s := range p.memo.socks[pr.ID.PID] {
+		if s.Listening() {
+			listens[port(s.Local)] = true
+		}
+	}
+	var out []*deminer.Socket
+	for _, s := range p.memo.socks[pr.ID.PID] {
+		if s.Proto == "tcp" && s.Remote != "" && (s.State == "established" || s.State == "syn-sent") && !listens[port(s.Local)] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// peers counts the different remote addresses of a process.
+func (p *Pass) peers(pr *deminer.Process) int {
+	seen := map[string]bool{}
+	for _, s := range p.memo.socks[pr.ID.PID] {
+		if s.Remote != "" {
+			seen[ip(s.Remote)] = true
+		}
+	}
+	return len(seen)
+}
+
+// read gives at most limit bytes of a file; nil where there is none. What cannot be read becomes a gap; of a file
+// larger than the limit the head is judged and the rest is a gap.
+func (p *Pass) read(part, name string, limit int64) []byte {
+	b, err := host.ReadFile(p.FS, name, limit)
+	switch {
+	case err == nil:
+		return b
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, host.ErrTooLarge):
+		p.Gap(deminer.Gap{Part: "detect/" + part, State: deminer.Partial, What: name, Why: "only the first part was read: " + err.Error()})
+		return b
+	}
+	p.Gap(deminer.Gap{Part: "detect/" + part, State: deminer.Failed, What: name, Why: err.Error()})
+	return nil
+}
+
+// owner says what package a path came with, without reading the file.
+func (p *Pass) owner(name string) deminer.Provenance {
+	if p.Packages == nil {
+		return deminer.Provenance{State: deminer.Unknown, Note: "no package database"}
+	}
+	return p.Packages.Owner(name)
+}
+
+// packaged reports whether a package brought the file and nothing says that it was changed.
+func packaged(o deminer.Provenance) bool {
+	return o.State == deminer.Intact || o.State == deminer.Owned
+}
+
+// process, file and line make the artifacts findings speak of.
+func process(pr *deminer.Process) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindProcess, Proc: pr.ID, Path: deminer.Raw(pr.Exe), Name: pr.Name()}
+}
+
+func file(name string) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindFile, Path: deminer.Raw(name), Name: path.Base(name)}
+}
+
+func line(name, text string, no int) deminer.Artifact {
+	return deminer.Artifact{Kind: deminer.KindLine, Path: deminer.Raw(name), Line: deminer.Raw(text), LineNo: no}
+}
+
+// q quotes hostile text for a Why line: safe and at most 160 characters.
+func q[S ~string](s S) string { return `"` + deminer.Cut(s, 160) + `"` }
+
+func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
+func ip(addr string) string {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
+		addr = addr[:i]
+	}
+	return strings.Trim(addr, "[]")
+}

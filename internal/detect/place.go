@@ -1,0 +1,128 @@
+package detect
+
+import (
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/deminer/deminer"
+)
+
+// place is what a path says about where a file lies.
+type place struct {
+	temp   bool   // a directory anyone may write to, or one that is emptied at boot
+	hidden string // the element that hides it, "" when none does
+}
+
+func (pl place) odd() bool { return pl.temp || pl.hidden != "" }
+
+func (pl place) words() string {
+	switch {
+	case pl.hidden != "":
+		return "in a hidden place (" + q(pl.hidden) + ")"
+	case pl.temp:
+		return "in a place for temporary files"
+	}
+	return "in an ordinary place"
+}
+
+// placeOf classifies an absolute path.
+func placeOf(name string) place {
+	var pl place
+	for _, d := range tempDirs {
+		if under(name, d) {
+			pl.temp = true
+		}
+	}
+	if under(name, "/dev") {
+		pl.temp = true
+	}
+	for elem := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
+		if strangeName(elem) || strings.HasPrefix(elem, ".") && !toolDirs[elem] {
+			pl.hidden = elem
+			break
+		}
+	}
+	return pl
+}
+
+// tempDirs are directories from which no installed program runs.
+var tempDirs = []string{"/tmp", "/var/tmp", "/dev/shm", "/run/shm", "/run/lock", "/var/lock", "/run/user", "/var/spool/cron"}
+
+// toolDirs are hidden directories in which language tools and editors keep programs of their users.
+var toolDirs = set(".local", ".cargo", ".rustup", ".nvm", ".npm", ".npm-global", ".pyenv", ".rbenv", ".rvm", ".asdf", ".sdkman",
+	".volta", ".bun", ".deno", ".dotnet", ".nuget", ".go", ".gvm", ".venv", ".virtualenvs", ".conda", ".poetry", ".pipx",
+	".vscode-server", ".vscode", ".cursor-server", ".windsurf-server", ".jetbrains", ".cache", ".config", ".linuxbrew", ".opam",
+	".ghcup", ".cabal", ".stack", ".juliaup", ".julia", ".gradle", ".m2", ".ansible", ".terraform.d", ".terraform", ".krew",
+	".kube", ".docker", ".minikube", ".pm2", ".yarn", ".pnpm", ".nodenv", ".phpenv", ".composer", ".gem", ".bundle", ".git",
+	".next", ".tox", ".mix", ".steam", ".wine", ".mozilla", ".snapshots", ".nix-profile", ".nix-defexpr", ".n", ".fly", ".foundry",
+	".solana", ".avm", ".proto", ".tfenv", ".goenv", ".jenv", ".sonar", ".acme.sh", ".ollama", ".claude", ".bin", ".bazel")
+
+// strangeName reports names made to be overlooked: dots only, blanks at an end, a leading minus, characters that do not
+// show, bytes that are no text.
+func strangeName(s string) bool {
+	if s == "" || s == "." || s == ".." {
+		return false
+	}
+	if strings.Trim(s, ". ") == "" || strings.TrimSpace(s) != s || strings.HasPrefix(s, "-") || !utf8.ValidString(s) {
+		return true
+	}
+	for _, c := range s {
+		if c == '…' || !unicode.IsPrint(c) {
+			return true
+		}
+	}
+	return strings.HasPrefix(s, "..")
+}
+
+func under(name, dir string) bool { return strings.HasPrefix(name, dir+"/") }
+
+func underAny(name string, dirs ...string) bool {
+	for _, d := range dirs {
+		if under(name, d) {
+			return true
+		}
+	}
+	return false
+}
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+// interpreters run a file named in their arguments, which then is the program to judge.
+var interpreters = set("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox", "perl", "ruby", "node", "nodejs", "php", "lua",
+	"python", "python2", "python3", "tclsh")
+
+// interpreter reports whether a program of this base name runs scripts; version suffixes count.
+func interpreter(base string) bool {
+	return interpreters[base] || interpreters[strings.TrimRight(base, ".0123456789")]
+}
+
+// script gives the absolute path of the script an interpreter process runs, or "".
+func script(pr *deminer.Process) string {
+	if !interpreter(pr.Name()) {
+		return ""
+	}
+	for _, a := range pr.Argv[min(1, len(pr.Argv)):] {
+		if a == "-c" || a == "-e" || a == "-m" || a == "-" {
+			return ""
+		}
+		if strings.HasPrefix(a, "-") || a == "" {
+			continue
+		}
+		if path.IsAbs(a) {
+			return path.Clean(a)
+		}
+		if pr.Cwd == "" {
+			return ""
+		}
+		return path.Join(pr.Cwd, a)
+	}
+	return ""
+}
