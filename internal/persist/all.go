@@ -6,8 +6,20 @@ import "github.com/deminer/deminer/internal/host"
 func All() []Mechanism {
 	return []Mechanism{
 		// Schedulers, boot, services, shell.
+		{"cron", "PL-01", "T1053.003", "jobs of all cron tables, and variables in them that load code", host.NeedFS, listCron},
+		{"cron-scripts", "PL-01", "T1053.003", "scripts of cron.hourly and the like", host.NeedFS, listCronScripts},
 		{"anacron", "PL-02", "T1053.003", "jobs of anacrontab", host.NeedFS, listAnacron},
 
 		// Login, accounts, libraries, packages, devices, kernel, applications, containers.
+		{"ssh-keys", "PL-18", "T1098.004", "keys of authorized_keys files", host.NeedFS, listSSHKeys},
+		{"sshd-config", "PL-19", "T1556", "directives of sshd that let code run or people in", host.NeedFS, listSSHDConfig},
+		{"accounts", "PL-21", "T1136.001", "accounts that can log in or have an odd line", host.NeedFS, listAccounts},
+		{"privileged-groups", "PL-21", "T1098.007", "members of groups that are as good as root", host.NeedFS, listGroups},
+		{"sudoers", "PL-22", "T1548.003", "rules of sudo", host.NeedFS, listSudoers},
+		{"doas", "PL-22", "T1548.003", "rules of doas", host.NeedFS, listDoas},
+		{"polkit", "PL-22", "T1548", "rules of polkit", host.NeedFS, listPolkit},
+		{"ld-so-preload", "PL-25", "T1574.006", "libraries loaded into every program", host.NeedFS, listPreload},
+		{"loader", "PL-27", "T1574.006", "a loader that reads another preload file", host.NeedFS, listLoader},
+		{"wrapped-tools", "PL-30", "T1554", "scripts and copies in the way of an admin's tools, and renamed tools", host.NeedFS, listWrapped},
 	}
 }

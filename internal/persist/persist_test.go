@@ -24,7 +24,7 @@ func TestAll(t *testing.T) {
 	names := map[string]bool{}
 	for _, m := range All() {
 		t.Run(m.Name, func(t *testing.T) {
-			if names[m.Name] || m.Doc == "" || m.List == nil || m.Needs == "" || !regexp.MustCompile(`^(PL|CT|WD)-\d\d$`).MatchString(m.ID) ||
+			if names[m.Name] || m.Doc == "" || m.List == nil || m.Needs == "" || !regexp.MustCompile(`^(PL|PC|CT|WD)-\d\d$`).MatchString(m.ID) ||
 				!regexp.MustCompile(`^T1\d{3}(\.\d{3})?$`).MatchString(m.Technique) || !regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString(m.Name) {
 				t.Errorf("mechanism %+v is not complete or its name is taken", m)
 			}
@@ -138,7 +138,7 @@ func action(f deminer.Foothold, a deminer.Action) string {
 func recipes(t *testing.T, h *hosttest.Host, found []deminer.Foothold) {
 	links := resolvable(h)
 	for _, f := range found {
-		if len(f.Remove) == 0 {
+		if f.Remove == nil { // an empty one says that no verb can take it away
 			t.Errorf("%s: no recipe", f.Artifact())
 		}
 		gone := map[string]bool{}

@@ -161,7 +161,9 @@ func span(d time.Duration) string {
 		d    time.Duration
 	}{{"week", 7 * 24 * time.Hour}, {"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}} {
 		if d >= u.d && d%u.d == 0 {
-			if n := int64(d / u.d); n != 1 {
+			if n := int64(d / u.d); n > 300 {
+				return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "m0s")
+			} else if n != 1 {
 				return fmt.Sprintf("%d %ss", n, u.name)
 			}
 			return "1 " + u.name

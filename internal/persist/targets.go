@@ -22,7 +22,7 @@ func (l *Lister) Targets(command, user string) []string {
 	r := parse(command, l.HomeOf(user))
 	var out []string
 	add := func(name string) {
-		if !isPlain(name) && !slices.Contains(out, name) && len(out) < maxTarget {
+		if !isPlain(name) && !slices.Contains(out, name) && len(out) < maxTarget && !isDir(l.Host.FS, name) {
 			out = append(out, name)
 		}
 	}
