@@ -114,9 +114,14 @@ func (h *Host) Boot(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	c := exec.Command("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
+	enter, err := cgroupWrapper(h.Name)
+	if err != nil {
+		return err
+	}
+	argv := append(enter, "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
 		"--network-namespace-path=/run/netns/"+h.hostNS(), "--resolv-conf=off", "--timezone=off", "--link-journal=no",
 		"--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYSLOG", "--hostname=shop-01", "--console=pipe", "-D", h.Root)
+	c := exec.Command(argv[0], argv[1:]...)
 	c.Stdout, c.Stderr = log, log
 	c.Env = append(os.Environ(), "SYSTEMD_NSPAWN_TMPFS_TMP=0", "SYSTEMD_LOG_LEVEL=warning")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -126,14 +131,19 @@ func (h *Host) Boot(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { _ = c.Wait(); close(done) }()
 	h.nspawn, h.done, h.leader = c, done, 0
+	return h.await(ctx, log.Name())
+}
+
+// await waits for PID 1 and then for systemd's word that everything is up.
+func (h *Host) await(ctx context.Context, log string) error {
 	for h.leader == 0 {
 		select {
-		case <-done:
-			return fmt.Errorf("systemd-nspawn ended at once: %s", tail(log.Name()))
+		case <-h.done:
+			return fmt.Errorf("systemd-nspawn ended at once: %s", tail(log))
 		case <-ctx.Done():
 			return fmt.Errorf("wait for PID 1: %w", ctx.Err())
 		case <-time.After(poll):
-			h.leader = innerInit(c.Process.Pid)
+			h.leader = innerInit(h.nspawn.Process.Pid)
 		}
 	}
 	for {
@@ -142,7 +152,7 @@ func (h *Host) Boot(ctx context.Context) error {
 		case err == nil && (state == "running" || state == "degraded"):
 			return nil
 		case ctx.Err() != nil:
-			return fmt.Errorf("wait for boot (state %q): %w: %s", state, ctx.Err(), tail(log.Name()))
+			return fmt.Errorf("wait for boot (state %q): %w: %s", state, ctx.Err(), tail(log))
 		}
 		time.Sleep(2 * poll)
 	}
@@ -235,7 +245,6 @@ func (h *Host) InPoolNamespace(log string, argv ...string) error {
 // Destroy ends the host at once and removes processes, mounts, namespaces and
 // files. It may be called more than once and does not stop at the first error.
 func (h *Host) Destroy() error {
-	var errs []error
 	for _, c := range h.others {
 		_ = c.Process.Kill()
 		_ = c.Wait()
@@ -245,5 +254,5 @@ func (h *Host) Destroy() error {
 		h.kill()
 		h.nspawn, h.leader = nil, 0
 	}
-	return errors.Join(append(errs, remove(h.Dir, h.Name))...)
+	return remove(h.Dir, h.Name)
 }

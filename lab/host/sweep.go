@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ func remove(dir, name string) error {
 		}
 		time.Sleep(poll)
 	}
+	errs = append(errs, removeCgroups(name))
 	for _, ns := range []string{name + "-h", name + "-p"} {
 		if _, err := os.Stat("/run/netns/" + ns); err == nil {
 			errs = append(errs, run(ctx, "ip", "netns", "del", ns))
@@ -109,6 +111,14 @@ func (h *Host) Left() []string {
 	}
 	if _, err := os.Stat(h.Dir); err == nil {
 		left = append(left, "directory "+h.Dir)
+	}
+	for _, r := range cgroupRoots() {
+		if _, err := os.Stat(filepath.Join(r, h.Name)); err == nil {
+			left = append(left, "control group "+filepath.Join(r, h.Name))
+		}
+	}
+	if b, err := exec.Command("losetup", "-a").Output(); err == nil && strings.Contains(string(b), h.Dir+"/") {
+		left = append(left, "loop device of "+h.Dir)
 	}
 	for _, pid := range processesUnder(h.Root) {
 		left = append(left, fmt.Sprintf("process %d", pid))

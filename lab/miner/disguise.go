@@ -54,6 +54,24 @@ func disguise(l labExtra) error {
 	return nil
 }
 
+// ownName is the base name of the running program's file, deleted or not.
+func ownName() string {
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return filepath.Base(os.Args[0])
+	}
+	return filepath.Base(strings.TrimSuffix(exe, " (deleted)"))
+}
+
+// renameByExec runs the program again under a new argv[0], where that is too long to
+// be written over the old one and no other arguments would be lost.
+func renameByExec(name string) error {
+	if name == "" || len(os.Args) > 1 || len(name) <= len(os.Args[0]) {
+		return nil
+	}
+	return unix.Exec("/proc/self/exe", []string{name}, os.Environ())
+}
+
 // overwriteArgs writes name over the arguments that the kernel shows in
 // /proc/PID/cmdline. Go's os.Args point at that memory on Linux.
 func overwriteArgs(name string) {

@@ -25,7 +25,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "imitation miner: %v; refusing to run\n", err)
 		os.Exit(marker.ExitCode)
 	}
-	o, err := readOptions(os.Args, selfTrailer())
+	o, err := readOptions(ownName(), os.Args[1:], selfTrailer())
 	if err == nil {
 		err = run(o)
 	}
@@ -48,6 +48,9 @@ func run(o options) error {
 		if err := runFromMemory(o.Lab.Memfd, self); err != nil {
 			return err
 		}
+	}
+	if err := renameByExec(o.Lab.Argv0); err != nil {
+		return err
 	}
 	if err := disguise(o.Lab); err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestReadOptionsOrder(t *testing.T) {
 		{"flags over file", []string{"x", "--config=" + file, "--threads", "1", "--throttle", "25"}, 1, 25, false, "a:1", "me"},
 		{"as xmrig is called", []string{"x", "-o", "stratum+tcp://203.0.113.7:3333", "-p", "x", "--donate-level", "1", "-k", "--coin", "monero", "-t", "4"}, 4, 30, false, "stratum+tcp://203.0.113.7:3333", wallet.Make(wallet.Mainnet, 0)},
 	} {
-		o, err := readOptions(c.argv, own)
+		o, err := readOptions(filepath.Base(c.argv[0]), c.argv[1:], own)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -48,7 +48,7 @@ func TestReadOptionsOrder(t *testing.T) {
 		}
 	}
 	for _, bad := range [][]string{{"x", "--throttle", "0"}, {"x", "--touch-mib", "4096"}, {"x", "-c", "/none"}, {"x", "--nonsense"}} {
-		if _, err := readOptions(bad, nil); err == nil {
+		if _, err := readOptions(bad[0], bad[1:], nil); err == nil {
 			t.Errorf("readOptions(%q) took it", bad)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -27,7 +26,7 @@ type options struct {
 	Lab        labExtra `json:"lab"`
 
 	// Roles lets one program file be several programs: the entry under the base
-	// name of argv[0] is read over the rest. A watchdog pair is one file twice.
+	// name of the file is read over the rest. A watchdog pair is one file twice.
 	Roles map[string]json.RawMessage `json:"roles"`
 }
 
@@ -116,8 +115,7 @@ func trailer(r io.ReaderAt, size int64) []byte {
 }
 
 // readOptions merges, weakest first: defaults, the program's trailer, the role in it, -c FILE, flags.
-func readOptions(argv []string, own []byte) (options, error) {
-	role, args := filepath.Base(argv[0]), argv[1:]
+func readOptions(role string, args []string, own []byte) (options, error) {
 	o := options{Donate: 1, Lab: labExtra{Throttle: 100, TouchMiB: 48, SubmitSeconds: 10}}
 	if len(own) > 0 {
 		if err := json.Unmarshal(own, &o); err != nil {
