@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/deminer/deminer"
 )
@@ -148,4 +149,21 @@ func or(a, b string) string {
 		return b
 	}
 	return a
+}
+
+// Proof writes what a watch ended with.
+func (p Page) Proof(clean bool, watched time.Duration, looks int, back []string, left []deminer.Gap) {
+	if p.Color {
+		p.line("\r\x1b[K")
+	}
+	if clean {
+		p.line("  %s", p.paint(green, fmt.Sprintf("Stayed clean for %s (%s).", Seconds(watched), plural(looks, "look", "looks"))))
+		p.Gaps(left, false)
+		return
+	}
+	p.line("  %s", p.paint(red, "IT IS BACK, or was never gone:"))
+	for _, b := range back {
+		p.wrap(6, "    - ", b)
+	}
+	p.line("\n  %s  deminer plan        shows what would end it now", p.paint(bold, "Next:"))
 }

@@ -159,6 +159,9 @@ func (p Page) entries(inc *deminer.Incident, verbose bool) {
 }
 
 func (p Page) timeline(inc *deminer.Incident) {
+	if len(inc.Timeline) == 0 {
+		return
+	}
 	p.line("\n  Time line")
 	for _, m := range inc.Timeline {
 		p.wrap(26, "    "+m.Time.UTC().Format("2006-01-02 15:04:05")+"   ", m.What+"   "+p.paint(dim, m.From))

@@ -7,6 +7,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,35 +48,55 @@ func (p Page) paint(code, s string) string {
 
 func (p Page) line(format string, args ...any) { fmt.Fprintf(p.W, format+"\n", args...) }
 
-// wrap writes text behind a label of the given width, folded at the page width.
+// wrap writes text behind a label of the given width, folded at the page width. Label and text may be painted.
 func (p Page) wrap(indent int, label, text string) {
-	room := max(p.width()-indent, 20)
-	head := fmt.Sprintf("%-*s", indent, label)
-	for _, l := range fold(text, room) {
+	head := label + strings.Repeat(" ", max(0, indent-visible(label)))
+	for _, l := range fold(text, max(p.width()-indent, 20)) {
 		p.line("%s%s", head, l)
 		head = strings.Repeat(" ", indent)
 	}
 }
 
-// fold breaks text at spaces into lines of at most n characters; a longer word is cut.
+// sgr is a color code as paint writes it.
+var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// visible counts the characters a person sees.
+func visible(s string) int { return utf8.RuneCountInString(sgr.ReplaceAllString(s, "")) }
+
+// fold breaks text at spaces into lines of at most n visible characters; a longer word is cut. A color that is on at a
+// break is switched off before it and on again after.
 func fold(text string, n int) []string {
 	var out []string
-	line := ""
+	line, on := "", ""
+	flush := func() {
+		if on != "" {
+			line += "\x1b[0m"
+		}
+		out, line = append(out, line), on
+	}
 	for _, w := range strings.Fields(text) {
-		for utf8.RuneCountInString(w) > n {
-			if line != "" {
-				out, line = append(out, line), ""
+		for visible(w) > n && !strings.Contains(w, "\x1b") {
+			if visible(line) > 0 {
+				flush()
 			}
 			r := []rune(w)
-			out, w = append(out, string(r[:n])), string(r[n:])
+			line += string(r[:n])
+			flush()
+			w = string(r[n:])
 		}
 		switch {
-		case line == "":
-			line = w
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > n:
-			out, line = append(out, line), w
+		case visible(line) == 0:
+			line += w
+		case visible(line)+1+visible(w) > n:
+			flush()
+			line += w
 		default:
 			line += " " + w
+		}
+		for _, code := range sgr.FindAllString(w, -1) {
+			if on = code; code == "\x1b[0m" {
+				on = ""
+			}
 		}
 	}
 	return append(out, line)

@@ -1,0 +1,61 @@
+package show
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+func TestFold(t *testing.T) {
+	red := "\x1b[31;1mred text over lines\x1b[0m end"
+	for _, l := range fold(red, 9) {
+		if visible(l) > 9 {
+			t.Errorf("%q is wider than 9", l)
+		}
+		if strings.Count(l, "\x1b[31") > 0 && !strings.HasSuffix(l, "\x1b[0m") && !strings.Contains(l, "\x1b[0m") {
+			t.Errorf("%q leaves the color on", l)
+		}
+	}
+	if got := strings.Join(fold("aaaaaaaaaaaaaaaaaaaaaaaa bb", 10), "|"); got != "aaaaaaaaaa|aaaaaaaaaa|aaaa bb" {
+		t.Errorf("long word: %s", got)
+	}
+}
+
+func hostile() *deminer.Report {
+	bad := "evil\x1b]0;title\x07\nname\u202e"
+	r := &deminer.Report{Mode: "quick", Verdict: deminer.VerdictMining}
+	r.Snapshot.Host = deminer.HostInfo{Name: bad, Source: "live", CPUs: 4}
+	r.Snapshot.Taken = time.Date(2026, 3, 5, 0, 0, 0, 0, time.UTC)
+	r.Snapshot.Gaps = []deminer.Gap{{Part: "files", State: deminer.Failed, What: bad, Why: "unreadable"}}
+	a := deminer.Artifact{Kind: deminer.KindLine, Path: deminer.Raw("/etc/" + bad), Line: deminer.Raw(bad)}
+	r.Incidents = []deminer.Incident{{ID: "7F3A", Since: r.Snapshot.Taken.Add(-50 * time.Hour), Cores: 3.8,
+		Members: []deminer.Member{{Artifact: a, Role: deminer.RoleReturns, Grade: deminer.Convicted, Why: []string{"proof: x"}}},
+		Secrets: []deminer.Secret{{Path: deminer.Raw(bad), Kind: "key", Do: "rotate"}}}}
+	return r
+}
+
+// Nothing a host says may reach the terminal raw.
+func TestNothingHostileIsWritten(t *testing.T) {
+	for _, verbose := range []bool{false, true} {
+		var b bytes.Buffer
+		p := Page{W: &b, Width: 140}
+		r := hostile()
+		p.Report(r, verbose)
+		pl := deminer.Plan{ID: "x", Host: r.Snapshot.Host, Steps: []deminer.Step{{ID: "s01", Phase: deminer.PhaseUproot, Undo: true,
+			Action: deminer.Action{Verb: deminer.VerbCutLine, Target: r.Incidents[0].Members[0].Artifact}}}, Advice: []string{"evil\x1b[2J"}}
+		p.Plan(&pl, func(_, l deminer.Raw) (before, after []string) { return []string{string(l)}, nil })
+		for _, c := range b.String() {
+			if c != '\n' && (c < 0x20 || c == 0x7f || c == 0x202e) {
+				t.Fatalf("verbose %v: character %U was written:\n%q", verbose, c, b.String())
+			}
+		}
+		for _, want := range []string{"THIS HOST IS MINING", "incident 7F3A", "(2 d 2 h)", "about 3.8 of 4 cores", "deminer plan"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("verbose %v: %q is missing in\n%s", verbose, want, b.String())
+			}
+		}
+	}
+}
