@@ -21,6 +21,8 @@ func (g *graph) convict() {
 	g.spread()
 	g.linkAddresses()
 	g.spread()
+	g.linkNames()
+	g.spread()
 }
 
 // neighbors lists for each ref the refs that are another name of the same thing.

@@ -141,6 +141,25 @@ func TestOpenDoorIsAnEntryNotAMember(t *testing.T) {
 	}
 }
 
+// A firewall line that lets the miner's pool in is the intruder's; one that lets the office in is not.
+func TestLineThatNamesTheConvictedAddress(t *testing.T) {
+	rule := func(text, ip string) deminer.Finding {
+		return deminer.Finding{Detector: "firewall", Topic: deminer.TopicTamper, Tier: deminer.Weak, Class: deminer.ByTamper, Title: "accepts " + ip,
+			Subject: deminer.Artifact{Kind: deminer.KindLine, Path: "/etc/iptables/rules.v4", Line: deminer.Raw(text)}, Indicators: []deminer.Indicator{{Kind: "ip", Value: ip}}}
+	}
+	found := []deminer.Finding{
+		{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)},
+		rule("-A INPUT -s 203.0.113.7/32 -j ACCEPT", "203.0.113.7"), rule("-A INPUT -s 192.0.2.1/32 -j ACCEPT", "192.0.2.1"),
+	}
+	g := grades(Join(guideHost(), found)[0])
+	if g["line:/etc/iptables/rules.v4:-A INPUT -s 203.0.113.7/32 -j ACCEPT"] != deminer.Convicted {
+		t.Errorf("the pool's line stays: %v", g)
+	}
+	if g["line:/etc/iptables/rules.v4:-A INPUT -s 192.0.2.1/32 -j ACCEPT"] == deminer.Convicted {
+		t.Errorf("the office's line was convicted")
+	}
+}
+
 func TestSameReportTwice(t *testing.T) {
 	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}}
 	a, b := Join(guideHost(), found), Join(guideHost(), found)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/deminer/deminer"
 )
@@ -209,6 +210,33 @@ func (g *graph) linkAddresses() {
 				a := deminer.Artifact{Kind: deminer.KindAddress, Addr: remote.String()}
 				g.hard(n.art, a, "talks to")
 				g.nodes[a.Ref()].since = n.since
+			}
+		}
+	}
+}
+
+// linkNames ties what names a convicted address (a firewall line, a hosts line, a configuration) to it.
+func (g *graph) linkNames() {
+	addrs := map[string]deminer.Artifact{}
+	for _, ref := range g.order {
+		if n := g.nodes[ref]; n.art.Kind == deminer.KindAddress && n.grade == deminer.Convicted {
+			if a, err := netip.ParseAddrPort(n.art.Addr); err == nil {
+				addrs[a.Addr().Unmap().String()] = n.art
+			}
+		}
+	}
+	for _, f := range g.found {
+		if advisory(f) || f.Subject.Kind == deminer.KindAddress {
+			continue
+		}
+		for _, i := range f.Indicators {
+			host, _, _ := strings.Cut(i.Value, ":")
+			a, ok := addrs[host]
+			if !ok {
+				continue
+			}
+			if i.Kind == "ip" || i.Kind == "pool" {
+				g.hard(a, f.Subject, "is named by")
 			}
 		}
 	}
