@@ -9,6 +9,9 @@ func All() []Mechanism {
 		{"cron", "PL-01", "T1053.003", "jobs of all cron tables, and variables in them that load code", host.NeedFS, listCron},
 		{"cron-scripts", "PL-01", "T1053.003", "scripts of cron.hourly and the like", host.NeedFS, listCronScripts},
 		{"anacron", "PL-02", "T1053.003", "jobs of anacrontab", host.NeedFS, listAnacron},
+		{"systemd-timer", "PL-04", "T1053.006", "timers of the system", host.NeedFS, listTimers},
+		{"systemd-unit", "PL-06", "T1543.002", "services, sockets and path units of the system", host.NeedFS, listUnits},
+		{"systemd-drop-in", "PL-07", "T1543.002", "files that change units of the system", host.NeedFS, listDropIns},
 
 		// Login, accounts, libraries, packages, devices, kernel, applications, containers.
 		{"ssh-keys", "PL-18", "T1098.004", "keys of authorized_keys files", host.NeedFS, listSSHKeys},

@@ -34,6 +34,7 @@ type Lister struct {
 	files int
 	attrs map[string]deminer.Attr // Deep by path, shared by all mechanisms of a run
 	index map[string]int          // foothold's Ref -> place in found
+	units **unitSet               // the system manager's, read once in a run
 }
 
 // Line is one line of a file: its exact bytes without the newline, and its 1-based number.

@@ -49,12 +49,13 @@ func Run(ctx context.Context, env Env, mechanisms []Mechanism) ([]deminer.Footho
 		env.Homes = homes(env)
 	}
 	seen := map[string]deminer.Attr{}
+	var units *unitSet
 	for _, m := range mechanisms {
 		if !env.Host.Has(m.Needs) {
 			gaps = append(gaps, deminer.Gap{Part: "persist/" + m.Name, State: deminer.Skipped, Why: "needs " + string(m.Needs)})
 			continue
 		}
-		l := &Lister{Env: env, ctx: ctx, mech: m, attrs: seen, index: map[string]int{}}
+		l := &Lister{Env: env, ctx: ctx, mech: m, attrs: seen, index: map[string]int{}, units: &units}
 		l.list()
 		found = append(found, l.found...)
 		gaps = append(gaps, l.gaps...)

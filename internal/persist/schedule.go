@@ -130,8 +130,14 @@ func cronField(s string, lo, hi int, names string) (set uint64, ok bool) {
 		} else if hi == 7 {
 			to = 6
 		}
+		if hi == 7 && to < from { // sat-sun
+			to += 7
+		}
 		for v := from; v <= to; v += by {
 			set |= 1 << v
+			if hi == 7 && v > 7 {
+				set |= 1 << (v - 7)
+			}
 		}
 	}
 	return set, set != 0
@@ -161,7 +167,7 @@ func span(d time.Duration) string {
 		d    time.Duration
 	}{{"week", 7 * 24 * time.Hour}, {"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}} {
 		if d >= u.d && d%u.d == 0 {
-			if n := int64(d / u.d); n > 300 {
+			if n := int64(d / u.d); n > 300 && u.d < time.Hour {
 				return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "m0s")
 			} else if n != 1 {
 				return fmt.Sprintf("%d %ss", n, u.name)

@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzTargets(f *testing.F) {
 	for _, s := range []string{"sh -c 'a \"b\" $(c `d`)'", "A=$A$A;A=$A$A", "a <<E\nb\nE", "~", "${", "$(", "`", "'", "\"\\", "sh -c -", "env -u", "a\x00/b", "find -exec"} {
 		f.Add(s)
 	}

@@ -48,7 +48,7 @@ func oddLine(s string) []string {
 	if len(s) > 4096 {
 		odd = append(odd, fmt.Sprintf("the line is %d bytes long", len(s)))
 	}
-	if visible := strings.NewReplacer("\r", "", "\x1b", "", "\x00", "", "\t", "").Replace(body); len(odd) == 0 && deminer.Safe(visible) != visible {
+	if visible := strings.NewReplacer("\r", "", "\x1b", "", "\x00", "", "\t", "", "\n", "").Replace(body); len(odd) == 0 && deminer.Safe(visible) != visible {
 		odd = append(odd, "characters in the line do not show on a terminal")
 	}
 	return odd
