@@ -70,3 +70,24 @@ func parsePacket(b []byte, see func(deminer.Socket)) {
 			UID: uint32(unsigned(f[7])), Inode: inode})
 	}
 }
+
+// parseUnix finds the inode numbers of the sockets that listen under a path, in /proc/net/unix: address, users, protocol,
+// flags, type, state, inode, path. /var/run is a link to /run, so both names are meant.
+func parseUnix(b []byte, path string) map[uint64]bool {
+	const accepting = 0x10000 // __SO_ACCEPTCON of linux/net.h
+	out := make(map[uint64]bool)
+	for line := range bytes.Lines(b) {
+		var f [7][]byte
+		rest := line
+		for i := range f {
+			f[i], rest = nextWord(rest)
+		}
+		flags, err := strconv.ParseUint(string(f[3]), 16, 32)
+		inode, ok := number(f[6])
+		name := string(bytes.TrimSpace(rest))
+		if err == nil && ok && flags&accepting != 0 && (name == path || name == "/var"+path) {
+			out[inode] = true
+		}
+	}
+	return out
+}
