@@ -34,6 +34,7 @@ type Artifact struct {
 	Name      string `json:"name,omitempty"`
 	Addr      string `json:"addr,omitempty"`
 	Mechanism string `json:"mechanism,omitempty"` // for a foothold: which mechanism listed it
+	Part      string `json:"part,omitempty"`      // which entry of the line or file is meant, where several footholds share it
 }
 
 // Ref names the artifact within one host: equal refs are the same thing.
@@ -42,15 +43,23 @@ func (a Artifact) Ref() string {
 	case KindProcess:
 		return "process:" + a.Proc.String()
 	case KindFile, KindMount:
-		return string(a.Kind) + ":" + string(a.Path)
+		return string(a.Kind) + ":" + string(a.Path) + a.part()
 	case KindLine:
-		return fmt.Sprintf("line:%s:%s", a.Path, a.Line)
+		return fmt.Sprintf("line:%s:%s%s", a.Path, a.Line, a.part())
 	case KindAddress, KindListener:
 		return string(a.Kind) + ":" + a.Addr
 	case KindHost:
 		return "host"
 	}
 	return string(a.Kind) + ":" + a.Name
+}
+
+// part tells entries of one line or file apart.
+func (a Artifact) part() string {
+	if a.Part == "" {
+		return ""
+	}
+	return "#" + a.Part
 }
 
 // String shows the artifact to a person, safe for a terminal.

@@ -11,6 +11,7 @@ type Foothold struct {
 	Path      Raw           `json:"path"`                 // file that holds it
 	Line      Raw           `json:"line,omitempty"`       // whole line or lines without the last newline; "" = the whole file
 	LineNo    int           `json:"line_no,omitempty"`    // 1-based
+	Part      string        `json:"part,omitempty"`       // which entry of the line or file it is, where several footholds share it: one member of a group, one library
 	Name      string        `json:"name,omitempty"`       // unit, user, key comment, module ...
 	User      string        `json:"user,omitempty"`       // who it runs as or lets in
 	Trigger   string        `json:"trigger,omitempty"`    // in words: "every 5 minutes", "at boot", "at login of root"
@@ -32,5 +33,5 @@ func (f *Foothold) Artifact() Artifact {
 	if f.Line != "" {
 		kind = KindLine
 	}
-	return Artifact{Kind: kind, Path: f.Path, Line: f.Line, LineNo: f.LineNo, Name: f.Name, Mechanism: f.Mechanism}
+	return Artifact{Kind: kind, Path: f.Path, Line: f.Line, LineNo: f.LineNo, Name: f.Name, Mechanism: f.Mechanism, Part: f.Part}
 }

@@ -59,7 +59,7 @@ func listGroups(l *Lister) {
 			if m == "" || slices.Index(g.members, m) != i {
 				continue
 			}
-			f := deminer.Foothold{Path: "/etc/group", Line: deminer.Raw(g.line.Text), LineNo: g.line.No, Name: g.name + ": " + m, User: m,
+			f := deminer.Foothold{Path: "/etc/group", Line: deminer.Raw(g.line.Text), LineNo: g.line.No, Part: m, Name: g.name + ": " + m, User: m,
 				Trigger: m + " has the rights of group " + g.name, Targets: []string{}, Odd: oddLine(g.line.Text)}
 			if len(known) > 0 && !slices.Contains(known, m) {
 				f.Odd = append(f.Odd, "no account of this name in passwd")

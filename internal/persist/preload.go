@@ -32,6 +32,7 @@ func listPreload(l *Lister) {
 				}
 				f.Remove = []deminer.Action{l.Cut(name, line.Text, line.No, true)}
 				if len(libs) > 1 {
+					f.Part = lib
 					f.Remove = []deminer.Action{l.Edit(name, line.Text, dropWord(line.Text, lib), line.No)}
 				}
 				l.Add(f)

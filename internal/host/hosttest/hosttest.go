@@ -6,7 +6,7 @@
 //
 //	@attr       lines "PATH key=value ..." with keys mode (octal), uid, gid, mtime (RFC 3339), ctime, btime, flags (ia),
 //	            size, link (makes a symbolic link to the value), type (dir, fifo, device, socket), chomp=yes,
-//	            hex=yes (content is hex), owner=intact|modified|unowned (package state), xattr.NAME=value
+//	            hex=yes (content is hex), owner=intact|modified|unowned (package state), xattr.NAME=value, xhex.NAME=hex value
 //	@host       JSON of deminer.HostInfo, merged over the default live Linux host
 //	@snapshot   JSON of deminer.Snapshot, merged over the empty one: processes, sockets ...
 //
@@ -173,6 +173,13 @@ func (f *FS) set(name, key, value string) (err error) {
 			}
 			a.Xattrs[x] = []byte(value)
 			return nil
+		}
+		if x, ok := strings.CutPrefix(key, "xhex."); ok {
+			if a.Xattrs == nil {
+				a.Xattrs = map[string][]byte{}
+			}
+			a.Xattrs[x], err = hex.DecodeString(value)
+			return err
 		}
 		return fmt.Errorf("unknown key %q", key)
 	}

@@ -1,0 +1,96 @@
+package persist
+
+import (
+	"path"
+	"strings"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+)
+
+// listPython lists what every start of Python runs: the import lines of .pth files, sitecustomize and usercustomize
+// (Python library reference, module site).
+func listPython(l *Lister) {
+	for _, dir := range pythonDirs(l) {
+		user := ownerOf(l, dir)
+		for _, e := range l.Dir(dir) {
+			name := path.Join(dir, e.Name)
+			switch {
+			case strings.HasSuffix(e.Name, ".pth"):
+				pthLines(l, name, user)
+			case isCustomize(e.Name) && e.Type != deminer.Directory:
+				customize(l, name, user)
+			case (e.Name == "sitecustomize" || e.Name == "usercustomize") && l.IsFile(name+"/__init__.py"):
+				customize(l, name+"/__init__.py", user)
+			}
+		}
+	}
+	for _, name := range l.Glob("/etc/python*/sitecustomize.py") {
+		customize(l, name, "every user")
+	}
+}
+
+// pythonDirs are the directories of installed modules, the standard library too: sitecustomize may lie there.
+func pythonDirs(l *Lister) []string {
+	patterns := []string{"/opt/*/lib/python*/site-packages", "/opt/*/lib/python*"}
+	for _, root := range []string{"/usr", "/usr/local"} {
+		for _, lib := range []string{"lib", "lib64"} {
+			patterns = append(patterns, root+"/"+lib+"/python*", root+"/"+lib+"/python*/site-packages", root+"/"+lib+"/python*/dist-packages")
+		}
+	}
+	for _, h := range l.Homes {
+		patterns = append(patterns, escapeGlob(h.Dir)+"/.local/lib/python*/site-packages", escapeGlob(h.Dir)+"/.config/python*")
+	}
+	var out []string
+	for _, d := range l.firstAll(l.Glob(patterns...)) {
+		if l.IsDir(d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func isCustomize(base string) bool {
+	stem, _, _ := strings.Cut(base, ".")
+	return (stem == "sitecustomize" || stem == "usercustomize") &&
+		(strings.HasSuffix(base, ".py") || strings.HasSuffix(base, ".pyc") || strings.HasSuffix(base, ".so"))
+}
+
+// pthLines lists the lines of a .pth file that Python runs: those that begin with import and a blank.
+func pthLines(l *Lister, name, user string) {
+	for _, line := range l.Lines(name) {
+		if !strings.HasPrefix(line.Text, "import ") && !strings.HasPrefix(line.Text, "import\t") {
+			continue
+		}
+		l.Add(deminer.Foothold{Path: deminer.Raw(name), Line: deminer.Raw(line.Text), LineNo: line.No, Name: path.Base(name), User: user,
+			Trigger: "every start of Python", Command: deminer.Raw(line.Text), Targets: []string{}, Odd: oddLine(line.Text),
+			Remove: []deminer.Action{l.Cut(name, line.Text, line.No, true)}})
+	}
+}
+
+func customize(l *Lister, name, user string) {
+	l.Add(deminer.Foothold{Path: deminer.Raw(name), Name: path.Base(name), User: user, Trigger: "every start of Python", Targets: []string{l.Real(name)}})
+}
+
+// ownerOf says whose programs read a directory of modules: a home's owner, else everybody.
+func ownerOf(l *Lister, dir string) string {
+	for _, h := range l.Homes {
+		if below(dir, []string{h.Dir}) {
+			return h.User
+		}
+	}
+	return "every user"
+}
+
+// firstAll is [Lister.firstReal] without its limit on targets.
+func (l *Lister) firstAll(names []string) []string {
+	var out []string
+	done := map[string]bool{}
+	for _, n := range names {
+		if real, err := host.Resolve(l.Host.FS, n); err == nil && !done[real] {
+			done[real] = true
+			out = append(out, real)
+		}
+	}
+	return out
+}

@@ -1,0 +1,74 @@
+package persist
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+)
+
+// place is a directory to be walked: how deep, and how many names at most.
+type place struct {
+	dir          string
+	depth, limit int
+}
+
+// dropPlaces are where files of intruders lie first: world-writable directories, homes, and a few names of habit.
+func dropPlaces(l *Lister) []place {
+	var out []place
+	for _, d := range hotDirs() {
+		out = append(out, place{d, 4, 5000})
+	}
+	for _, d := range []string{"/opt", "/var/www", "/srv"} {
+		out = append(out, place{d, 3, 5000})
+	}
+	out = append(out, place{"/usr/local", 3, 5000})
+	for _, h := range l.Homes {
+		out = append(out, place{h.Dir, 3, 2000})
+	}
+	return out
+}
+
+// walk shows every name in these places that is no directory, each real directory once; what a limit left out is a gap.
+func (l *Lister) walk(places []place, see func(name string, e host.Entry)) {
+	done := map[string]bool{}
+	for _, p := range places {
+		dir, err := host.Resolve(l.Host.FS, p.dir)
+		if err != nil || done[dir] || dir == "/" || !l.IsDir(dir) {
+			continue
+		}
+		done[dir] = true
+		full := host.Walk(l.Host.FS, dir, p.depth, p.limit, func(name string, e host.Entry) bool {
+			if l.ctx.Err() != nil {
+				return false
+			}
+			if e.Type == "" {
+				if a, err := l.Host.FS.Lstat(name); err == nil {
+					e.Type = a.Type
+				}
+			}
+			if e.Type != deminer.Directory {
+				see(name, e)
+				return false
+			}
+			return !done[name] && !dull(name)
+		}, l.Fail)
+		if !full {
+			l.gap(deminer.Partial, p.dir, fmt.Sprintf("looked at %d levels and at most %d names", p.depth, p.limit))
+		}
+	}
+	if l.ctx.Err() != nil {
+		l.gap(deminer.Partial, "", "stopped: "+l.ctx.Err().Error())
+	}
+}
+
+// dull are directories of very many files none of which is run by its name.
+func dull(name string) bool {
+	switch path.Base(name) {
+	case "node_modules", "site-packages", "dist-packages", "firmware", ".cache", "__pycache__", ".git":
+		return true
+	}
+	return strings.HasPrefix(name, "/usr/lib/modules/") || strings.HasPrefix(name, "/usr/share/")
+}
