@@ -1,0 +1,171 @@
+package yara
+
+// op names what an expression does.
+type op uint8
+
+const (
+	opConst op = iota
+	opAnd
+	opOr
+	opNot
+	opDefined
+	opEq
+	opNe
+	opLt
+	opLe
+	opGt
+	opGe
+	opAdd
+	opSub
+	opMul
+	opDiv
+	opMod
+	opBitAnd
+	opBitOr
+	opBitXor
+	opShl
+	opShr
+	opNeg
+	opInvert
+	opContains // the string operators keep this order
+	opIContains
+	opStartsWith
+	opIStartsWith
+	opEndsWith
+	opIEndsWith
+	opIEquals
+	opMatches
+	opString    // $a
+	opStringAt  // $a at kids[0]
+	opStringIn  // $a in (kids[0]..kids[1])
+	opCount     // #a
+	opCountIn   // #a in (kids[0]..kids[1])
+	opOffset    // @a[kids[0]]
+	opLength    // !a[kids[0]]
+	opOf        // quantifier of strings or rules, optional at or in
+	opForOf     // for quantifier of strings : ( kids[last] )
+	opForIn     // for quantifier v in ... : ( kids[last] )
+	opReader    // uint32be(kids[0])
+	opFilesize  // filesize
+	opIdent     // name: loop variable, rule, external; resolved when compiled
+	opVar       // loop variable num
+	opRule      // rule num
+	opExternal  // external variable, a constant once compiled
+	opModuleRef // module.field...
+)
+
+// quantifier says how many of a set must hold.
+type quantifier struct {
+	word    string // all, any, none or "" for a number
+	n       *expr
+	percent bool
+}
+
+// expr is a node of a condition. Its kids are bounded in depth by the parser.
+type expr struct {
+	op    op
+	pos   pos
+	kids  []*expr
+	val   value
+	name  string
+	num   int // index of string, rule, variable or reader
+	quant quantifier
+	set   []string // names of strings ("" for them) or rules as written, * at the end for a prefix
+	rules bool     // the set names rules
+	list  []int    // the set resolved
+	place op       // opStringAt, opStringIn or 0 for opOf
+	re    *matcher
+}
+
+type modifiers struct {
+	ascii, wide, nocase, fullword, private bool
+	xor                                    bool
+	xorMin, xorMax                         byte
+	base64, base64wide                     bool
+	alphabet                               string
+}
+
+type stringKind uint8
+
+const (
+	textString stringKind = iota
+	hexString
+	regexString
+)
+
+type stringDecl struct {
+	name string // without $, "" for anonymous
+	pos  pos
+	kind stringKind
+	text string
+	re   *node
+	lazy bool
+	mods modifiers
+}
+
+type ruleDecl struct {
+	name            string
+	pos             pos
+	private, global bool
+	tags            []string
+	meta            []Meta
+	strings         []stringDecl
+	cond            *expr
+}
+
+// Meta is one line of a rule's meta section. Value is a string, an int64 or a bool.
+type Meta struct {
+	Key   string
+	Value any
+}
+
+type source struct {
+	file     string
+	imports  []named
+	includes []named
+	rules    []*ruleDecl
+}
+
+type named struct {
+	name string
+	pos  pos
+}
+
+type valueKind uint8
+
+const (
+	vUndef valueKind = iota
+	vInt
+	vFloat
+	vString
+	vBool
+)
+
+type value struct {
+	kind valueKind
+	i    int64
+	f    float64
+	s    string
+}
+
+func intValue(i int64) value  { return value{kind: vInt, i: i} }
+func strValue(s string) value { return value{kind: vString, s: s} }
+func boolValue(b bool) value {
+	if b {
+		return value{kind: vBool, i: 1}
+	}
+	return value{kind: vBool}
+}
+
+// truth is the value as a condition: undefined is false.
+func (v value) truth() bool {
+	switch v.kind {
+	case vInt, vBool:
+		return v.i != 0
+	case vFloat:
+		return v.f != 0
+	case vString:
+		return v.s != ""
+	}
+	return false
+}

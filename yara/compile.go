@@ -1,0 +1,336 @@
+package yara
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+)
+
+// Source is one file of rules.
+type Source struct {
+	// Name stands in errors and in Match.File.
+	Name string
+	// Namespace separates rule names and global rules of one set from those of another.
+	Namespace string
+	Text      string
+}
+
+// Options of a compilation. The zero value is useful.
+type Options struct {
+	// Externals declares the external variables and their values: bool, int, int64, float64 or string. A scan may override them.
+	Externals map[string]any
+	// Include is where include directives are resolved, relative to the including source; nil refuses them.
+	Include fs.FS
+	Limits  Limits
+}
+
+// Rules is a compiled set. It is immutable and safe for concurrent use.
+type Rules struct {
+	limits    Limits
+	rules     []*rule
+	strings   []*pattern
+	lits      *Literals
+	refs      [][]atomRef // literal to the strings it is an atom of
+	ranged    int         // number of refs with a range
+	slow      []int32     // strings without atoms, tried at every offset
+	externals []string
+	defaults  []value
+	overlap   int
+	globals   map[string][]int
+	pool      scannerPool
+}
+
+type rule struct {
+	decl      *ruleDecl
+	file      string
+	namespace string
+	cond      *expr
+	first, n  int  // its strings in Rules.strings
+	needs     bool // the condition cannot hold when none of the strings is found
+	vars      int
+}
+
+// Info describes a compiled rule.
+type Info struct {
+	Rule, Namespace, File string
+	Line                  int
+	Tags                  []string
+	Meta                  []Meta
+	Private, Global       bool
+}
+
+// List gives the rules in source order.
+func (r *Rules) List() []Info {
+	out := make([]Info, len(r.rules))
+	for i, ru := range r.rules {
+		d := ru.decl
+		out[i] = Info{d.name, ru.namespace, ru.file, d.pos.line, d.tags, d.meta, d.private, d.global}
+	}
+	return out
+}
+
+type builder struct {
+	opt   Options
+	r     *Rules
+	names map[string]int // namespace NUL rule to index
+	ext   map[string]int
+	lits  map[string]int
+	list  []string
+	errs  Errors
+	cur   *rule
+	vars  []string
+	loop  int // depth of for..of
+}
+
+// Compile parses and compiles the sources in order; a rule may use those before it. The error is of type Errors and names every fault.
+func Compile(opt Options, sources ...Source) (*Rules, error) {
+	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, lits: map[string]int{}}
+	b.r = &Rules{limits: opt.Limits.filled(), globals: map[string][]int{}, overlap: MaxMatch}
+	if err := b.externals(); err != nil {
+		return nil, err
+	}
+	for _, s := range sources {
+		b.source(s, 0)
+	}
+	if len(b.errs) > 0 {
+		return nil, b.errs
+	}
+	lits, err := NewLiterals(b.list, true)
+	if err != nil {
+		return nil, err
+	}
+	b.r.lits = lits
+	return b.r, nil
+}
+
+func (b *builder) externals() error {
+	for name := range b.opt.Externals {
+		b.r.externals = append(b.r.externals, name)
+	}
+	sort.Strings(b.r.externals)
+	for i, name := range b.r.externals {
+		v, err := toValue(b.opt.Externals[name])
+		if err != nil {
+			return fmt.Errorf("external variable %s: %w", name, err)
+		}
+		b.ext[name] = i
+		b.r.defaults = append(b.r.defaults, v)
+	}
+	return nil
+}
+
+func toValue(x any) (value, error) {
+	switch x := x.(type) {
+	case bool:
+		return boolValue(x), nil
+	case int:
+		return intValue(int64(x)), nil
+	case int64:
+		return intValue(x), nil
+	case float64:
+		return value{kind: vFloat, f: x}, nil
+	case string:
+		return strValue(x), nil
+	}
+	return value{}, fmt.Errorf("type %T is not bool, int, int64, float64 or string", x)
+}
+
+func (b *builder) source(s Source, depth int) {
+	src, errs := parse(s.Name, s.Text)
+	b.errs = append(b.errs, errs...)
+	for _, imp := range src.imports {
+		b.fault(s.Name, imp.pos, "", fmt.Sprintf("unknown module %q", imp.name))
+	}
+	for _, inc := range src.includes {
+		if err := b.include(s, inc.name, depth); err != nil {
+			b.fault(s.Name, inc.pos, "", fmt.Sprintf("include %q: %s", inc.name, err))
+		}
+	}
+	for _, d := range src.rules {
+		b.rule(s, d)
+	}
+}
+
+func (b *builder) include(s Source, name string, depth int) error {
+	if b.opt.Include == nil {
+		return fmt.Errorf("includes are not allowed here")
+	}
+	if depth >= 16 {
+		return fmt.Errorf("includes are nested deeper than 16")
+	}
+	full := path.Join(path.Dir(s.Name), name)
+	text, err := fs.ReadFile(b.opt.Include, full)
+	if err != nil {
+		return err
+	}
+	b.source(Source{Name: full, Namespace: s.Namespace, Text: string(text)}, depth+1)
+	return nil
+}
+
+func (b *builder) fault(file string, p pos, rule, text string) {
+	if len(b.errs) < 100*maxErrors {
+		b.errs = append(b.errs, Error{File: file, Line: p.line, Column: p.col, Rule: rule, Text: text})
+	}
+}
+
+func (b *builder) failf(p pos, format string, args ...any) {
+	b.fault(b.cur.file, p, b.cur.decl.name, fmt.Sprintf(format, args...))
+}
+
+func (b *builder) rule(s Source, d *ruleDecl) {
+	ru := &rule{decl: d, file: s.Name, namespace: s.Namespace, cond: d.cond, first: len(b.r.strings), n: len(d.strings)}
+	b.cur, b.vars, b.loop = ru, nil, 0
+	key := s.Namespace + "\x00" + d.name
+	if _, dup := b.names[key]; dup {
+		b.failf(d.pos, "a rule of this name exists already")
+		return
+	}
+	if _, dup := b.ext[d.name]; dup {
+		b.failf(d.pos, "an external variable of this name exists")
+		return
+	}
+	before := len(b.errs)
+	for i := range d.strings {
+		if err := b.pattern(&d.strings[i]); err != nil {
+			b.failf(d.strings[i].pos, "string $%s: %s", d.strings[i].name, err)
+			b.r.strings = b.r.strings[:ru.first]
+			return
+		}
+	}
+	b.resolve(ru.cond)
+	if len(b.errs) > before {
+		return
+	}
+	ru.needs = ru.n > 0 && needsString(ru.cond)
+	b.names[key] = len(b.r.rules)
+	if d.global {
+		b.r.globals[s.Namespace] = append(b.r.globals[s.Namespace], len(b.r.rules))
+	}
+	b.r.rules = append(b.r.rules, ru)
+}
+
+// needsString tells whether e is surely false when no string of its rule was found.
+func needsString(e *expr) bool {
+	switch e.op {
+	case opString, opStringAt, opStringIn:
+		return true
+	case opAnd:
+		for _, k := range e.kids {
+			if needsString(k) {
+				return true
+			}
+		}
+	case opOr:
+		for _, k := range e.kids {
+			if !needsString(k) {
+				return false
+			}
+		}
+		return true
+	case opOf, opForOf:
+		q := e.quant
+		some := q.word == "any" || q.word == "all" || q.n != nil && !q.percent && q.n.op == opConst && q.n.val.kind == vInt && q.n.val.i > 0
+		return some && !e.rules && (e.op == opOf || needsString(e.kids[len(e.kids)-1]))
+	}
+	return false
+}
+
+// resolve binds names to strings, rules, variables and externals, and checks what can be checked before a scan.
+func (b *builder) resolve(e *expr) {
+	switch e.op {
+	case opString, opStringAt, opStringIn, opCount, opCountIn, opOffset, opLength:
+		e.num = b.stringIndex(e)
+	case opIdent:
+		b.ident(e)
+	case opModuleRef:
+		b.failf(e.pos, "unknown module %q", e.name)
+		return
+	case opOf, opForOf:
+		b.resolveSet(e)
+	}
+	if e.quant.n != nil {
+		b.resolve(e.quant.n)
+	}
+	kids := e.kids
+	switch e.op {
+	case opForOf:
+		b.loop++
+		b.resolve(kids[0])
+		b.loop--
+		return
+	case opForIn:
+		for _, k := range kids[:len(kids)-1] {
+			b.resolve(k)
+		}
+		b.vars = append(b.vars, e.name)
+		e.list = []int{len(b.vars) - 1}
+		b.cur.vars = max(b.cur.vars, len(b.vars))
+		b.resolve(kids[len(kids)-1])
+		b.vars = b.vars[:len(b.vars)-1]
+		return
+	}
+	for _, k := range kids {
+		b.resolve(k)
+	}
+}
+
+// stringIndex gives the index of a string, or -1 for the current one of a loop.
+func (b *builder) stringIndex(e *expr) int {
+	if e.name == "" {
+		if b.loop == 0 {
+			b.failf(e.pos, "a string without a name may be used inside for..of only")
+		}
+		return -1
+	}
+	for i := range b.cur.decl.strings {
+		if b.cur.decl.strings[i].name == e.name {
+			return b.cur.first + i
+		}
+	}
+	b.failf(e.pos, "undefined string $%s", e.name)
+	return -1
+}
+
+func (b *builder) ident(e *expr) {
+	for i := len(b.vars) - 1; i >= 0; i-- {
+		if b.vars[i] == e.name {
+			e.op, e.num = opVar, i
+			return
+		}
+	}
+	if i, ok := b.names[b.cur.namespace+"\x00"+e.name]; ok {
+		e.op, e.num = opRule, i
+		return
+	}
+	if i, ok := b.ext[e.name]; ok {
+		e.op, e.num = opExternal, i
+		return
+	}
+	b.failf(e.pos, "undefined identifier %q", e.name)
+}
+
+func (b *builder) resolveSet(e *expr) {
+	for _, want := range e.set {
+		before := len(e.list)
+		prefix, star := strings.CutSuffix(want, "*")
+		if e.rules {
+			for i, ru := range b.r.rules {
+				if ru.namespace == b.cur.namespace && (ru.decl.name == want || star && strings.HasPrefix(ru.decl.name, prefix)) {
+					e.list = append(e.list, i)
+				}
+			}
+		} else {
+			for i := range b.cur.decl.strings {
+				name := b.cur.decl.strings[i].name
+				if name == want && want != "" || star && strings.HasPrefix(name, prefix) {
+					e.list = append(e.list, b.cur.first+i)
+				}
+			}
+		}
+		if len(e.list) == before {
+			b.failf(e.pos, "no string or rule matches %q", want)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+// Package yara is an engine for YARA rules in pure Go: no cgo, no library of the host, nothing but the standard library.
+//
+// Compile turns rule sources into an immutable *Rules that any number of goroutines may scan with. Text, hexadecimal and regular-expression strings
+// are reduced to short literals ("atoms"); one Aho-Corasick automaton over all of them runs once over the data, and every hit is verified by a program
+// for that string alone. A verification never looks further than MaxMatch bytes, so the cost is linear in the data whatever the rules or the data are.
+//
+// Sources are hostile input as well as data: nesting, program size, number of strings and the work of a condition are limited (see Limits), every error carries
+// file, line and column, and a source with any error compiles to nothing.
+//
+// What differs from libyara is written down: modules are not built in (an import of an unknown one is an error at its line), a match is at most MaxMatch bytes long,
+// and a string keeps at most Limits.Hits matches.
+package yara
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MaxMatch is the greatest length in bytes of one match of a hexadecimal or regular-expression string. libyara limits expressions to 4096 bytes too; its jumps may reach further.
+const MaxMatch = 4096
+
+// Limits bound what a source may ask for and what a scan may keep. A zero field means its default.
+type Limits struct {
+	// Hits is the number of matches kept for one string; later ones are dropped and Result.Truncated is set. Default 10,000.
+	Hits int
+	// Steps is the number of condition operations of one scan; a scan that needs more ends with an error. Default 20,000,000.
+	Steps int
+	// Excerpt is the number of bytes of a match that is copied into a result. Default 96.
+	Excerpt int
+	// Window is the number of bytes that ScanReader holds at a time (an overlap of MaxMatch is added). Default 1 MiB.
+	Window int
+}
+
+const (
+	maxSource   = 64 << 20 // bytes of one source
+	maxNesting  = 200      // parentheses, unary operators and groups inside each other
+	maxProgram  = 20000    // instructions of one string
+	maxLiteral  = 64 << 10 // bytes of one text string
+	maxErrors   = 100      // errors reported for one source
+	maxAtoms    = 64       // atoms of one string, before xor
+	atomLength  = 6        // bytes of an atom at most
+	keptExcerpt = 16       // excerpts kept for one string
+)
+
+func (l Limits) filled() Limits {
+	if l.Hits <= 0 {
+		l.Hits = 10000
+	}
+	if l.Steps <= 0 {
+		l.Steps = 20_000_000
+	}
+	if l.Excerpt <= 0 {
+		l.Excerpt = 96
+	}
+	if l.Window <= 0 {
+		l.Window = 1 << 20
+	}
+	return l
+}
+
+// Error is one fault of a source. Line and Column count from 1; Column counts bytes.
+type Error struct {
+	File   string
+	Line   int
+	Column int
+	Rule   string // rule that holds the fault, or ""
+	Text   string
+}
+
+// Error gives "file:line:column: text", with the rule where it is known.
+func (e Error) Error() string {
+	if e.Rule != "" {
+		return fmt.Sprintf("%s:%d:%d: rule %s: %s", e.File, e.Line, e.Column, e.Rule, e.Text)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
+}
+
+// Errors is every fault found in the sources of one Compile, in source order.
+type Errors []Error
+
+// Error joins the faults, one a line.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, one := range e {
+		lines[i] = one.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+type pos struct{ line, col int }

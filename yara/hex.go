@@ -1,0 +1,183 @@
+package yara
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// parseHex reads the inside of a hexadecimal string.
+func parseHex(s string) (*node, error) {
+	h := &hexParser{s: strip(s)}
+	n, err := h.sequence()
+	if err != nil {
+		return nil, err
+	}
+	if h.i < len(h.s) {
+		return nil, fmt.Errorf("unexpected %q in a hexadecimal string", h.s[h.i])
+	}
+	if len(n.subs) == 0 {
+		return nil, errors.New("hexadecimal string is empty")
+	}
+	for _, end := range []*node{n.subs[0], n.subs[len(n.subs)-1]} {
+		if end.op == nRepeat {
+			return nil, errors.New("a jump may not begin or end a hexadecimal string")
+		}
+	}
+	return n, nil
+}
+
+// strip removes white space and comments.
+func strip(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case strings.HasPrefix(s[i:], "//"):
+			for i < len(s) && s[i] != '\n' {
+				i++
+			}
+		case strings.HasPrefix(s[i:], "/*"):
+			end := strings.Index(s[i+2:], "*/")
+			if end < 0 {
+				return b.String()
+			}
+			i += end + 3
+		case s[i] == ' ' || s[i] == '\t' || s[i] == '\n' || s[i] == '\r':
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}
+
+type hexParser struct {
+	s     string
+	i     int
+	depth int
+}
+
+func (h *hexParser) more() bool { return h.i < len(h.s) }
+
+func (h *hexParser) sequence() (*node, error) {
+	seq := &node{op: nCat}
+	for h.more() {
+		c := h.s[h.i]
+		var n *node
+		var err error
+		switch {
+		case c == '|' || c == ')':
+			return seq, nil
+		case c == '(':
+			n, err = h.group()
+		case c == '[':
+			n, err = h.jump()
+		default:
+			n, err = h.byte()
+		}
+		if err != nil {
+			return nil, err
+		}
+		seq.subs = append(seq.subs, n)
+	}
+	return seq, nil
+}
+
+func (h *hexParser) group() (*node, error) {
+	if h.depth++; h.depth > maxNesting {
+		return nil, fmt.Errorf("nested deeper than %d", maxNesting)
+	}
+	defer func() { h.depth-- }()
+	alt := &node{op: nAlt}
+	for {
+		h.i++
+		n, err := h.sequence()
+		if err != nil {
+			return nil, err
+		}
+		if len(n.subs) == 0 {
+			return nil, errors.New("empty alternative")
+		}
+		alt.subs = append(alt.subs, n)
+		if !h.more() {
+			return nil, errors.New("group is not closed")
+		}
+		if h.s[h.i] == ')' {
+			h.i++
+			return alt, nil
+		}
+	}
+}
+
+func (h *hexParser) jump() (*node, error) {
+	end := strings.IndexByte(h.s[h.i:], ']')
+	if end < 0 {
+		return nil, errors.New("jump is not closed")
+	}
+	text := h.s[h.i+1 : h.i+end]
+	h.i += end + 1
+	lo, hi, dash := strings.Cut(text, "-")
+	n := &node{op: nRepeat, max: -1, lazy: true, subs: []*node{{op: nSet, set: fullSet()}}}
+	var err error
+	if lo != "" {
+		if n.min, err = strconv.Atoi(lo); err != nil {
+			return nil, fmt.Errorf("bad jump [%s]", text)
+		}
+	}
+	switch {
+	case !dash && lo == "":
+		return nil, errors.New("empty jump")
+	case !dash:
+		n.max = n.min
+	case hi != "":
+		if n.max, err = strconv.Atoi(hi); err != nil || n.max < n.min {
+			return nil, fmt.Errorf("bad jump [%s]", text)
+		}
+	}
+	if n.max > MaxMatch {
+		n.max = -1
+	}
+	if n.min > MaxMatch {
+		return nil, fmt.Errorf("jump [%s] is longer than %d", text, MaxMatch)
+	}
+	return n, nil
+}
+
+func (h *hexParser) byte() (*node, error) {
+	neg := h.s[h.i] == '~'
+	if neg {
+		h.i++
+	}
+	if h.i+2 > len(h.s) {
+		return nil, errors.New("half a byte at the end")
+	}
+	hi, lo := nibble(h.s[h.i]), nibble(h.s[h.i+1])
+	if hi < 0 || lo < 0 {
+		return nil, fmt.Errorf("unexpected %q in a hexadecimal string", h.s[h.i:h.i+2])
+	}
+	h.i += 2
+	var set byteSet
+	for b := 0; b < 256; b++ {
+		in := (hi == 16 || hi == b>>4) && (lo == 16 || lo == b&15)
+		if in != neg {
+			set.add(byte(b))
+		}
+	}
+	if neg && hi == 16 && lo == 16 {
+		return nil, errors.New("~?? matches nothing")
+	}
+	return &node{op: nSet, set: set}, nil
+}
+
+// nibble gives 0 to 15, 16 for "?", -1 for anything else.
+func nibble(c byte) int {
+	switch {
+	case c == '?':
+		return 16
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	}
+	return -1
+}

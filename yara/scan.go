@@ -1,0 +1,316 @@
+package yara
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+)
+
+// ScanOptions of one scan. The zero value is useful.
+type ScanOptions struct {
+	// Externals overrides values given at compilation; an unknown name is an error.
+	Externals map[string]any
+}
+
+// Result of a scan. Matches is in source order.
+type Result struct {
+	Matches []Match
+	// Truncated is set when a string had more matches than Limits.Hits.
+	Truncated bool
+	// Size is the number of bytes that were looked at; less than asked for when the data ended early.
+	Size int64
+}
+
+// Match is one rule that holds.
+type Match struct {
+	Rule, Namespace, File string
+	Tags                  []string
+	Meta                  []Meta
+	Strings               []StringMatch
+}
+
+// StringMatch is one place where a string of a matching rule was found. Excerpt is bounded by Limits.Excerpt and given for the first 16 places of a string.
+type StringMatch struct {
+	ID      string // with its $
+	Offset  int64
+	Length  int
+	XorKey  byte
+	Excerpt []byte
+}
+
+// ErrWork is returned when the conditions need more steps than Limits.Steps.
+var ErrWork = errors.New("conditions need too much work")
+
+type hit struct {
+	off int64
+	n   int32
+	key byte
+}
+
+type scannerPool struct{ sync.Pool }
+
+type scanner struct {
+	r       *Rules
+	hits    [][]hit
+	touched []int32
+	tried   []int64
+	verdict []int8 // of rules: 0 unknown, 1 true, -1 false
+	active  []bool // a string of the rule was found
+	ext     []value
+	data    io.ReaderAt
+	mem     []byte
+	size    int64
+	steps   int
+	vars    []value
+	current int // string of the innermost for..of
+	cut     bool
+	limit   int64 // first start that belongs to the next window
+	lo      int64
+}
+
+// Scan looks at bytes in memory.
+func (r *Rules) Scan(ctx context.Context, data []byte, opt ScanOptions) (Result, error) {
+	return r.scan(ctx, bytes.NewReader(data), data, int64(len(data)), opt)
+}
+
+// ScanReader looks at size bytes of data in windows, so that memory does not grow with the data. It may read a place twice. A reader that ends early is not an error.
+func (r *Rules) ScanReader(ctx context.Context, data io.ReaderAt, size int64, opt ScanOptions) (Result, error) {
+	return r.scan(ctx, data, nil, size, opt)
+}
+
+func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int64, opt ScanOptions) (Result, error) {
+	s := r.scanner()
+	defer s.release()
+	s.data, s.mem, s.size = data, mem, size
+	if err := s.overrides(opt.Externals); err != nil {
+		return Result{}, err
+	}
+	if err := s.windows(ctx); err != nil {
+		return Result{}, err
+	}
+	s.settle()
+	matches, err := s.judge(ctx)
+	return Result{Matches: matches, Truncated: s.cut, Size: s.size}, err
+}
+
+func (r *Rules) scanner() *scanner {
+	s, _ := r.pool.Get().(*scanner)
+	if s == nil {
+		s = &scanner{r: r, hits: make([][]hit, len(r.strings)), tried: make([]int64, r.ranged),
+			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules))}
+	}
+	s.ext = r.defaults
+	return s
+}
+
+func (s *scanner) release() {
+	for _, id := range s.touched {
+		if cap(s.hits[id]) > 256 {
+			s.hits[id] = nil
+		} else {
+			s.hits[id] = s.hits[id][:0]
+		}
+		s.active[s.r.strings[id].rule] = false
+	}
+	s.touched = s.touched[:0]
+	clear(s.tried)
+	clear(s.verdict)
+	s.data, s.mem, s.cut, s.steps = nil, nil, false, 0
+	s.r.pool.Put(s)
+}
+
+func (s *scanner) overrides(ext map[string]any) error {
+	if len(ext) == 0 {
+		return nil
+	}
+	s.ext = append([]value(nil), s.r.defaults...)
+	for name, x := range ext {
+		i := sort.SearchStrings(s.r.externals, name)
+		if i == len(s.r.externals) || s.r.externals[i] != name {
+			return fmt.Errorf("external variable %s is not declared", name)
+		}
+		v, err := toValue(x)
+		if err != nil {
+			return fmt.Errorf("external variable %s: %w", name, err)
+		}
+		s.ext[i] = v
+	}
+	return nil
+}
+
+// windows walks the data. A window owns the matches that begin in it; it sees two bytes before and overlap bytes behind.
+func (s *scanner) windows(ctx context.Context) error {
+	step, over := int64(s.r.limits.Window), int64(s.r.overlap)
+	if s.mem == nil && s.size <= step+over {
+		step = s.size
+	}
+	var buf []byte
+	for lo := int64(0); lo < s.size; lo += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		from, to := max(0, lo-2), min(s.size, lo+step+over)
+		part := s.mem
+		if s.mem != nil {
+			part = s.mem[from:to]
+		} else {
+			if buf == nil {
+				buf = make([]byte, min(s.size, step+over+2))
+			}
+			n, err := s.data.ReadAt(buf[:to-from], from)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return fmt.Errorf("read at %d: %w", from, err)
+			}
+			if int64(n) < to-from {
+				s.size = from + int64(n)
+			}
+			part = buf[:n]
+		}
+		s.lo, s.limit = lo, lo+step
+		s.window(view{part, from, s.size})
+	}
+	return nil
+}
+
+func (s *scanner) window(v view) {
+	s.r.lits.Find(v.buf, func(id, end int) bool {
+		refs := s.r.refs[id]
+		at := end - s.r.lits.Len(id)
+		for i := range refs {
+			s.candidate(v, &refs[i], at)
+		}
+		return true
+	})
+	for _, id := range s.r.slow {
+		p := s.r.strings[id]
+		first := int(max(s.lo, v.base) - v.base)
+		for f := range p.matchers {
+			ref := atomRef{str: id, form: int32(f)}
+			for i := first; i < len(v.buf) && v.base+int64(i) < s.limit; i++ {
+				s.try(v, &ref, i)
+			}
+		}
+	}
+}
+
+// candidate tries the starts that a literal at offset at allows.
+func (s *scanner) candidate(v view, ref *atomRef, at int) {
+	if ref.from == ref.to {
+		s.try(v, ref, at-ref.from)
+		return
+	}
+	first := max(at-ref.to, 0, int(s.tried[ref.slot]-v.base))
+	last := at - ref.from
+	if last < first {
+		return
+	}
+	for i := first; i <= last; i++ {
+		s.try(v, ref, i)
+	}
+	s.tried[ref.slot] = min(v.base+int64(last)+1, s.limit)
+}
+
+func (s *scanner) try(v view, ref *atomRef, i int) {
+	off := v.base + int64(i)
+	if i < 0 || off < s.lo || off >= s.limit {
+		return
+	}
+	n := s.r.strings[ref.str].verify(v, i, ref)
+	if n <= 0 {
+		return
+	}
+	list := s.hits[ref.str]
+	if len(list) >= s.r.limits.Hits {
+		s.cut = true
+		return
+	}
+	if len(list) == 0 {
+		s.touched = append(s.touched, ref.str)
+		s.active[s.r.strings[ref.str].rule] = true
+	}
+	s.hits[ref.str] = append(list, hit{off, int32(n), ref.key})
+}
+
+// settle sorts the hits of every string and keeps the longest at one offset.
+func (s *scanner) settle() {
+	for _, id := range s.touched {
+		list := s.hits[id]
+		sort.Slice(list, func(a, b int) bool {
+			return list[a].off < list[b].off || list[a].off == list[b].off && list[a].n > list[b].n
+		})
+		out := list[:0]
+		for i, h := range list {
+			if i == 0 || h.off != out[len(out)-1].off {
+				out = append(out, h)
+			}
+		}
+		s.hits[id] = out
+	}
+}
+
+// judge evaluates the rules and builds the matches.
+func (s *scanner) judge(ctx context.Context) ([]Match, error) {
+	var out []Match
+	for i, ru := range s.r.rules {
+		if i&255 == 0 {
+			if err := ctx.Err(); err != nil {
+				return out, err
+			}
+		}
+		if ru.decl.private || !s.rule(i) {
+			continue
+		}
+		if !s.globals(ru.namespace) {
+			continue
+		}
+		out = append(out, s.match(ru))
+	}
+	if s.steps > s.r.limits.Steps {
+		return nil, ErrWork
+	}
+	return out, nil
+}
+
+func (s *scanner) globals(namespace string) bool {
+	for _, g := range s.r.globals[namespace] {
+		if !s.rule(g) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scanner) match(ru *rule) Match {
+	m := Match{Rule: ru.decl.name, Namespace: ru.namespace, File: ru.file, Tags: ru.decl.tags, Meta: ru.decl.meta}
+	for id := ru.first; id < ru.first+ru.n; id++ {
+		p := s.r.strings[id]
+		if p.mods.private {
+			continue
+		}
+		for k, h := range s.hits[id] {
+			sm := StringMatch{ID: "$" + p.name, Offset: h.off, Length: int(h.n), XorKey: h.key}
+			if k < keptExcerpt {
+				sm.Excerpt = s.read(h.off, min(int(h.n), s.r.limits.Excerpt))
+			}
+			m.Strings = append(m.Strings, sm)
+		}
+	}
+	return m
+}
+
+// read gives a copy of at most n bytes of the data.
+func (s *scanner) read(off int64, n int) []byte {
+	if off < 0 || off >= s.size {
+		return nil
+	}
+	b := make([]byte, min(int64(n), s.size-off))
+	k, err := s.data.ReadAt(b, off)
+	if err != nil && k == 0 {
+		return nil
+	}
+	return b[:k]
+}
