@@ -1,0 +1,214 @@
+package match
+
+import (
+	"path"
+	"strings"
+)
+
+// command is one simple command of a shell text: text[start:end], the word that names it and the separator before and behind it.
+type command struct {
+	start, end int
+	name       string // base name of the program, lower case, without sudo, nohup, time fields and assignments
+	word       string // the word as written
+	before     byte   // '|', '&', ';', '\n' or 0
+	after      byte
+	comment    bool
+}
+
+// readers are programs whose arguments are searched for, shown, killed or removed: what stands in them is not run.
+var readers = map[string]bool{
+	"grep": true, "egrep": true, "fgrep": true, "zgrep": true, "rg": true, "ag": true, "ack": true, "pgrep": true, "pkill": true, "killall": true, "killall5": true, "kill": true,
+	"ps": true, "sed": true, "awk": true, "gawk": true, "mawk": true, "find": true, "cut": true, "sort": true, "uniq": true, "head": true, "tail": true, "less": true, "more": true,
+	"vim": true, "vi": true, "nano": true, "emacs": true, "code": true, "journalctl": true, "watch": true, "ls": true, "stat": true, "file": true, "strings": true, "wc": true,
+	"rm": true, "rmdir": true, "unlink": true, "shred": true, "chattr": true, "lsattr": true, "test": true, "[": true, "[[": true, "netstat": true, "ss": true, "lsof": true, "fuser": true, "top": true,
+	"iptables": true, "ip6tables": true, "nft": true, "ufw": true, "dig": true, "host": true, "nslookup": true, "ping": true, "whois": true, "diff": true, "locate": true, "which": true, "whereis": true, "type": true, "man": true,
+	"crontab": false, "gcc": true, "cc": true, "g++": true, "clang": true, "ld": true, "ar": true, "git": true, "tee": false, "cat": true, "skill": true, "pidof": true, "yara": true, "clamscan": true, "deminer": true, "logger": true,
+	"apt": true, "apt-get": true, "dpkg": true, "rpm": true, "yum": true, "dnf": true, "userdel": true, "groupdel": true, "zpool": true, "zfs": true, "if": true, "case": true, "for": true, "while": false,
+}
+
+// wrappers are words before the program proper.
+var wrappers = map[string]bool{
+	"sudo": true, "nohup": true, "setsid": true, "exec": true, "env": true, "nice": true, "ionice": true, "time": true, "timeout": true, "then": true, "do": true, "else": true, "!": true, "{": true,
+	"busybox": true, "xargs": true, "command": true, "builtin": true, "stdbuf": true, "chroot": false, "doas": true, "if": true, "while": true, "until": true, "elif": true,
+}
+
+var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true, "zsh": true, "ksh": true, "su": true, "ssh": true, "-sh": true, "-bash": true}
+
+const maxCommands = 20000
+
+// splitCommands cuts shell text, a cron line, a unit line or argv into simple commands. Inside the quotes of a reader nothing is cut, so that an alternative
+// in a search expression is not taken for a command.
+func splitCommands(s string) []command {
+	var out []command
+	start, before := 0, byte('\n')
+	flush := func(end int, sep byte) {
+		if strings.TrimSpace(s[start:end]) != "" && len(out) < maxCommands {
+			c := command{start: start, end: end, before: before, after: sep}
+			c.identify(s)
+			out = append(out, c)
+		}
+	}
+	quote, reader, known := byte(0), false, false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '#' && quote == 0 && strings.TrimSpace(s[start:i]) == "" {
+			if nl := strings.IndexByte(s[i:], '\n'); nl < 0 {
+				i = len(s)
+			} else {
+				i += nl
+			}
+			flush(i, '\n')
+			start, before, known, reader = min(i+1, len(s)), '\n', false, false
+			continue
+		}
+		if c == ' ' || c == '\t' || c == '\'' || c == '"' {
+			if !known && strings.TrimSpace(s[start:i]) != "" {
+				probe := command{start: start, end: min(len(s), i+80)}
+				if nl := strings.IndexAny(s[start:probe.end], "\n"); nl >= 0 {
+					probe.end = start + nl
+				}
+				probe.identify(s)
+				reader, known = readers[probe.name], probe.name != "" && !shells[probe.name]
+			}
+		}
+		switch {
+		case c == '\\':
+			i++
+			continue
+		case quote != 0 && c == quote:
+			quote = 0
+			continue
+		case quote != 0 && reader && c != '\n':
+			continue
+		case quote == 0 && (c == '\'' || c == '"') && reader:
+			quote = c
+			continue
+		}
+		if c == '\n' || c == ';' || c == '&' && !redirects(s, i) || c == '|' && !(reader && tight(s, i)) || c == '`' || c == '(' && i > 0 && s[i-1] == '$' {
+			flush(i, c)
+			for i+1 < len(s) && (s[i+1] == '|' && c == '|' || s[i+1] == '&' && c == '&') {
+				i++
+				c = ';' // "||" and "&&" hand no output on
+			}
+			start, before = i+1, c
+			quote, reader, known = 0, false, false
+		}
+	}
+	flush(len(s), 0)
+	return out
+}
+
+// redirects tells an "&" that belongs to >& or &>.
+func redirects(s string, i int) bool {
+	return i > 0 && s[i-1] == '>' || i+1 < len(s) && s[i+1] == '>'
+}
+
+// tight tells a "|" without blanks around it: part of an unquoted expression in argv, unless a known program follows.
+func tight(s string, i int) bool {
+	if i == 0 || i+1 >= len(s) || s[i-1] == ' ' || s[i+1] == ' ' || s[i+1] == '|' || s[i+1] == '\n' {
+		return false
+	}
+	end := i + 1
+	for end < len(s) && end-i < 32 && (alnum[s[end]] || s[end] == '/' || s[end] == '-') {
+		end++
+	}
+	w := path.Base(s[i+1 : end])
+	_, known := readers[w]
+	return !known && !shells[w] && !wrappers[w] && w != "curl" && w != "wget" && w != "python" && w != "perl"
+}
+
+// identify finds the program of the command.
+func (c *command) identify(s string) {
+	text := strings.TrimLeft(s[c.start:c.end], " \t\r({\"'")
+	if strings.HasPrefix(text, "#") && !strings.HasPrefix(text, "#!") {
+		c.comment = true
+		return
+	}
+	if text[:min(1, len(text))] == "@" || text != "" && (text[0] == '*' || '0' <= text[0] && text[0] <= '9') {
+		text = afterCronTime(text)
+	}
+	for _, key := range [...]string{"ExecStart", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecReload", "ExecCondition", "ExecStopPost"} {
+		if rest, ok := strings.CutPrefix(text, key+"="); ok {
+			text = strings.TrimLeft(rest, "-@:+!")
+			break
+		}
+	}
+	for n := 0; n < 24; n++ {
+		text = strings.TrimLeft(text, " \t\r\"'({")
+		word, rest, _ := strings.Cut(text, " ")
+		word = strings.Trim(word, "\"';)\t\r")
+		base := strings.ToLower(path.Base(word))
+		switch {
+		case word == "":
+			return
+		case wrappers[base], strings.HasPrefix(word, "-") && n > 0, assignment(word), n > 0 && strings.Trim(word, "0123456789.smhd") == "":
+			text = rest
+			continue
+		case shells[base] && strings.Contains(rest, " "):
+			c.name, c.word = base, word
+			if inner := strings.TrimLeft(rest, " "); strings.HasPrefix(inner, "-") && base != "ssh" && base != "su" {
+				text = rest
+				continue
+			}
+			return
+		}
+		c.name, c.word = strings.TrimPrefix(base, "-"), word
+		return
+	}
+}
+
+func assignment(w string) bool {
+	k, _, ok := strings.Cut(w, "=")
+	return ok && k != "" && strings.Trim(k, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+// afterCronTime drops the five time fields or @word, and a user name behind them.
+func afterCronTime(s string) string {
+	f := strings.Fields(s[:min(len(s), 200)])
+	skip := 5
+	if len(f) > 0 && f[0][0] == '@' {
+		skip = 1
+	}
+	if len(f) <= skip {
+		return s
+	}
+	for _, t := range f[:skip] {
+		if skip == 5 && strings.Trim(t, "0123456789*/,-LWabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return s
+		}
+	}
+	rest := s
+	for i := 0; i < skip; i++ {
+		rest = strings.TrimLeft(rest, " \t")
+		if k := strings.IndexAny(rest, " \t"); k >= 0 {
+			rest = rest[k:]
+		}
+	}
+	rest = strings.TrimLeft(rest, " \t")
+	user, cmd, ok := strings.Cut(rest, " ")
+	_, tool := readers[user]
+	if ok && !tool && !shells[user] && !wrappers[user] && user == strings.ToLower(user) && !strings.ContainsAny(user, "/=.$\"'-(") && !isFetcher(user) {
+		return cmd
+	}
+	return rest
+}
+
+// at gives the command that holds an offset.
+func at(list []command, off int) *command {
+	lo, hi := 0, len(list)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if list[mid].end <= off {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo < len(list) && list[lo].start <= off {
+		return &list[lo]
+	}
+	return nil
+}
+
+// inert tells whether what stands in the command is only named: searched for, killed, removed, commented.
+func (c *command) inert() bool { return c != nil && (c.comment || readers[c.name]) }

@@ -1,0 +1,207 @@
+package match
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxDepth   = 4       // layers inside each other
+	maxLayers  = 24      // layers of one text in all
+	maxDecoded = 1 << 18 // bytes of one decoded layer
+	minBase64  = 24      // characters of a run that is tried
+	minHexRun  = 32
+)
+
+// layer is a text that was found inside another one.
+type layer struct {
+	text   string
+	offset int // of the encoded run in the text that was given; -1 for that text itself
+	depth  int
+	how    string // base64, hex, gzip, joined by ">"
+}
+
+func b64char(c byte) bool { return alnum[c] || c == '+' || c == '/' || c == '-' || c == '_' }
+
+// longRun tells whether the text holds a run long enough to hide a command without a word that announces it.
+func longRun(s string) bool {
+	n := 0
+	for i := 0; i < len(s); i++ {
+		if alnum[s[i]] || s[i] == '+' || s[i] == '/' || s[i] == '=' {
+			if n++; n >= 60 {
+				return true
+			}
+		} else {
+			n = 0
+		}
+	}
+	return false
+}
+
+// decodeLayers gives the texts hidden in l, at most a few.
+func decodeLayers(l layer) []layer {
+	var out []layer
+	add := func(b []byte, at int, how string) {
+		b, packed := inflate(b)
+		if packed != "" {
+			how += ">" + packed
+		}
+		if len(out) >= 8 || !printable(b) {
+			return
+		}
+		if l.how != "" {
+			how = l.how + ">" + how
+		}
+		if l.offset >= 0 {
+			at = l.offset
+		}
+		out = append(out, layer{string(b), at, l.depth + 1, how})
+	}
+	s := l.text
+	if b := unescapeHex(s); b != nil {
+		add(b, strings.Index(s, `\x`), "hex")
+	}
+	for i := 0; i < len(s) && len(out) < 8; {
+		if !b64char(s[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(s) && b64char(s[i]) {
+			i++
+		}
+		run := s[start:i]
+		if len(run) < minBase64 {
+			continue
+		}
+		if b := plainHex(run); b != nil {
+			add(b, start, "hex")
+		} else if b := plainBase64(joinLines(s, start, &i)); b != nil {
+			add(b, start, "base64")
+		}
+	}
+	return out
+}
+
+// joinLines adds the lines that continue a wrapped base64 text.
+func joinLines(s string, start int, end *int) string {
+	run := s[start:*end]
+	if len(run) < 60 || len(run) > 78 {
+		return run
+	}
+	var b strings.Builder
+	b.WriteString(run)
+	i := *end
+	for i < len(s) && (s[i] == '\n' || s[i] == '\r') && b.Len() < 2*maxDecoded {
+		k := i
+		for k < len(s) && (s[k] == '\n' || s[k] == '\r') {
+			k++
+		}
+		from := k
+		for k < len(s) && b64char(s[k]) {
+			k++
+		}
+		if k == from {
+			break
+		}
+		b.WriteString(s[from:k])
+		i = k
+		if k-from != len(run) {
+			break
+		}
+	}
+	*end = i
+	return b.String()
+}
+
+func plainBase64(run string) []byte {
+	run = run[:min(len(run), 2*maxDecoded)]
+	enc := base64.RawStdEncoding
+	if strings.ContainsAny(run, "-_") {
+		if strings.ContainsAny(run, "+/") {
+			return nil
+		}
+		enc = base64.RawURLEncoding
+	}
+	if len(run)%4 == 1 {
+		run = run[:len(run)-1]
+	}
+	b, err := enc.DecodeString(run)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func plainHex(run string) []byte {
+	if len(run) < minHexRun || len(run)%2 != 0 {
+		return nil
+	}
+	b, err := hex.DecodeString(run[:min(len(run), 2*maxDecoded)])
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// unescapeHex replaces \xNN; nil when there are fewer than eight.
+func unescapeHex(s string) []byte {
+	if strings.Count(s, `\x`) < 8 {
+		return nil
+	}
+	s = s[:min(len(s), 4*maxDecoded)]
+	out := make([]byte, 0, len(s)/2)
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) && s[i+1] == 'x' {
+			if b, err := hex.DecodeString(s[i+2 : i+4]); err == nil {
+				out = append(out, b[0])
+				i += 3
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return out
+}
+
+// inflate unpacks gzip and zlib, up to maxDecoded bytes.
+func inflate(b []byte) ([]byte, string) {
+	var r io.Reader
+	var err error
+	name := ""
+	switch {
+	case bytes.HasPrefix(b, []byte{0x1F, 0x8B}):
+		name = "gzip"
+		r, err = gzip.NewReader(bytes.NewReader(b))
+	case len(b) > 2 && b[0] == 0x78 && (b[1] == 0x01 || b[1] == 0x9C || b[1] == 0xDA):
+		name = "zlib"
+		r, err = zlib.NewReader(bytes.NewReader(b))
+	default:
+		return b, ""
+	}
+	if err != nil {
+		return b, ""
+	}
+	out, _ := io.ReadAll(io.LimitReader(r, maxDecoded)) // a stream cut short still shows its beginning
+	return out, name
+}
+
+// printable tells whether bytes are text: chance runs of letters do not decode to it.
+func printable(b []byte) bool {
+	if len(b) < 12 || !utf8.Valid(b[:len(b)-min(3, len(b)-1)]) {
+		return false
+	}
+	bad := 0
+	for _, c := range b {
+		if c < 0x20 && c != '\n' && c != '\t' && c != '\r' || c == 0x7F {
+			bad++
+		}
+	}
+	return bad*50 <= len(b)
+}

@@ -1,0 +1,262 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/deminer/deminer/sigma"
+	"github.com/deminer/deminer/yara"
+)
+
+// Problems is every fault found while loading.
+type Problems []Problem
+
+// Error joins the faults, one a line.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+const (
+	maxRuleFile = 64 << 20
+	maxFiles    = 100000
+)
+
+type loader struct {
+	iocs  []*indicator
+	yara  []yara.Source
+	sigma []sigma.Source
+	probs Problems
+	files int
+}
+
+// externals are the variables that YARA rules may use; scans leave them empty.
+func externals() map[string]any {
+	return map[string]any{"filename": "", "filepath": "", "extension": "", "filetype": "", "owner": ""}
+}
+
+// Load compiles all rules of the file systems into one Set: *.txt as indicator lists, *.yar and *.yara as YARA, *.yml and *.yaml as Sigma.
+// Other files, and directories whose names begin with a dot or are called samples or policy, are passed over. A directory of a user is one more file system (os.DirFS).
+// If anything is broken nothing is loaded, and the error, of type Problems, names every broken rule by file and line.
+func Load(fsys ...fs.FS) (*Set, error) {
+	ld := &loader{}
+	for i, f := range fsys {
+		prefix := ""
+		if i > 0 {
+			prefix = fmt.Sprintf("rules-%d/", i)
+		}
+		ld.walk(f, prefix)
+	}
+	return ld.compile()
+}
+
+// Check gives the faults of one file system; none means Load would take it.
+func Check(fsys fs.FS) []Problem {
+	ld := &loader{}
+	ld.walk(fsys, "")
+	_, err := ld.compile()
+	var probs Problems
+	if errors.As(err, &probs) {
+		return probs
+	}
+	if err != nil {
+		return []Problem{{File: ".", Line: 1, Text: err.Error()}}
+	}
+	return nil
+}
+
+func (ld *loader) fail(file string, err error) {
+	ld.probs = append(ld.probs, Problem{File: file, Line: 1, Text: err.Error()})
+}
+
+func (ld *loader) walk(fsys fs.FS, prefix string) {
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			ld.fail(prefix+name, err)
+			return nil
+		}
+		base := path.Base(name)
+		if d.IsDir() {
+			if name != "." && (strings.HasPrefix(base, ".") || base == "samples" || base == "testdata" || base == "policy") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		ext := path.Ext(name)
+		switch ext {
+		case ".txt", ".yar", ".yara", ".yml", ".yaml":
+		default:
+			return nil
+		}
+		if ld.files++; ld.files > maxFiles {
+			return fmt.Errorf("more than %d rule files", maxFiles)
+		}
+		ld.file(fsys, name, prefix+name, ext)
+		return nil
+	})
+	if err != nil {
+		ld.fail(prefix+".", err)
+	}
+}
+
+func (ld *loader) file(fsys fs.FS, name, shown, ext string) {
+	text, err := readRegular(fsys, name)
+	if err != nil {
+		ld.fail(shown, err)
+		return
+	}
+	switch ext {
+	case ".txt":
+		list, probs := parseList(shown, text)
+		ld.iocs = append(ld.iocs, list...)
+		ld.probs = append(ld.probs, probs...)
+	case ".yar", ".yara":
+		ns, _, _ := strings.Cut(shown, "/")
+		if !strings.HasPrefix(ns, "rules-") {
+			ns = ""
+		}
+		ld.yara = append(ld.yara, yara.Source{Name: shown, Namespace: ns, Text: text})
+	default:
+		ld.sigma = append(ld.sigma, sigma.Source{Name: shown, Text: text})
+	}
+}
+
+func readRegular(fsys fs.FS, name string) (string, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return "", errors.Join(errors.New("not a regular file"), err)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxRuleFile+1))
+	if err == nil && len(b) > maxRuleFile {
+		err = fmt.Errorf("larger than %d bytes", maxRuleFile)
+	}
+	return string(b), err
+}
+
+func (ld *loader) compile() (*Set, error) {
+	s := &Set{}
+	var err error
+	if s.yara, err = yara.Compile(yara.Options{Externals: externals()}, ld.yara...); err != nil {
+		var es yara.Errors
+		if !errors.As(err, &es) {
+			ld.fail("yara", err)
+		}
+		for _, e := range es {
+			ld.probs = append(ld.probs, Problem{e.File, e.Line, e.Column, e.Rule, e.Text})
+		}
+	}
+	if s.sigma, err = sigma.Compile(ld.sigma...); err != nil {
+		var es sigma.Errors
+		if !errors.As(err, &es) {
+			ld.fail("sigma", err)
+		}
+		for _, e := range es {
+			ld.probs = append(ld.probs, Problem{e.File, e.Line, e.Column, e.Rule, e.Text})
+		}
+	}
+	if len(ld.probs) == 0 {
+		s.ioc = newIndex(ld.iocs)
+		if s.text, err = newTextRules(ld.iocs); err != nil {
+			ld.fail("ioc", err)
+		}
+	}
+	if len(ld.probs) == 0 {
+		ld.describe(s)
+	}
+	if len(ld.probs) > 0 {
+		sort.SliceStable(ld.probs, func(i, k int) bool {
+			a, b := ld.probs[i], ld.probs[k]
+			return a.File < b.File || a.File == b.File && a.Line < b.Line
+		})
+		return nil, ld.probs
+	}
+	return s, nil
+}
+
+// describe fills the listing and refuses metadata that no hit could carry.
+func (ld *loader) describe(s *Set) {
+	for _, in := range ld.iocs {
+		n := len(s.list)
+		if n > 0 && s.list[n-1].File == in.file && s.list[n-1].ID == "ioc/"+string(in.kind) && s.list[n-1].Family == in.family && s.list[n-1].Strength == in.strength {
+			s.list[n-1].Count++
+			continue
+		}
+		s.list = append(s.list, Rule{"ioc/" + string(in.kind), "ioc", in.file, in.line, in.family, in.strength, in.class, in.what, 1})
+	}
+	for _, info := range s.yara.List() {
+		h, err := yaraHit(info.Rule, info.Meta)
+		if err != nil {
+			ld.probs = append(ld.probs, Problem{File: info.File, Line: info.Line, Rule: info.Rule, Text: err.Error()})
+		}
+		s.list = append(s.list, Rule{h.Rule, "yara", info.File, info.Line, h.Family, h.Strength, h.Class, h.What, 1})
+	}
+	for _, r := range s.sigma.List() {
+		h, err := sigmaHit(r)
+		if err != nil {
+			ld.probs = append(ld.probs, Problem{File: r.File, Line: r.Line, Rule: r.Title, Text: err.Error()})
+		}
+		s.list = append(s.list, Rule{h.Rule, "sigma", r.File, r.Line, h.Family, h.Strength, h.Class, h.What, 1})
+	}
+}
+
+// yaraHit makes the hit of a rule from its meta: strength, class, family, what (or description).
+func yaraHit(name string, meta []yara.Meta) (Hit, error) {
+	h := Hit{Rule: "yara/" + name, Class: Mining, Strength: Weak, What: "matches the YARA rule " + name, Offset: -1, Meta: map[string]string{}}
+	var err error
+	for _, m := range meta {
+		v := fmt.Sprint(m.Value)
+		switch m.Key {
+		case "strength":
+			h.Strength, err = parseStrength(v, Weak)
+		case "class":
+			h.Class = Class(v)
+		case "family":
+			h.Family = v
+		case "what":
+			h.What = v
+		case "description":
+			if strings.HasPrefix(h.What, "matches the YARA rule") {
+				h.What = v
+			}
+		default:
+			if len(h.Meta) < 16 {
+				h.Meta[m.Key] = clip(v)
+			}
+		}
+	}
+	return h, err
+}
+
+// sigmaHit makes the hit of a rule: custom keys strength, class, family; otherwise the level decides, and never above strong.
+func sigmaHit(r *sigma.Rule) (Hit, error) {
+	id := r.ID
+	if id == "" {
+		id = r.Title
+	}
+	h := Hit{Rule: "sigma/" + id, Class: Class(r.Custom["class"]), Family: r.Custom["family"], What: r.Title, Offset: -1, Meta: map[string]string{"title": r.Title, "level": r.Level}}
+	if h.Class == "" {
+		h.Class = Evasion
+	}
+	def := Info
+	switch r.Level {
+	case "medium":
+		def = Weak
+	case "high", "critical":
+		def = Strong
+	}
+	var err error
+	h.Strength, err = parseStrength(r.Custom["strength"], def)
+	return h, err
+}

@@ -1,0 +1,173 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+)
+
+// pathIndex keeps globs by the part before their first wildcard.
+type pathIndex struct {
+	plain map[string]*indicator
+	globs []pathGlob
+}
+
+// pathGlob is a pattern cut into elements. dir means that everything below matches too. home patterns begin below a home directory.
+type pathGlob struct {
+	in   *indicator
+	elem []string
+	dir  bool
+	home bool
+	lead string // bytes every match begins with
+}
+
+func checkGlob(v string) error {
+	if !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "~/") && !isWindows(v) {
+		return fmt.Errorf("path %q is not absolute", v)
+	}
+	for _, p := range braces(v) {
+		if _, err := path.Match(p, "x"); err != nil && !isWindows(v) {
+			return fmt.Errorf("path %q: %w", v, err)
+		}
+	}
+	if strings.Count(v, "**") > 2 {
+		return errors.New("more than two ** in a path")
+	}
+	return nil
+}
+
+func isWindows(v string) bool { return len(v) > 2 && v[1] == ':' && v[2] == '\\' }
+
+// braces expands one group {a,b}.
+func braces(v string) []string {
+	pre, rest, ok := strings.Cut(v, "{")
+	list, post, closed := strings.Cut(rest, "}")
+	if !ok || !closed {
+		return []string{v}
+	}
+	var out []string
+	for _, alt := range strings.Split(list, ",") {
+		out = append(out, pre+alt+post)
+	}
+	return out
+}
+
+func (x *pathIndex) add(in *indicator) {
+	if x.plain == nil {
+		x.plain = map[string]*indicator{}
+	}
+	for _, v := range braces(in.value) {
+		if isWindows(v) {
+			v = windowsPath(v)
+		}
+		g := pathGlob{in: in}
+		if rest, ok := strings.CutPrefix(v, "~/"); ok {
+			g.home, v = true, rest
+		}
+		if rest, ok := strings.CutSuffix(v, "/"); ok {
+			g.dir, v = true, rest
+		}
+		if !g.home && !g.dir && !strings.ContainsAny(v, "*?[") {
+			if old := x.plain[v]; old == nil || old.family == "" {
+				x.plain[v] = in
+			}
+			continue
+		}
+		g.lead = v
+		if i := strings.IndexAny(v, "*?["); i >= 0 {
+			g.lead = v[:i]
+		}
+		g.elem = strings.Split(v, "/")
+		x.globs = append(x.globs, g)
+	}
+}
+
+func windowsPath(v string) string { return strings.ToLower(strings.ReplaceAll(v, `\`, "/")) }
+
+// Path asks about a file name. homes are the home directories of the host, for patterns that begin with ~. The name must be absolute and clean.
+// A path alone is no proof: check the type and size of the file, since cleaners and rivals leave empty place-holders at such paths.
+func (s *Set) Path(name string, homes []string) []Hit {
+	if len(name) > 4096 {
+		return nil
+	}
+	if isWindows(name) {
+		name = windowsPath(name)
+	}
+	x := &s.ioc.paths
+	var out []Hit
+	if in := x.plain[name]; in != nil {
+		out = append(out, in.hit(-1, name))
+	}
+	for i := range x.globs {
+		g := &x.globs[i]
+		if !g.home {
+			if strings.HasPrefix(name, g.lead) && g.match(name) {
+				out = append(out, g.in.hit(-1, name))
+			}
+			continue
+		}
+		for _, h := range homes {
+			rest, ok := strings.CutPrefix(name, strings.TrimSuffix(h, "/")+"/")
+			if ok && h != "" && h != "/" && strings.HasPrefix(rest, g.lead) && g.match(rest) {
+				out = append(out, g.in.hit(-1, name))
+				break
+			}
+		}
+	}
+	return strongest(out)
+}
+
+// strongest keeps one hit, since several patterns for one path are one fact.
+func strongest(list []Hit) []Hit {
+	if len(list) < 2 {
+		return list
+	}
+	best := list[0]
+	for _, h := range list[1:] {
+		if h.Strength > best.Strength || h.Strength == best.Strength && best.Family == "" {
+			best = h
+		}
+	}
+	return []Hit{best}
+}
+
+func (g *pathGlob) match(name string) bool {
+	return matchElems(g.elem, strings.Split(name, "/"), g.dir)
+}
+
+// matchElems compares element by element; ** stands for any number of them. With dir, what is left of the name is below the pattern.
+func matchElems(pat, name []string, dir bool) bool {
+	star, back := -1, 0
+	i, k := 0, 0
+	for {
+		switch {
+		case i == len(pat) && (k == len(name) || dir):
+			return true
+		case i < len(pat) && pat[i] == "**":
+			star, back = i, k
+			i++
+			continue
+		case i < len(pat) && k < len(name) && elemMatch(pat[i], name[k]):
+			i++
+			k++
+			continue
+		}
+		if star < 0 || back >= len(name) {
+			return false
+		}
+		back++
+		i, k = star+1, back
+	}
+}
+
+func elemMatch(pat, name string) bool {
+	if !strings.ContainsAny(pat, "*?[") {
+		return pat == name
+	}
+	if len(name) > 255 {
+		return false
+	}
+	ok, err := path.Match(pat, name)
+	return ok && err == nil
+}
