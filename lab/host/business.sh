@@ -6,6 +6,8 @@ export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 echo 'deminer lab host, harmless imitations only' > /etc/deminer-lab
 echo shop-01 > /etc/hostname
+# /tmp is kept over a reboot, so that what an undo put back there can be compared
+printf 'q /tmp 1777 root root -\nq /var/tmp 1777 root root -\n' > /etc/tmpfiles.d/tmp.conf
 cat > /etc/hosts <<'E'
 127.0.0.1 localhost
 127.0.1.1 shop-01.example.internal shop-01

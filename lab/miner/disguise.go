@@ -136,15 +136,18 @@ func runFromMemory(name string, self []byte) error {
 	return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", fd), os.Args, os.Environ())
 }
 
+// detached is set in the environment of a program that detach started.
+const detached = "DEMINER_LAB_DETACHED"
+
 // detach starts the same program again without a terminal and without a parent.
 func detach() error {
 	c := exec.Command("/proc/self/exe", os.Args[1:]...)
 	c.Args[0] = os.Args[0]
+	c.Env = append(os.Environ(), detached+"=1")
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := c.Start(); err != nil {
 		return fmt.Errorf("detach: %w", err)
 	}
-	time.Sleep(100 * time.Millisecond) // until the child is past looking at its parent
 	return nil
 }
 

@@ -41,7 +41,7 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("read own image: %w", err)
 	}
-	if o.Background && os.Getppid() != 1 {
+	if o.Background && os.Getenv(detached) == "" {
 		return detach()
 	}
 	if o.Lab.Memfd != "" {

@@ -135,6 +135,10 @@ func (s Step) script() string {
 		if user, ok := strings.CutPrefix(s.Path, crontabs); ok { // as crontab(1) leaves it, so that cron looks again
 			add("[ -e %s ] || install -m 600 -o %s -g crontab /dev/null %s; touch %s", p, quote(user), p, crontabs)
 		}
+		if s.Before != "" {
+			add("sed -i %s -- %s", quote("0,/^"+s.Before+"$/s%^"+s.Before+"$%"+s.Line+"\\n"+s.Before+"%"), p)
+			break
+		}
 		add("mkdir -p %s; printf '%%s\\n' %s >> %s", quote(path.Dir(s.Path)), quote(s.Line), p)
 	case Account:
 		add("printf '%%s\\n' %s >> /etc/passwd; printf '%%s\\n' %s >> /etc/shadow", quote(s.Passwd), quote(s.Shadow))

@@ -1,0 +1,67 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/lab/host"
+)
+
+// program is where deminer lies inside a lab host.
+const program = "/root/deminer"
+
+// measured is one run of deminer with what it cost.
+type measured struct {
+	Wall  time.Duration
+	CPU   time.Duration
+	RSS   int64 // peak, KiB
+	Code  int
+	Out   string
+	Error string
+}
+
+// seconds is how every time is printed: one digit is enough.
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
+
+func call(ctx context.Context, h *host.Host, args ...string) (measured, error) {
+	begin := time.Now()
+	r, err := h.Exec(ctx, strings.NewReader(""), append([]string{program}, args...)...)
+	m := measured{Wall: time.Since(begin), Code: r.Code, Out: r.Stdout, Error: strings.TrimSpace(r.Stderr)}
+	if r.Usage != nil {
+		m.CPU = time.Duration(r.Usage.Utime.Nano() + r.Usage.Stime.Nano())
+		m.RSS = r.Usage.Maxrss
+	}
+	return m, err
+}
+
+// look runs deminer scan and reads its report.
+func look(ctx context.Context, h *host.Host) (deminer.Report, measured, error) {
+	var r deminer.Report
+	m, err := call(ctx, h, "scan", "--json", "--quiet")
+	if err != nil {
+		return r, m, err
+	}
+	if err := json.Unmarshal([]byte(m.Out), &r); err != nil {
+		return r, m, fmt.Errorf("scan ended with %d and no report: %w: %s", m.Code, err, m.Error)
+	}
+	return r, m, nil
+}
+
+// think runs deminer plan and reads the plan.
+func think(ctx context.Context, h *host.Host) (deminer.Plan, measured, error) {
+	var p deminer.Plan
+	m, err := call(ctx, h, "plan", "--json", "--quiet")
+	if err != nil {
+		return p, m, err
+	}
+	if err := json.Unmarshal([]byte(m.Out), &p); err != nil {
+		return p, m, fmt.Errorf("plan ended with %d and no plan: %w: %s", m.Code, err, m.Error)
+	}
+	return p, m, nil
+}
