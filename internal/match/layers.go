@@ -150,24 +150,27 @@ func plainHex(run string) []byte {
 	return b
 }
 
-// unescapeHex replaces \xNN; nil when there are fewer than eight.
+// unescapeHex replaces \xNN and adds, on lines of their own, the runs that were written so throughout; nil when there are fewer than eight.
 func unescapeHex(s string) []byte {
 	if strings.Count(s, `\x`) < 8 {
 		return nil
 	}
 	s = s[:min(len(s), 4*maxDecoded)]
-	out := make([]byte, 0, len(s)/2)
+	var whole, runs []byte
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' && i+3 < len(s) && s[i+1] == 'x' {
 			if b, err := hex.DecodeString(s[i+2 : i+4]); err == nil {
-				out = append(out, b[0])
+				whole, runs = append(whole, b[0]), append(runs, b[0])
 				i += 3
 				continue
 			}
 		}
-		out = append(out, s[i])
+		whole = append(whole, s[i])
+		if len(runs) > 0 && runs[len(runs)-1] != '\n' {
+			runs = append(runs, '\n')
+		}
 	}
-	return out
+	return append(append(whole, '\n'), runs...)
 }
 
 // inflate unpacks gzip and zlib, up to maxDecoded bytes.
