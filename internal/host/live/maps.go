@@ -144,7 +144,7 @@ func (s *shape) scratchpads(size uint64) int {
 }
 
 func (s *shape) library(path string) {
-	if path == s.exe || path == s.last || len(s.mem.Libs) >= maxLibs {
+	if path == s.last || strings.TrimSuffix(path, " (deleted)") == s.exe || len(s.mem.Libs) >= maxLibs {
 		return
 	}
 	s.last = path

@@ -3,7 +3,7 @@ package live
 // settings are the kernel's settings that miners, their loaders and their rootkits change, or that say how well the host
 // is guarded against them; by dotted name.
 var settings = [...]string{
-	"vm.nr_hugepages", "vm.nr_overcommit_hugepages", "vm.hugetlb_shm_group", "vm.overcommit_memory", "vm.drop_caches",
+	"vm.nr_hugepages", "vm.nr_overcommit_hugepages", "vm.hugetlb_shm_group", "vm.overcommit_memory",
 	"vm.swappiness", "vm.mmap_min_addr",
 	"kernel.nmi_watchdog", "kernel.watchdog", "kernel.soft_watchdog", "kernel.core_pattern", "kernel.core_uses_pid",
 	"kernel.core_pipe_limit", "kernel.modprobe", "kernel.hotplug", "kernel.poweroff_cmd", "kernel.modules_disabled",
