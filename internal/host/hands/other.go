@@ -1,0 +1,25 @@
+//go:build !linux
+
+package hands
+
+import (
+	"errors"
+	"os"
+
+	"github.com/deminer/deminer/internal/host"
+)
+
+// errOther is why there are no hands here.
+var errOther = errors.New("changing a host needs Linux")
+
+// Open gives hands on Linux only.
+func Open(string, bool) (*host.Hands, error) { return nil, errOther }
+
+// State opens the state directory, on Linux only.
+func State(string, string) (*os.Root, error) { return nil, errOther }
+
+// Lock locks a file, on Linux only.
+func Lock(*os.File) error { return errOther }
+
+// LockAccounts takes the password file lock, on Linux only.
+func LockAccounts(string) (func(), error) { return nil, errOther }

@@ -1,0 +1,173 @@
+package remedy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+)
+
+// Blocks last a day unless the plan says otherwise, and never longer than a year.
+const (
+	usualBlock   = 24 * time.Hour
+	longestBlock = 366 * 24 * time.Hour
+)
+
+// blocked is the undo data of a block.
+type blocked struct {
+	Block host.Block `json:"block"`
+	Had   bool       `json:"had,omitempty"` // it was blocked before; undo leaves it
+}
+
+func block() Verb {
+	return Verb{Name: deminer.VerbBlock, Doc: "drop what this host sends to an address, for a time", Phase: deminer.PhaseBlock,
+		Ready: readyBlock, Do: doBlock, Undo: undoBlock}
+}
+
+// ParseBlockAddr reads "ip", "ip:port" or "[ip]:port"; port 0 means all ports. Names are not looked up.
+func ParseBlockAddr(text string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.AddrPortFrom(a.Unmap().WithZone(""), 0), nil
+	}
+	a, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return a, fmt.Errorf("read address %q: %w", deminer.Safe(text), err)
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()), nil
+}
+
+func readyBlock(t *Tools, s deminer.Step) (any, error) {
+	if err := need(t.Hands.Net != nil, "block an address"); err != nil {
+		return nil, err
+	}
+	addr, err := ParseBlockAddr(s.Action.Target.Addr)
+	if err != nil {
+		return nil, err
+	}
+	if ip := addr.Addr(); ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && addr.Port() == 0 {
+		return nil, fmt.Errorf("block %s: %w: it would cut the host off from itself", addr, deminer.ErrProtected)
+	}
+	span := usualBlock
+	if text := string(s.Action.Args["for"]); text != "" {
+		if span, err = time.ParseDuration(text); err != nil || span <= 0 || span > longestBlock {
+			return nil, fmt.Errorf("block %s: %q is no time between 1s and %s", addr, text, longestBlock)
+		}
+	}
+	list, err := t.Hands.Net.List()
+	if err != nil {
+		return nil, err
+	}
+	had := slices.ContainsFunc(list, func(b host.Block) bool { return b.Addr == addr })
+	return blocked{Block: host.Block{Addr: addr, Until: t.Now().Add(span).UTC().Truncate(time.Second)}, Had: had}, nil
+}
+
+func doBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
+	b, err := take[blocked](raw)
+	if err != nil {
+		return "", err
+	}
+	if err := need(t.Hands.Net != nil, "block an address"); err != nil {
+		return "", err
+	}
+	if !b.Block.Until.After(t.Now()) {
+		return "nothing to do: its time is over", nil
+	}
+	if err := t.Hands.Net.Block(b.Block); err != nil {
+		return "", err
+	}
+	return "until " + b.Block.Until.Format(time.RFC3339), t.remember(b.Block, true)
+}
+
+func undoBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
+	b, err := take[blocked](raw)
+	if err != nil || b.Had {
+		return "it was blocked before", err
+	}
+	if err := need(t.Hands.Net != nil, "lift a block"); err != nil {
+		return "", err
+	}
+	return "", t.Lift(b.Block.Addr)
+}
+
+// Lift takes a block away, now and for the next boot.
+func (t *Tools) Lift(addr netip.AddrPort) error {
+	if err := t.Hands.Net.Lift(addr); err != nil {
+		return err
+	}
+	return t.remember(host.Block{Addr: addr}, false)
+}
+
+// blockFile holds the blocks in force, in the state directory: the kernel forgets them at a reboot.
+const blockFile = "blocks.json"
+
+// Reapply blocks again, after a reboot, what is written down and has not run out. It is called at every start that may change the host.
+func (t *Tools) Reapply() (applied int, err error) {
+	list, err := t.blocks()
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	now, err := t.Hands.Net.List()
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range list {
+		if !b.Until.After(t.Now()) || slices.ContainsFunc(now, func(o host.Block) bool { return o.Addr == b.Addr }) {
+			continue
+		}
+		if err := t.Hands.Net.Block(b); err != nil {
+			return applied, err
+		}
+		applied++
+	}
+	return applied, nil
+}
+
+func (t *Tools) blocks() ([]host.Block, error) {
+	text, err := t.State.ReadFile(blockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read blocks: %w", err)
+	}
+	var list []host.Block
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("read blocks: %w", err)
+	}
+	return list, nil
+}
+
+// remember writes the list of blocks anew, without those that ran out.
+func (t *Tools) remember(b host.Block, on bool) error {
+	list, err := t.blocks()
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(o host.Block) bool { return o.Addr == b.Addr || !o.Until.After(t.Now()) })
+	if on {
+		list = append(list, b)
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("write blocks: %w", err)
+	}
+	f, err := t.State.OpenFile(blockFile+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write blocks: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write blocks: %w", err)
+	}
+	if err := t.State.Rename(blockFile+".new", blockFile); err != nil {
+		return fmt.Errorf("write blocks: %w", err)
+	}
+	return nil
+}
