@@ -1,8 +1,11 @@
 package match
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"path"
@@ -36,6 +39,7 @@ type loader struct {
 	sigma []sigma.Source
 	probs Problems
 	files int
+	sum   hash.Hash
 }
 
 // externals are the variables that YARA rules may use; scans leave them empty.
@@ -47,7 +51,7 @@ func externals() map[string]any {
 // Other files, and directories whose names begin with a dot or are called samples or policy, are passed over. A directory of a user is one more file system (os.DirFS).
 // If anything is broken nothing is loaded, and the error, of type Problems, names every broken rule by file and line.
 func Load(fsys ...fs.FS) (*Set, error) {
-	ld := &loader{}
+	ld := &loader{sum: sha256.New()}
 	for i, f := range fsys {
 		prefix := ""
 		if i > 0 {
@@ -60,7 +64,7 @@ func Load(fsys ...fs.FS) (*Set, error) {
 
 // Check gives the faults of one file system; none means Load would take it.
 func Check(fsys fs.FS) []Problem {
-	ld := &loader{}
+	ld := &loader{sum: sha256.New()}
 	ld.walk(fsys, "")
 	_, err := ld.compile()
 	var probs Problems
@@ -113,6 +117,7 @@ func (ld *loader) file(fsys fs.FS, name, shown, ext string) {
 		ld.fail(shown, err)
 		return
 	}
+	fmt.Fprintf(ld.sum, "%d %s %d %s", len(shown), shown, len(text), text)
 	switch ext {
 	case ".txt":
 		list, probs := parseList(shown, text)
@@ -146,7 +151,7 @@ func readRegular(fsys fs.FS, name string) (string, error) {
 }
 
 func (ld *loader) compile() (*Set, error) {
-	s := &Set{}
+	s := &Set{digest: hex.EncodeToString(ld.sum.Sum(nil))}
 	var err error
 	if s.yara, err = yara.Compile(yara.Options{Externals: externals()}, ld.yara...); err != nil {
 		var es yara.Errors

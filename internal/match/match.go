@@ -73,6 +73,8 @@ type Set struct {
 	ioc   index
 	text  *textRules
 	list  []Rule
+	// digest is over the names and texts of all rule files.
+	digest string
 }
 
 // Rule describes one rule of a Set, for listings.
@@ -90,6 +92,12 @@ type Rule struct {
 
 // List gives every rule in load order; the entries of an indicator list are counted under their kind and section.
 func (s *Set) List() []Rule { return append([]Rule(nil), s.list...) }
+
+// Len counts the rules; a section of an indicator list counts as one.
+func (s *Set) Len() int { return len(s.list) }
+
+// Digest names the rules the set was made of: equal digests, equal answers of one program version.
+func (s *Set) Digest() string { return s.digest }
 
 func clip(s string) string {
 	if len(s) > maxExcerpt {

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/hands"
+	"github.com/deminer/deminer/internal/remedy"
+	"github.com/deminer/deminer/internal/show"
+	"github.com/spf13/cobra"
+)
+
+func newBlock(f *flags) *cobra.Command {
+	c := &cobra.Command{Use: "block", Short: "List or lift blocked addresses",
+		Long: "Blocks live in deminer's own nftables table (inet deminer) and expire by themselves. No other table is touched."}
+	c.AddCommand(blockList(f), blockLift(f))
+	return c
+}
+
+func netHand(f *flags) (host.Net, error) {
+	h, err := hands.Open(f.root, f.root == "/")
+	if err != nil {
+		return nil, fail(exitError, "run deminer as root", "get hands on the host: %w", err)
+	}
+	if h.Net == nil {
+		return nil, fail(exitError, "blocks exist only on a running host with nftables", "no firewall to ask")
+	}
+	return h.Net, nil
+}
+
+func blockList(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the blocks in force", Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			hand, err := netHand(f)
+			if err != nil {
+				return err
+			}
+			list, err := hand.List()
+			if err != nil {
+				return fail(exitError, "", "list blocks: %w", err)
+			}
+			if f.json {
+				return f.write(cmd, list)
+			}
+			if len(list) == 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), "nothing is blocked")
+				return nil
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			for _, b := range list {
+				fmt.Fprintf(w, "%s\tfor another %s\n", address(b), show.Seconds(time.Until(b.Until)))
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func address(b host.Block) string {
+	if b.Addr.Port() == 0 {
+		return b.Addr.Addr().String()
+	}
+	return b.Addr.String()
+}
+
+func blockLift(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "lift ADDRESS...", Short: "Lift blocks (ip or ip:port)", Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			hand, err := netHand(f)
+			if err != nil {
+				return err
+			}
+			for _, text := range list {
+				addr, err := remedy.ParseBlockAddr(text)
+				if err != nil {
+					return fail(exitUsage, "deminer block list shows what is blocked", "%w", err)
+				}
+				if err := hand.Lift(addr); err != nil {
+					return fail(exitError, "", "lift %s: %w", addr, err)
+				}
+			}
+			return nil
+		},
+	}
+}

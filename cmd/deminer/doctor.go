@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/deminer/deminer"
+	"github.com/spf13/cobra"
+)
+
+// check is one line of doctor.
+type check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text"` // safe
+}
+
+func newDoctor(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Show what deminer can and cannot do here, and what it did",
+		Long: "Checks rights, rules, package database and state directory, and lists the plans that were run here. It changes nothing.",
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := diagnose(f)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return f.write(cmd, list)
+			}
+			for _, c := range list {
+				mark := "ok  "
+				if !c.OK {
+					mark = "-   "
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "  %s %-14s %s\n", mark, c.Name, c.Text)
+			}
+			return nil
+		},
+	}
+}
+
+func diagnose(f *flags) ([]check, error) {
+	h, gaps, err := openHost(f)
+	if err != nil {
+		return nil, err
+	}
+	i := h.Info
+	out := []check{
+		{"host", true, fmt.Sprintf("%s, %s, kernel %s, %s", deminer.Safe(i.Name), deminer.Safe(i.Distro), deminer.Safe(i.Kernel), deminer.Safe(i.Source))},
+		{"rights", i.Root, map[bool]string{true: "all", false: "not root: other users' processes and files stay unseen; nothing can be changed"}[i.Root]},
+		{"systemd", i.Systemd, map[bool]string{true: "runs here", false: "does not run here: units are handled as files"}[i.Systemd]},
+		{"packages", h.Packages != nil, map[bool]string{true: "database found: packaged files can be told from foreign ones", false: "no database: no file can be vouched for"}[h.Packages != nil]},
+	}
+	for _, g := range gaps {
+		out = append(out, check{"cannot see", false, deminer.Safe(g.Part + ": " + g.Why)})
+	}
+	if set, err := loadRules(f); err != nil {
+		out = append(out, check{"rules", false, deminer.Safe(err.Error())})
+	} else {
+		out = append(out, check{"rules", true, fmt.Sprintf("%d rules", set.Len())})
+	}
+	return append(out, state(f)...), nil
+}
+
+// state tells of the state directory and the plans in it.
+func state(f *flags) []check {
+	s, err := openStore(f, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []check{{"state", true, deminer.Safe(f.stateDir()) + ": nothing was changed on this host by deminer yet"}}
+	}
+	if err != nil {
+		return []check{{"state", false, deminer.Safe(err.Error())}}
+	}
+	defer s.close()
+	out := []check{{"state", true, deminer.Safe(f.stateDir())}}
+	if _, err := s.vault.List(); err != nil {
+		out = append(out, check{"vault", false, deminer.Safe(err.Error())})
+	}
+	plans, err := s.runner.Journal.Plans()
+	if err != nil {
+		return append(out, check{"journal", false, deminer.Safe(err.Error())})
+	}
+	slices.Sort(plans)
+	for _, id := range plans {
+		st, err := s.runner.Status(id)
+		if err != nil {
+			out = append(out, check{"plan", false, deminer.Safe(id + ": " + err.Error())})
+			continue
+		}
+		text := fmt.Sprintf("%s: %d steps, %d done, %d failed, %d undone", id, len(st.Plan.Steps), st.Done, st.Failed, st.Undone)
+		if st.Interrupted {
+			text += "; INTERRUPTED: deminer resume or deminer undo"
+		}
+		out = append(out, check{"plan", !st.Interrupted, text})
+	}
+	return out
+}

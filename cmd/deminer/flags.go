@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/deminer/deminer/internal/show"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// flags are those every command knows.
+type flags struct {
+	root    string
+	state   string
+	json    bool
+	plain   bool
+	quiet   bool
+	rules   []string
+	verbose bool
+	fresh   bool
+}
+
+func (f *flags) add(root *cobra.Command) {
+	p := root.PersistentFlags()
+	p.StringVar(&f.root, "root", "/", "look at the system mounted or unpacked at `DIR` instead of the running one")
+	p.StringVar(&f.state, "state", "", "keep journal, vault and cache in `DIR` (default: var/lib/deminer below the root)")
+	p.BoolVar(&f.json, "json", false, "write JSON to standard output (schema: docs/json.md)")
+	p.BoolVar(&f.plain, "no-color", false, "no colors and no progress (also: NO_COLOR, or output that is not a terminal)")
+	p.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	p.StringSliceVar(&f.rules, "rules", nil, "use the rules in `DIR`, too (may be repeated)")
+	p.BoolVarP(&f.verbose, "verbose", "v", false, "show the evidence, what was tested, and the time line")
+}
+
+// stateDir is where journal, vault and cache lie.
+func (f *flags) stateDir() string {
+	if f.state != "" {
+		return f.state
+	}
+	return filepath.Join(f.root, "var/lib/deminer")
+}
+
+// page is the page for a command's output: colored and as wide as the terminal if it is one.
+func (f *flags) page(cmd *cobra.Command) show.Page {
+	p := show.Page{W: cmd.OutOrStdout()}
+	if fd, ok := terminal(cmd.OutOrStdout()); ok {
+		p.Color = !f.plain && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		if w, _, err := term.GetSize(fd); err == nil {
+			p.Width = min(w, 140)
+		}
+	}
+	return p
+}
+
+func terminal(w io.Writer) (int, bool) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}
+
+// write writes a value as indented JSON.
+func (f *flags) write(cmd *cobra.Command, v any) error {
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetIndent("", " ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fail(exitError, "", "write JSON: %w", err)
+	}
+	return nil
+}
+
+// readJSON reads a file made by --json or --out; "-" is standard input. More than 256 MiB is refused.
+func readJSON(cmd *cobra.Command, name string, v any) error {
+	var r io.Reader = cmd.InOrStdin()
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return fail(exitError, "give a file written by deminer plan --out", "%w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	dec := json.NewDecoder(io.LimitReader(r, 256<<20))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return fail(exitError, "the file was not written by this version of deminer, or was changed", "read %s: %w", name, err)
+	}
+	return nil
+}
+
+// args wraps cobra's argument checks so that a wrong call exits with the usage code and a hint.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, a []string) error {
+		if err := check(cmd, a); err != nil {
+			return fail(exitUsage, fmt.Sprintf("deminer %s --help shows how to call it", cmd.Name()), "%w", err)
+		}
+		return nil
+	}
+}

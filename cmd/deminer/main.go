@@ -1,0 +1,119 @@
+// Command deminer ends cryptomining intrusions on servers: scan, plan, clean, verify, undo.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/deminer/deminer"
+	"github.com/spf13/cobra"
+)
+
+// version is set by the build (-ldflags -X main.version=...).
+var version = "dev"
+
+// The exit codes. They are part of the interface: docs/exit-codes.md.
+const (
+	exitClean    = 0 // done; for scan and verify: nothing found
+	exitError    = 1 // could not do it; nothing was changed unless said
+	exitUsage    = 2 // the call was wrong
+	exitFound    = 3 // an intrusion was found, or came back
+	exitSuspect  = 4 // only things for the owner to decide
+	exitPartly   = 5 // some steps of a clean-up or undo failed
+	exitBusy     = 6 // another deminer is changing this host
+	exitDeclined = 7 // not confirmed; nothing was changed
+)
+
+// coded is an error with an exit code, and a hint for the person.
+type coded struct {
+	code int
+	err  error
+	hint string
+}
+
+func (c *coded) Error() string { return c.err.Error() }
+func (c *coded) Unwrap() error { return c.err }
+
+// exit ends a command with a code and no message: what there was to say has been said.
+func exit(code int) error {
+	if code == exitClean {
+		return nil
+	}
+	return &coded{code: code}
+}
+
+func fail(code int, hint, format string, args ...any) error {
+	return &coded{code: code, err: fmt.Errorf(format, args...), hint: hint}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main without the process around it, for tests.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	cmd := newRoot()
+	cmd.SetArgs(args)
+	cmd.SetIn(in)
+	cmd.SetOut(out)
+	cmd.SetErr(errs)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return exitClean
+	}
+	var c *coded
+	if !errors.As(err, &c) {
+		c = &coded{code: exitUsage, err: err, hint: "deminer help shows the commands and their flags"}
+		if errors.Is(err, context.Canceled) {
+			c = &coded{code: exitError, err: errors.New("stopped"), hint: "nothing is half done: deminer resume shows whether a plan was interrupted"}
+		}
+		if errors.Is(err, deminer.ErrBusy) {
+			c = &coded{code: exitBusy, err: err, hint: "wait for it, or see which one with deminer doctor"}
+		}
+	}
+	if c.err != nil {
+		fmt.Fprintf(errs, "deminer: %s\n", deminer.Safe(c.err.Error()))
+	}
+	if c.hint != "" {
+		fmt.Fprintf(errs, "  %s\n", c.hint)
+	}
+	return c.code
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "deminer",
+		Short: "Ends cryptomining intrusions on servers",
+		Long: `deminer finds what mines on a server, how it comes back and how it got in; shows every change
+before it makes it; ends the intrusion without touching the business; proves that it stayed
+gone; and can take all of it back. It runs no program of the host and needs no network.
+
+  deminer scan      what runs, how it comes back, how it came in
+  deminer plan      every change, before it is made
+  deminer clean     makes them, then watches
+  deminer undo      takes them back
+
+Exit codes: 0 clean or done, 1 error, 2 wrong call, 3 intrusion found, 4 for the owner to
+decide, 5 some steps failed, 6 another deminer is at work, 7 not confirmed.`,
+		SilenceErrors: true, SilenceUsage: true,
+		Version: version,
+	}
+	f := &flags{}
+	f.add(root)
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if n := cmd.Name(); n == "scan" || n == "plan" || n == "clean" || n == "verify" {
+			warnUnfinished(f, func(format string, a ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format, a...) })
+		}
+	}
+	for _, c := range []func(*flags) *cobra.Command{newScan, newPlan, newClean, newVerify, newUndo, newResume, newQuarantine, newBlock, newRules, newDoctor, newVersion, newMan} {
+		root.AddCommand(c(f))
+	}
+	return root
+}

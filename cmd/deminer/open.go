@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/live"
+	"github.com/deminer/deminer/internal/host/rootfs"
+	"github.com/deminer/deminer/internal/match"
+	"github.com/deminer/deminer/internal/pkgdb"
+	"github.com/deminer/deminer/internal/scan"
+	"github.com/deminer/deminer/rules"
+	"github.com/spf13/cobra"
+)
+
+// openHost makes the view of the running machine, or of the root given by --root.
+func openHost(f *flags) (*host.Host, []deminer.Gap, error) {
+	fsys, err := rootfs.Open(f.root)
+	if err != nil {
+		return nil, nil, fail(exitError, "give the directory where the system's / is mounted", "open root %s: %w", f.root, err)
+	}
+	info, err := live.Info(f.root)
+	if err != nil {
+		return nil, nil, fail(exitError, "", "identify host: %w", err)
+	}
+	h := &host.Host{Info: info, FS: fsys}
+	var gaps []deminer.Gap
+	if !info.Asleep() {
+		eyes := live.Open()
+		h.Live, h.Inside = eyes, eyes
+		if !info.Root {
+			gaps = append(gaps, deminer.Gap{Part: "rights", State: deminer.Partial, Why: "deminer does not run as root: other users' processes, sockets and files stay unseen"})
+		}
+	} else {
+		gaps = append(gaps, deminer.Gap{Part: "processes, sockets, memory, kernel", State: deminer.Skipped, Why: "the system does not run; what lives in memory only cannot be seen"})
+	}
+	pkgs, err := pkgdb.Open(fsys)
+	if err != nil {
+		return h, append(gaps, deminer.Gap{Part: "packages", State: deminer.Failed, Why: err.Error()}), nil
+	}
+	h.Packages = pkgs
+	return h, gaps, nil
+}
+
+// loadRules compiles the rules inside the program and those of --rules.
+func loadRules(f *flags) (*match.Set, error) {
+	sources := []fs.FS{rules.FS}
+	for _, dir := range f.rules {
+		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+			return nil, fail(exitError, "--rules wants a directory with .yar, .yml and list files", "rules %s: not a directory", dir)
+		}
+		sources = append(sources, os.DirFS(dir))
+	}
+	set, err := match.Load(sources...)
+	if err != nil {
+		return nil, fail(exitError, "deminer rules check DIR lists every fault with its line", "load rules: %w", err)
+	}
+	return set, nil
+}
+
+// look scans the host once.
+func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (*host.Host, *deminer.Report, error) {
+	h, gaps, err := openHost(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := loadRules(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	bars := newProgress(cmd, f)
+	opt.Version, opt.Progress = version, bars.step
+	var memory *cache
+	if opt.Mode == scan.Full && !f.fresh {
+		memory = openCache(f, version+set.Digest())
+		opt.Cache = memory
+	}
+	rep, err := scan.Run(ctx, h, set, opt)
+	bars.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	if memory != nil {
+		if err := memory.save(); err != nil {
+			gaps = append(gaps, deminer.Gap{Part: "cache", State: deminer.Failed, Why: "what was read cannot be remembered, the next full scan reads all again: " + err.Error()})
+		}
+	}
+	rep.Snapshot.Gaps = append(gaps, rep.Snapshot.Gaps...)
+	return h, &rep, nil
+}
+
+var errNoPlan = errors.New("no plan was run on this host yet")

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/plan"
+	"github.com/deminer/deminer/internal/show"
+	"github.com/spf13/cobra"
+)
+
+// choosing are the flags that narrow or widen a plan.
+type choosing struct {
+	incidents, also, skip []string
+}
+
+func (c *choosing) add(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&c.incidents, "incident", nil, "only the incident with this `ID`")
+	cmd.Flags().StringSliceVar(&c.also, "also", nil, "act on this suspected `REF`, too (refs: deminer scan --json)")
+	cmd.Flags().StringSliceVar(&c.skip, "skip", nil, "leave this `REF` alone")
+}
+
+func (c *choosing) options() plan.Options {
+	return plan.Options{Incidents: c.incidents, Also: c.also, Skip: c.skip}
+}
+
+func newPlan(f *flags) *cobra.Command {
+	var l looking
+	var ch choosing
+	var out, export string
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "Show every change before it is made",
+		Long: `Looks again and shows what deminer clean would change, file by file and line by line, with
+the reason, the risk and whether it can be undone. It changes nothing.`,
+		Example: "  deminer plan\n  deminer plan --out plan.json      save it; deminer clean --plan plan.json runs exactly this one\n  deminer plan --export nft         the blocks as rules for an external firewall",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, rep, err := look(cmd.Context(), cmd, f, l.options(nil))
+			if err != nil {
+				return err
+			}
+			p := plan.Make(rep, ch.options(), time.Now())
+			if out != "" {
+				if err := savePlan(out, &p); err != nil {
+					return err
+				}
+			}
+			return showPlan(cmd, f, h, &p, export)
+		},
+	}
+	l.add(c)
+	ch.add(c)
+	c.Flags().StringVar(&out, "out", "", "save the plan to `FILE`")
+	c.Flags().StringVar(&export, "export", "", "print its blocks as rules: text, iptables, nft or aws")
+	return c
+}
+
+func showPlan(cmd *cobra.Command, f *flags, h *host.Host, p *deminer.Plan, export string) error {
+	switch {
+	case export != "":
+		lines, err := plan.Firewall(*p, export)
+		if err != nil {
+			return fail(exitUsage, "", "%w", err)
+		}
+		for _, l := range lines {
+			fmt.Fprintln(cmd.OutOrStdout(), l)
+		}
+		return nil
+	case f.json:
+		return f.write(cmd, p)
+	}
+	page := f.page(cmd)
+	page.Plan(p, contextOf(h.FS))
+	if len(p.Steps) > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "\n  Next:  deminer clean              makes these changes (it asks once)\n         deminer plan --out FILE    saves them;  deminer plan --export nft  gives rules for a firewall outside\n")
+	}
+	return nil
+}
+
+// contextOf reads up to two lines around a line of a file, for the diff.
+func contextOf(fsys host.FS) show.Context {
+	return func(name, line deminer.Raw) (before, after []string) {
+		data, err := host.ReadFile(fsys, string(name), 1<<20)
+		if err != nil {
+			return nil, nil
+		}
+		all := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+		n := strings.Count(string(line), "\n") + 1
+		for i := range all {
+			if i+n <= len(all) && strings.Join(all[i:i+n], "\n") == string(line) {
+				return all[max(0, i-2):i], all[i+n : min(len(all), i+n+2)]
+			}
+		}
+		return nil, nil
+	}
+}
+
+func savePlan(name string, p *deminer.Plan) error {
+	b, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		return fail(exitError, "", "write plan: %w", err)
+	}
+	if err := os.WriteFile(name, append(b, '\n'), 0o600); err != nil {
+		return fail(exitError, "nothing was changed", "save plan: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"text/tabwriter"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/show"
+	"github.com/deminer/deminer/internal/vault"
+	"github.com/spf13/cobra"
+)
+
+func newQuarantine(f *flags) *cobra.Command {
+	c := &cobra.Command{Use: "quarantine", Short: "List, show, restore or delete what is in the vault",
+		Long: "Files in the vault are encrypted and cannot run. Each keeps path, owner, mode, times, attributes, ACL and flags."}
+	c.AddCommand(quarantineList(f), quarantineShow(f), quarantineRestore(f), quarantineDelete(f))
+	return c
+}
+
+// inVault opens the vault for a command; found is called with its store.
+func inVault(f *flags, found func(*store) error) error {
+	s, err := openStore(f, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fail(exitError, "deminer clean puts files there", "there is no vault on this host yet")
+	}
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return found(s)
+}
+
+func entryOf(s *store, id string) (vault.Entry, error) {
+	e, err := s.vault.Show(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, fail(exitError, "deminer quarantine list shows the entries", "no entry %q in the vault", id)
+	}
+	if err != nil {
+		return e, fail(exitError, "", "read vault entry %s: %w", id, err)
+	}
+	return e, nil
+}
+
+func quarantineList(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the entries, oldest first", Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return inVault(f, func(s *store) error {
+				list, err := s.vault.List()
+				if f.json {
+					return errors.Join(f.write(cmd, list), err)
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				fmt.Fprintln(w, "ENTRY\tADDED\tTYPE\tSIZE\tPATH")
+				for _, e := range list {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", e.ID, show.Moment(e.Added), e.Attr.Type, e.Size, deminer.Safe(e.Path))
+				}
+				if flush := w.Flush(); flush != nil {
+					return flush
+				}
+				if err != nil {
+					return fail(exitError, "the entries named were changed by somebody; their originals may be lost", "%w", err)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func quarantineShow(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "show ENTRY", Short: "Show all that is known of an entry", Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			return inVault(f, func(s *store) error {
+				e, err := entryOf(s, a[0])
+				if err != nil {
+					return err
+				}
+				return f.write(cmd, e)
+			})
+		},
+	}
+}
+
+func quarantineRestore(f *flags) *cobra.Command {
+	var yes bool
+	var to string
+	c := &cobra.Command{
+		Use: "restore ENTRY", Short: "Put an entry back where it was, or elsewhere", Args: args(cobra.ExactArgs(1)),
+		Long: "Puts the content back with owner, mode, times, attributes, ACL and flags. It never overwrites: what is at the path now must be moved first.",
+		RunE: func(cmd *cobra.Command, a []string) error {
+			return inVault(f, func(s *store) error {
+				e, err := entryOf(s, a[0])
+				if err != nil {
+					return err
+				}
+				if to == "" {
+					to = string(e.Path)
+				}
+				h, _, err := openHost(f)
+				if err != nil {
+					return err
+				}
+				if err := s.arm(f, h); err != nil {
+					return err
+				}
+				if err := confirm(cmd, yes, fmt.Sprintf("Put %s back at %s? It can run again then.", deminer.Safe(e.Path), deminer.Safe(to))); err != nil {
+					return err
+				}
+				if err := s.runner.Tools.Restore(e, to); err != nil {
+					return fail(exitError, "nothing was overwritten", "restore %s: %w", e.ID, err)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "restored %s\n", deminer.Safe(to))
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().StringVar(&to, "to", "", "put it at this `PATH` instead")
+	return c
+}
+
+func quarantineDelete(f *flags) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use: "delete ENTRY...", Short: "Delete entries for good", Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return inVault(f, func(s *store) error {
+				for _, id := range ids {
+					if _, err := entryOf(s, id); err != nil {
+						return err
+					}
+				}
+				if err := confirm(cmd, yes, fmt.Sprintf("Delete %d entries for good? Undo cannot bring them back.", len(ids))); err != nil {
+					return err
+				}
+				for _, id := range ids {
+					if err := s.vault.Delete(id); err != nil {
+						return fail(exitError, "", "delete %s: %w", id, err)
+					}
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/hands"
+	"github.com/deminer/deminer/internal/journal"
+	"github.com/deminer/deminer/internal/remedy"
+	"github.com/deminer/deminer/internal/vault"
+)
+
+// store is the state directory, open: journals and vault.
+type store struct {
+	dir    *os.Root
+	vault  *vault.Vault
+	runner *remedy.Runner // Tools.Hands is nil until hands are wanted
+}
+
+// openStore opens the state directory. With make it is made where it is missing; without, a missing one is fs.ErrNotExist.
+func openStore(f *flags, make bool) (*store, error) {
+	if _, err := os.Stat(f.stateDir()); !make && errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	base, dir := f.root, "/var/lib/deminer"
+	if f.state != "" {
+		abs, err := filepath.Abs(f.state)
+		if err != nil {
+			return nil, fail(exitError, "", "state directory: %w", err)
+		}
+		base, dir = "/", abs
+	}
+	root, err := hands.State(base, dir)
+	if err != nil {
+		return nil, fail(exitError, "give another place with --state DIR; nothing was changed", "open state directory: %w", err)
+	}
+	journals, err := part(root, "journal")
+	if err != nil {
+		return nil, err
+	}
+	files, err := part(root, "vault")
+	if err != nil {
+		return nil, err
+	}
+	v, err := vault.Open(files)
+	if err != nil {
+		return nil, fail(exitError, "nothing was changed", "open vault: %w", err)
+	}
+	r := &remedy.Runner{Journal: &journal.Store{Dir: journals, Lock: hands.Lock}}
+	r.Tools.Vault, r.Tools.State = v, root
+	return &store{dir: root, vault: v, runner: r}, nil
+}
+
+func part(root *os.Root, name string) (*os.Root, error) {
+	if err := root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fail(exitError, "nothing was changed", "make %s directory: %w", name, err)
+	}
+	sub, err := root.OpenRoot(name)
+	if err != nil {
+		return nil, fail(exitError, "nothing was changed", "open %s directory: %w", name, err)
+	}
+	return sub, nil
+}
+
+// arm gives the runner hands on the host.
+func (s *store) arm(f *flags, h *host.Host) error {
+	hand, err := hands.Open(f.root, !h.Info.Asleep())
+	if err != nil {
+		return fail(exitError, "run deminer as root; nothing was changed", "get hands on the host: %w", err)
+	}
+	s.runner.Tools.Hands, s.runner.Tools.Packages = hand, h.Packages
+	return nil
+}
+
+func (s *store) close() { _ = s.dir.Close() }
+
+// read loads where a plan stands. An empty id means the latest that was not undone.
+func (s *store) read(id string) (*remedy.Status, error) {
+	ids, err := s.runner.Journal.Plans()
+	if err != nil {
+		return nil, fail(exitError, "", "list journals: %w", err)
+	}
+	if id != "" && !slices.Contains(ids, id) {
+		return nil, fail(exitError, "deminer doctor lists the plans that were run here", "no plan %q was run on this host", id)
+	}
+	slices.Sort(ids)
+	for _, name := range slices.Backward(ids) {
+		if id != "" && name != id {
+			continue
+		}
+		st, err := s.runner.Status(name)
+		if err != nil {
+			return nil, fail(exitError, "", "%w", err)
+		}
+		if id != "" || !st.Undoing || st.Interrupted {
+			return &st, nil
+		}
+	}
+	return nil, errNoPlan
+}
+
+// lastPlan is the latest plan run here that was not undone, or nil.
+func lastPlan(f *flags) (*deminer.Plan, error) {
+	s, err := openStore(f, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	st, err := s.read("")
+	if errors.Is(err, errNoPlan) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &st.Plan, nil
+}
+
+// warnUnfinished says that a plan was interrupted.
+func warnUnfinished(f *flags, say func(format string, a ...any)) {
+	s, err := openStore(f, false)
+	if err != nil {
+		return
+	}
+	defer s.close()
+	names, err := s.runner.Journal.Unfinished()
+	if err != nil {
+		say("deminer: the journal cannot be read whole: %s\n", deminer.Safe(err.Error()))
+	}
+	for _, n := range names {
+		say("deminer: plan %s was interrupted: deminer resume finishes it, deminer undo %s takes it back\n", n, n)
+	}
+}

@@ -1,0 +1,92 @@
+package scan
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/accounts"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/logins"
+	"github.com/deminer/deminer/internal/persist"
+)
+
+// gather fills a snapshot. What only a running system has is asked while the file side is read: the first second of a
+// scan is spent waiting for the CPU window anyhow.
+type gather struct {
+	host   *host.Host
+	opt    Options
+	mu     sync.Mutex
+	gaps   []deminer.Gap
+	events []logins.Event
+}
+
+func (g *gather) run(ctx context.Context) deminer.Snapshot {
+	s := deminer.Snapshot{Host: g.host.Info, Taken: time.Now().UTC()}
+	var gaps []deminer.Gap
+	s.Accounts, gaps = accounts.Read(g.host.FS)
+	g.note(gaps)
+	own := newOwners(g.host)
+	var wait sync.WaitGroup
+	if g.host.Live != nil {
+		s.Window = g.opt.Window
+		wait.Go(func() { g.live(ctx, &s) })
+	}
+	wait.Go(func() {
+		g.footholds(ctx, &s, own)
+		g.logs(ctx, &s)
+	})
+	wait.Wait()
+	g.opt.Progress(Stage{"Programs", 0, len(s.Processes)})
+	own.processes(ctx, g.host.Inside, s.Processes)
+	g.opt.Progress(Stage{"Programs", len(s.Processes), len(s.Processes)})
+	s.Gaps = g.gaps
+	return s
+}
+
+func (g *gather) note(gaps []deminer.Gap) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.gaps = append(g.gaps, gaps...)
+}
+
+func (g *gather) live(ctx context.Context, s *deminer.Snapshot) {
+	var gaps []deminer.Gap
+	g.opt.Progress(Stage{"Processes", 0, 0})
+	s.Processes, s.CPU, gaps = g.host.Live.Processes(ctx, g.opt.Window)
+	g.note(gaps)
+	g.opt.Progress(Stage{"Processes", len(s.Processes), len(s.Processes)})
+	s.Sockets, gaps = g.host.Live.Sockets(ctx, s.Processes)
+	g.note(gaps)
+	s.Kernel, gaps = g.host.Live.Kernel(ctx)
+	g.note(gaps)
+	s.Units, gaps = g.host.Live.Units(ctx)
+	g.note(gaps)
+	s.Containers, gaps = g.host.Live.Containers(ctx)
+	g.note(gaps)
+}
+
+func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners) {
+	g.opt.Progress(Stage{"Footholds", 0, 0})
+	found, gaps := persist.List(ctx, persist.Env{Host: g.host, Accounts: s.Accounts})
+	g.note(gaps)
+	s.Footholds = found
+	for i := range s.Footholds {
+		if i%64 == 0 {
+			g.opt.Progress(Stage{"Footholds", i, len(found)})
+		}
+		own.foothold(ctx, &s.Footholds[i])
+	}
+	g.opt.Progress(Stage{"Footholds", len(found), len(found)})
+}
+
+// since is how far back logs are read.
+const since = 90 * 24 * time.Hour
+
+func (g *gather) logs(ctx context.Context, s *deminer.Snapshot) {
+	g.opt.Progress(Stage{"Logs", 0, 0})
+	found, ev, gaps := logins.Read(ctx, g.host.FS, time.Now().Add(-since), g.host.Info.Zone)
+	g.note(gaps)
+	s.Logins, g.events = found, ev
+}

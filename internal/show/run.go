@@ -1,0 +1,76 @@
+package show
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// Ask sums up a plan before the question: what cannot be taken back, what is left alone, what keeps running.
+func (p Page) Ask(pl *deminer.Plan) {
+	count := map[deminer.Phase]int{}
+	var final []string
+	for _, s := range pl.Steps {
+		count[s.Phase]++
+		if !s.Undo {
+			final = append(final, Deed(s.Action))
+		}
+	}
+	var parts []string
+	for _, ph := range deminer.Phases() {
+		if count[ph] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[ph], ph))
+		}
+	}
+	p.line("")
+	p.wrap(2, "  ", p.paint(bold, fmt.Sprintf("Plan %s: %s (%s)", pl.ID, plural(len(pl.Steps), "step", "steps"), strings.Join(parts, ", "))))
+	if len(final) > 0 {
+		p.line("  Cannot be taken back:")
+		for _, f := range final {
+			p.wrap(6, "    - ", f)
+		}
+	}
+	p.wrap(2, "  ", "Everything else can (deminer undo). Nothing outside this plan is touched; deminer plan shows it line by line.")
+	for _, r := range pl.Refused {
+		p.wrap(6, "    - ", p.paint(yellow, "left alone: ")+r.Artifact.String()+": "+r.Why)
+	}
+}
+
+// Tick writes how one step ended.
+func (p Page) Tick(state deminer.RecordState, deed, note string) {
+	mark, code := "", ""
+	switch state {
+	case deminer.StateDone:
+		mark, code = "done", green
+	case deminer.StateUndone:
+		mark, code = "undone", green
+	case deminer.StateFailed:
+		mark, code = "FAILED", red
+	case deminer.StateSkipped:
+		mark, code = "skipped", yellow
+	default:
+		return
+	}
+	p.wrap(12, "  "+p.paint(code, fmt.Sprintf("%-8s", mark))+"  ", deed)
+	if note != "" && state != deminer.StateDone {
+		p.wrap(12, "", p.paint(dim, deminer.Cut(note, 300)))
+	}
+}
+
+// Ran writes how a run, a resume or an undo ended.
+func (p Page) Ran(steps int, contained, elapsed time.Duration, failed []string) {
+	text := fmt.Sprintf("Ended after %s.", Seconds(elapsed))
+	if contained > 0 {
+		text = fmt.Sprintf("Contained after %s, all steps ended after %s.", Seconds(contained), Seconds(elapsed))
+	}
+	p.line("\n  %s", p.paint(bold, text))
+	if len(failed) == 0 {
+		return
+	}
+	p.line("  %s", p.paint(yellow, plural(len(failed), "remark", "remarks")+":"))
+	for _, f := range failed {
+		p.wrap(6, "    - ", f)
+	}
+}
