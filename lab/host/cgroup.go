@@ -46,7 +46,7 @@ func removeCgroups(name string) error {
 	var errs []error
 	for _, r := range cgroupRoots() {
 		dir := filepath.Join(r, name)
-		for i := 0; i < 40; i++ {
+		for i := 0; i < 200; i++ {
 			removeEmpty(dir)
 			if _, err := os.Stat(dir); err != nil {
 				break

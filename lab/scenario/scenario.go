@@ -50,7 +50,7 @@ type Step struct {
 	Path    string         `yaml:"path"`
 	Text    string         `yaml:"text"`
 	Line    string         `yaml:"line"`
-	Before  string         `yaml:"before"` // of a line: put it before the first line that is this, not at the end
+	Before  string         `yaml:"before"`  // of a line: put it before the first line that is this, not at the end
 	From    string         `yaml:"from"`    // "miner", "hide" (the preload library), or a path on the host to copy
 	Options map[string]any `yaml:"options"` // of a miner: its configuration, carried in the file
 	Hide    []string       `yaml:"hide"`    // of the preload library: names to hide
