@@ -188,7 +188,10 @@ func listCronScripts(l *Lister) {
 			words = "every month"
 		}
 		for _, name := range l.Files(d.dir) {
-			l.script(deminer.Foothold{Path: deminer.Raw(name), User: "root", Trigger: words, Every: d.every})
+			if base := path.Base(name); base != ".placeholder" && base != "README" {
+				a, err := l.Host.FS.Stat(name)
+				l.hookOf(deminer.Foothold{Path: deminer.Raw(name), User: "root", Trigger: words, Every: d.every, Disabled: err != nil || !a.Executable()})
+			}
 		}
 	}
 }

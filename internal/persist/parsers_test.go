@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestPeriod(t *testing.T) {
@@ -95,6 +97,43 @@ func FuzzUnit(f *testing.F) {
 			if !strings.Contains("\n"+s+"\n", "\n"+d.line.Text+"\n") {
 				t.Errorf("%q: setting %q is not whole lines", s, d.line.Text)
 			}
+		}
+	})
+}
+
+func TestShellParts(t *testing.T) {
+	script := "a\nif b; then\n c\nfi\nf() {\n d\n}\nfunction g {\n e\n}\nif h; then\n i\n j\nfi\nk \\\n l\nm 'x\ny'\ncat <<E\nfi\nE\ncase n in\n o) p;;\nesac\nq &&\nr\n(s\nt)\nu\n"
+	lines, _ := split(script)
+	var got []string
+	for _, p := range shellParts(lines) {
+		s := strings.ReplaceAll(p.text, "\n", "|")
+		if p.inside {
+			s = "inside " + s
+		}
+		if p.name != "" {
+			s = "func " + p.name + " " + s
+		}
+		got = append(got, s)
+	}
+	want := []string{"a", "if b; then| c|fi", "func f f() {| d|}", "func g function g {| e|}", "inside if h; then", "inside  i", "inside  j", "inside fi",
+		"k \\| l", "m 'x|y'", "cat <<E|fi|E", "case n in| o) p;;|esac", "q &&|r", "(s|t)", "u"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("parts (-want +got):\n%s", d)
+	}
+}
+
+// FuzzShell: the parts of a script are whole lines of it.
+func FuzzShell(f *testing.F) {
+	for _, s := range []string{"if a; then\nb\nfi", "f() {\n", "cat <<A <<B\nA\n\nB\n", "'\n\"", "esac)\n))((", "<<", "case x in\na)b;;esac"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		lines, _ := split(s)
+		for _, p := range shellParts(lines) {
+			if !strings.Contains("\n"+s+"\n", "\n"+p.text+"\n") {
+				t.Errorf("%q: part %q is not whole lines", s, p.text)
+			}
+			redefines(p.text, "/root")
 		}
 	})
 }

@@ -55,7 +55,7 @@ func (l *Lister) addUnit(s *unitSet, u unit, owner string, system bool) {
 		}
 		f.Trigger += ", pulled in by " + by
 	} else {
-		f.Disabled = !strings.HasPrefix(u.path, "/run/systemd/transient/")
+		f.Disabled = !strings.Contains(u.path, "/systemd/transient/")
 	}
 	if u.real != u.path {
 		f.Targets = append(f.Targets, u.real)
