@@ -182,7 +182,7 @@ func (p *Pass) keyTime(f *deminer.Foothold, last int) {
 	if f.LineNo != last {
 		return
 	}
-	if g, ok := p.near(f.Attr.Mtime, 15*time.Minute); ok {
+	if g, ok := p.near(f.Attr.Mtime, 15*time.Minute, f.Path); ok {
 		k := p.aboutKey(f, deminer.Strong, deminer.ByAccess, "the file was last written at "+f.Attr.Mtime.UTC().Format(time.RFC3339)+", within a quarter of an hour of: "+g.Title, "it is the last key of the file")
 		k.Cleared = []string{"keys that were there before: only the last line is meant"}
 		p.Report(k)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/match"
 )
 
 // Detector is one question asked of a host.
@@ -33,6 +34,8 @@ type Pass struct {
 	FS       host.FS           // never nil
 	Packages host.Packages     // nil: no usable package database
 	Inside   host.Inside       // nil: the host sleeps
+	Rules    *match.Set        // nil: no rules loaded; detectors that need them are silent
+	Files    *Files            // result of [Sweep]; nil: files were not swept
 	Full     bool              // no short cuts: larger limits, every packaged file checked
 	Report   func(deminer.Finding)
 	Gap      func(deminer.Gap)

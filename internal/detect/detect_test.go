@@ -3,14 +3,19 @@ package detect
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/hosttest"
+	"github.com/deminer/deminer/internal/match"
+	"github.com/deminer/deminer/rules"
 )
 
 // run gives the findings of all detectors on a fixture.
@@ -119,9 +124,41 @@ func TestEveryDetectorSpeaks(t *testing.T) {
 	}
 }
 
+// shippedRules compiles the rules once for all tests.
+var shippedRules = sync.OnceValues(func() (*match.Set, error) { return match.Load(rules.FS) })
+
 func newPass(t *testing.T, h *hosttest.Host, report func(deminer.Finding)) *Pass {
-	return &Pass{
-		Snapshot: &h.Snapshot, FS: h.FS, Packages: h.Packages, Report: report,
+	t.Helper()
+	set, err := shippedRules()
+	if err != nil {
+		t.Fatalf("load the shipped rules: %v", err)
+	}
+	p := &Pass{
+		Snapshot: &h.Snapshot, FS: h.FS, Packages: h.Packages, Report: report, Rules: set, Full: h.Extra["@full"] != "",
 		Gap: func(g deminer.Gap) { t.Logf("gap: %+v", g) },
 	}
+	if !h.Info.Asleep() {
+		p.Inside = inside{h}
+	}
+	p.Prepare()
+	p.Files = Sweep(context.Background(), p, SweepOptions{})
+	return p
+}
+
+// inside gives the memory and programs of fixtures: sections "@memory PID" and "@exe PID".
+type inside struct{ h *hosttest.Host }
+
+func (i inside) Exe(id deminer.ProcID) (host.File, error) {
+	text, ok := i.h.Extra[fmt.Sprintf("@exe %d", id.PID)]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	i.h.FS.Put("/proc/exe", []byte(text))
+	return i.h.FS.Open("/proc/exe")
+}
+
+func (i inside) Memory(_ context.Context, id deminer.ProcID, limit int64, see func(deminer.Region, uint64, []byte) bool) error {
+	text := i.h.Extra[fmt.Sprintf("@memory %d", id.PID)]
+	see(deminer.Region{Size: uint64(len(text))}, 0, []byte(text[:min(int64(len(text)), limit)]))
+	return nil
 }

@@ -19,7 +19,9 @@ type memo struct {
 	starts map[string][]*deminer.Foothold // by target path
 	self   map[deminer.ProcID]bool
 
-	found []deminer.Finding // what earlier detectors reported
+	found  []deminer.Finding // what earlier detectors reported
+	memory []*inMemory
+	looked bool // memory was read
 }
 
 func newMemo(s *deminer.Snapshot) *memo {

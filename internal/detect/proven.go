@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -29,13 +30,14 @@ func (p *Pass) proven() string {
 	return ""
 }
 
-// near gives the earlier strong finding, with its time, that lies within d of t.
-func (p *Pass) near(t time.Time, d time.Duration) (deminer.Finding, bool) {
+// near gives the earlier strong finding, with its time, that lies within d of t. What was found in the file "not" does
+// not count: a file is always as old as itself.
+func (p *Pass) near(t time.Time, d time.Duration, not ...deminer.Raw) (deminer.Finding, bool) {
 	if t.IsZero() {
 		return deminer.Finding{}, false
 	}
 	for _, f := range p.memo.found {
-		if f.Time.IsZero() || f.Class == deminer.ByAccess || f.Topic == deminer.TopicDoor || f.Tier != deminer.Strong && f.Tier != deminer.Proof {
+		if f.Time.IsZero() || f.Subject.Path != "" && slices.Contains(not, f.Subject.Path) || f.Class == deminer.ByAccess || f.Topic == deminer.TopicDoor || f.Tier != deminer.Strong && f.Tier != deminer.Proof {
 			continue
 		}
 		if gap := f.Time.Sub(t); gap < d && gap > -d {

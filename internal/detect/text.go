@@ -2,6 +2,7 @@ package detect
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"net/url"
@@ -59,4 +60,9 @@ func plainHost(s string) string {
 		s = h
 	}
 	return strings.ToLower(strings.Trim(s, "[]"))
+}
+
+// fmtLine shows one line of a file with its number.
+func fmtLine(name string, no int, l string) string {
+	return fmt.Sprintf("%s line %d: %s", deminer.Safe(name), no, q(l))
 }

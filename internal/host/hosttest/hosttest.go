@@ -6,7 +6,8 @@
 //
 //	@attr       lines "PATH key=value ..." with keys mode (octal), uid, gid, mtime (RFC 3339), ctime, btime, flags (ia),
 //	            size, link (makes a symbolic link to the value), type (dir, fifo, device, socket), chomp=yes,
-//	            hex=yes (content is hex), owner=intact|modified|unowned (package state), xattr.NAME=value, xhex.NAME=hex value
+//	            hex=yes (content is hex), owner=intact|modified|unowned (package state), xattr.NAME=value, xhex.NAME=hex value,
+//	            original=PATH (the file that holds what the package brought under this name), gone=yes (packaged, but not there)
 //	@host       JSON of deminer.HostInfo, merged over the default live Linux host
 //	@snapshot   JSON of deminer.Snapshot, merged over the empty one: processes, sockets ...
 //
@@ -43,7 +44,7 @@ type Host struct {
 // Parse makes a host from a txtar text.
 func Parse(text []byte) (*Host, error) {
 	ar := txtar.Parse(text)
-	h := &Host{Extra: map[string]string{}, FS: &FS{nodes: map[string]*node{}, owner: map[string]deminer.ProvState{}}}
+	h := &Host{Extra: map[string]string{}, FS: &FS{nodes: map[string]*node{}, owner: map[string]deminer.ProvState{}, original: map[string]string{}}}
 	h.Info = deminer.HostInfo{ID: "test", Name: "test", OS: "linux", Source: "live", CPUs: 4, Systemd: true, Root: true}
 	h.FS.dir("/")
 	var attrs string
@@ -80,6 +81,8 @@ func Parse(text []byte) (*Host, error) {
 type FS struct {
 	nodes map[string]*node
 	owner map[string]deminer.ProvState
+	// original names the file that holds a packaged file's own content.
+	original map[string]string
 }
 
 type node struct {
@@ -164,6 +167,10 @@ func (f *FS) set(name, key, value string) (err error) {
 	case "hex":
 		n.data, err = hex.DecodeString(strings.Join(strings.Fields(string(n.data)), ""))
 		a.Size = int64(len(n.data))
+	case "original":
+		f.original[name] = value
+	case "gone":
+		delete(f.nodes, name)
 	case "owner":
 		f.owner[name] = deminer.ProvState(value)
 	default:
@@ -317,7 +324,19 @@ func (p packages) Owner(name string) deminer.Provenance {
 	}
 	return s
 }
-func (p packages) CheckContent(name string, _ io.Reader) deminer.Provenance { return p.state(name) }
+
+// CheckContent implements host.Packages.
+func (p packages) CheckContent(name string, r io.Reader) deminer.Provenance {
+	s := p.state(name)
+	if n := p.f.nodes[p.f.original[name]]; n != nil {
+		s.State = deminer.Modified
+		if b, err := io.ReadAll(r); err == nil && bytes.Equal(b, n.data) {
+			s.State = deminer.Intact
+		}
+	}
+	return s
+}
+
 func (p packages) Each(see func(path, pkg string) bool) {
 	for name := range p.f.owner {
 		if !see(name, "testpkg") {

@@ -1,0 +1,89 @@
+package detect
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+)
+
+// trusted are programs and libraries through which every login and every program passes. A full scan checks every
+// packaged file instead.
+var trusted = []string{"/usr/sbin/sshd", "/usr/bin/ssh", "/usr/bin/sudo", "/bin/su", "/usr/bin/su", "/bin/login", "/usr/bin/login", "/usr/sbin/cron",
+	"/usr/sbin/crond", "/usr/bin/bash", "/usr/bin/dash", "/usr/lib/systemd/systemd", "/usr/bin/ssh-agent", "/usr/bin/scp", "/usr/bin/pkexec"}
+
+var trustedLibs = []string{"libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "libkeyutils.so.1", "libpam.so.0", "libpthread.so.0", "libdl.so.2",
+	"security/pam_unix.so", "security/pam_deny.so", "security/pam_permit.so", "libnss_files.so.2", "libcrypt.so.1", "libsystemd.so.0"}
+
+// modifiedPackage speaks of packaged programs and libraries whose content is not the packaged one.
+func modifiedPackage(ctx context.Context, p *Pass) error {
+	if p.Packages == nil {
+		return nil
+	}
+	done := map[string]bool{}
+	check := func(name string) {
+		real, err := host.Resolve(p.FS, name)
+		if err != nil || done[real] || inList(watched, path.Base(real)) {
+			return
+		}
+		done[real] = true
+		if own := p.Packages.Check(ctx, real); own.State == deminer.Modified {
+			p.modified(real, own)
+		}
+	}
+	for _, n := range trusted {
+		check(n)
+	}
+	for _, dir := range p.libDirs() {
+		for _, n := range trustedLibs {
+			check(path.Join(dir, n))
+		}
+	}
+	if p.Full {
+		p.Packages.Each(func(name, _ string) bool {
+			if !underAny(name, "/etc", "/var", "/usr/share", "/boot") {
+				check(name)
+			}
+			return ctx.Err() == nil
+		})
+	}
+	return ctx.Err()
+}
+
+// libDirs are the directories of system libraries.
+func (p *Pass) libDirs() []string {
+	out := []string{"/lib64", "/usr/lib64", "/lib", "/usr/lib"}
+	for _, base := range []string{"/usr/lib", "/lib"} {
+		list, err := p.FS.ReadDir(base)
+		if err != nil {
+			continue
+		}
+		for _, e := range list {
+			if strings.Contains(e.Name, "-linux-") {
+				out = append(out, path.Join(base, e.Name))
+			}
+		}
+	}
+	return out
+}
+
+func (p *Pass) modified(name string, own deminer.Provenance) {
+	f := deminer.Finding{
+		Topic: deminer.TopicTamper, Tier: deminer.Strong, Class: deminer.ByTamper, Technique: "T1554", Catalogue: "PL-20",
+		Title:   "the packaged file " + q(name) + " was changed",
+		Why:     []string{q(name) + ": " + own.String()},
+		Cleared: []string{"an upgrade under way: the package database and the file disagree; look again when no package tool runs"},
+		Subject: file(name),
+		Remove:  []deminer.Action{{Verb: deminer.VerbRestore, Target: file(name), Args: map[string]deminer.Raw{"package": deminer.Raw(own.Package), "version": deminer.Raw(own.Version)}}},
+		Fix:     "Reinstall package " + deminer.Safe(own.Package) + " from a trusted mirror; if it lets people in, change every password afterwards.",
+	}
+	if a, err := p.FS.Stat(name); err == nil {
+		f.Time = a.Ctime
+	}
+	if inList(trusted, name) || strings.Contains(name, ".so") {
+		f.Distrust = "the system file " + name + " is not the packaged one"
+	}
+	p.Report(f)
+}

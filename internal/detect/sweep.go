@@ -1,0 +1,246 @@
+package detect
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/match"
+)
+
+// SweepOptions say which files are looked at. The zero value sweeps the places where malware lies.
+type SweepOptions struct {
+	Full     bool     // everything, not only the hot places
+	Paths    []string // only below these, all of it; overrides Full
+	Cache    Cache    // nil: none
+	Progress func(files int)
+}
+
+// FileKey names the content of a file as long as nobody wrote to it. Ctime cannot be set back, so a changed file has
+// another key.
+type FileKey struct {
+	Dev, Ino     uint64
+	Size         int64
+	Mtime, Ctime time.Time
+}
+
+// Content is what the rules said of a file's content; it can be kept and used again while the rules are the same.
+type Content struct {
+	Kind   string      `json:"kind"` // "elf", "script", "text", "other"
+	SHA256 string      `json:"sha256,omitempty"`
+	Hits   []match.Hit `json:"hits,omitempty"`
+}
+
+// Cache remembers contents between scans. It must be safe for two callers at a time, and must forget everything when the
+// rules change.
+type Cache interface {
+	Get(FileKey) (Content, bool)
+	Put(FileKey, Content)
+}
+
+// Found is one file the sweep has something to say about.
+type Found struct {
+	Path    string
+	Attr    deminer.Attr
+	Content Content
+	Named   []match.Hit // rules that speak of its path
+}
+
+// Files is the result of a sweep.
+type Files struct {
+	list  []*Found
+	by    map[string]*Found
+	names int
+	bytes int64
+}
+
+// Looked gives how many names were seen and how many bytes were read.
+func (f *Files) Looked() (files int, bytes int64) {
+	if f == nil {
+		return 0, 0
+	}
+	return f.names, f.bytes
+}
+
+// At gives what was found at a path, or nil. A nil Files has nothing.
+func (f *Files) At(name string) *Found {
+	if f == nil {
+		return nil
+	}
+	return f.by[name]
+}
+
+// limits of one sweep.
+type limits struct {
+	names   int   // names listed
+	files   int   // files whose content is read
+	size    int64 // largest file read in full; of a larger one the head
+	bytes   int64 // bytes read in all
+	depth   int
+	perRoot int // names below one root, so that one large tree does not use up all
+}
+
+var (
+	quickLimits = limits{names: 120_000, files: 4000, size: 16 << 20, bytes: 160 << 20, depth: 12, perRoot: 30_000}
+	fullLimits  = limits{names: 20_000_000, files: 20_000_000, size: 256 << 20, bytes: 1 << 50, depth: 64, perRoot: 20_000_000}
+)
+
+// sweepWorkers is how many files are read at a time: the patient is already starving.
+const sweepWorkers = 2
+
+type sweeper struct {
+	p     *Pass
+	opt   SweepOptions
+	lim   limits
+	homes []string
+	seen  map[string]bool
+	out   *Files
+	mu    sync.Mutex
+	left  int // files still to be read
+	short bool
+}
+
+// Sweep looks at files: hot places first, and always at what runs and what is started. FIFOs, devices and sparse files
+// are left out; what is left out for its size or number is a gap. It returns when the context ends with what it has.
+func Sweep(ctx context.Context, p *Pass, opt SweepOptions) *Files {
+	p.Prepare()
+	s := &sweeper{p: p, opt: opt, lim: quickLimits, homes: p.homes(), seen: map[string]bool{}, out: &Files{by: map[string]*Found{}}}
+	if opt.Full || len(opt.Paths) > 0 {
+		s.lim = fullLimits
+	}
+	s.left = s.lim.files
+	todo := make(chan *Found)
+	var wait sync.WaitGroup
+	for range sweepWorkers {
+		wait.Go(func() {
+			for f := range todo {
+				s.look(ctx, f)
+			}
+		})
+	}
+	send := func(f *Found) {
+		select {
+		case todo <- f:
+		case <-ctx.Done():
+		}
+	}
+	s.enumerate(ctx, send)
+	close(todo)
+	wait.Wait()
+	slices.SortFunc(s.out.list, func(a, b *Found) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
+	if s.short {
+		p.Gap(deminer.Gap{Part: "files", State: deminer.Partial, Why: fmt.Sprintf("more than %d files, %d MiB, or %d names were in the quick scan's places; a full scan reads all", s.lim.files, s.lim.bytes>>20, s.lim.names)})
+	}
+	return s.out
+}
+
+// keep adds a file that rules speak of by content or by name, or that other detectors ask for.
+func (s *sweeper) keep(f *Found) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out.by[f.Path] == nil {
+		s.out.by[f.Path] = f
+		s.out.list = append(s.out.list, f)
+	}
+}
+
+// look reads one file, or takes what the cache knows of it.
+func (s *sweeper) look(ctx context.Context, f *Found) {
+	key := FileKey{f.Attr.Dev, f.Attr.Ino, f.Attr.Size, f.Attr.Mtime, f.Attr.Ctime}
+	if s.opt.Cache != nil {
+		if c, ok := s.opt.Cache.Get(key); ok {
+			f.Content = c
+			s.settle(f)
+			return
+		}
+	}
+	c, n, err := s.content(ctx, f)
+	s.mu.Lock()
+	s.out.bytes += n
+	s.mu.Unlock()
+	f.Content = c
+	switch {
+	case errors.Is(err, host.ErrNotRegular):
+	case missingOr(err):
+		return
+	case err != nil:
+		s.gap(deminer.Failed, f.Path, err.Error())
+	case s.opt.Cache != nil:
+		s.opt.Cache.Put(key, c)
+	}
+	s.settle(f)
+}
+
+func (s *sweeper) settle(f *Found) {
+	if len(f.Content.Hits) > 0 || len(f.Named) > 0 || f.Attr.SetID() || f.Content.Kind == "elf" || f.Content.Kind == "script" {
+		s.keep(f)
+	}
+}
+
+func (s *sweeper) gap(state deminer.GapState, what, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.p.Gap(deminer.Gap{Part: "files", State: state, What: what, Why: why})
+}
+
+func (s *sweeper) content(ctx context.Context, f *Found) (Content, int64, error) {
+	r, err := s.p.FS.Open(f.Path)
+	if err != nil {
+		return Content{}, 0, err
+	}
+	defer r.Close()
+	size := f.Attr.Size
+	if size > s.lim.size {
+		s.gap(deminer.Partial, f.Path, fmt.Sprintf("only the first %d MiB were read", s.lim.size>>20))
+		size = s.lim.size
+	}
+	head := make([]byte, min(size, 512))
+	n, err := r.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Content{}, int64(n), err
+	}
+	c := Content{Kind: kindOf(head[:n])}
+	if c.Kind == "other" && !s.opt.Full && len(s.opt.Paths) == 0 {
+		return c, int64(n), nil
+	}
+	if s.p.Rules == nil {
+		return c, int64(n), nil
+	}
+	c.Hits, err = s.p.Rules.File(ctx, r, size)
+	if err == nil && c.Kind == "elf" && size == f.Attr.Size && (len(c.Hits) > 0 || len(f.Named) > 0) {
+		h := sha256.New()
+		if _, err = io.Copy(h, io.NewSectionReader(r, 0, size)); err == nil {
+			c.SHA256 = hex.EncodeToString(h.Sum(nil))
+			c.Hits = append(c.Hits, s.p.Rules.Hash(c.SHA256)...)
+		}
+	}
+	return c, size, err
+}
+
+// kindOf tells programs and text from data by the first bytes.
+func kindOf(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte("\x7fELF")):
+		return "elf"
+	case bytes.HasPrefix(head, []byte("#!")), bytes.HasPrefix(head, []byte("<?")), bytes.HasPrefix(head, []byte("<%")):
+		return "script"
+	case len(head) > 0 && textual(head):
+		return "text"
+	case bytes.Contains(head, []byte("<?php")):
+		return "script"
+	}
+	return "other"
+}
+
+// baseOf is the last element of a path.
+func baseOf(name string) string { return path.Base(name) }
