@@ -98,7 +98,7 @@ func (j *journal) part(off int64, want map[string]string) (fieldValue, error) {
 	if _, ok := want[name]; ok {
 		f = fieldValue{name, value}
 	}
-	if f.name == "MESSAGE" { // seldom shared
+	if f.name == "MESSAGE" || len(f.value) > 256 { // seldom shared
 		return f, nil
 	}
 	if len(j.parts) > 50_000 {

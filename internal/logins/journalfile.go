@@ -38,6 +38,7 @@ type journal struct {
 	fields  [2]int64  // place and size of the table of fields
 	newest  time.Time // of its last entry
 	parts   map[int64]fieldValue
+	budget  int64 // bytes that may still be read
 }
 
 // fieldValue is the content of a data object, or kept as skip where its field is of no use here.
@@ -58,7 +59,7 @@ func openJournal(r io.ReaderAt, size int64) (*journal, error) {
 	if flags&^uint32(flagsKnown) != 0 {
 		return nil, fmt.Errorf("a journal of a newer format (flags %#x)", flags)
 	}
-	j := &journal{r: r, size: size, compact: flags&flagCompact != 0, parts: map[int64]fieldValue{}}
+	j := &journal{r: r, size: size, compact: flags&flagCompact != 0, parts: map[int64]fieldValue{}, budget: 4*size + 64<<20}
 	j.fields = [2]int64{int64(le.Uint64(h[120:])), int64(le.Uint64(h[128:]))}
 	j.newest = micros(le.Uint64(h[192:]))
 	return j, nil
@@ -72,6 +73,10 @@ func micros(us uint64) time.Time {
 func (j *journal) read(off, n int64) ([]byte, error) {
 	if off < journalHead || n < 0 || off > j.size || n > j.size-off {
 		return nil, fmt.Errorf("%w: a reference to byte %d of %d", errJournal, off, j.size)
+	}
+	// Lists that lead in circles would have us read for hours. A read costs at least as much as 256 bytes.
+	if j.budget -= max(n, 256); j.budget < 0 {
+		return nil, fmt.Errorf("%w: much more is referred to than there is", errJournal)
 	}
 	b := make([]byte, n)
 	if got, err := j.r.ReadAt(b, off); got < len(b) {

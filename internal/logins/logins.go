@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -20,9 +21,9 @@ const part = "logins"
 
 // Limits. The newest records are kept where there are more.
 const (
-	maxLogins = 20_000
-	maxFailed = 20_000 // different pairs of user and address
-	maxEvents = 20_000 // different texts
+	maxLogins = 10_000
+	maxFailed = 10_000 // different pairs of user and address
+	maxEvents = 10_000 // different texts
 	maxGaps   = 100
 	maxText   = 1000 // bytes kept of one text
 )
@@ -72,6 +73,7 @@ type collector struct {
 	events map[eventKey]*Event
 	gaps   []deminer.Gap
 	over   map[string]bool // limits that were told
+	read   int64           // bytes of logs, unpacked
 }
 
 func newCollector() *collector {
@@ -95,7 +97,8 @@ func (c *collector) limit(what string, n int) {
 	}
 }
 
-func cut(s string) string { return s[:min(len(s), maxText)] }
+// cut gives the beginning of a text, as a string of its own: what it came from need not be kept.
+func cut(s string) string { return strings.Clone(s[:min(len(s), maxText)]) }
 
 // login takes one record; class names the kind of log.
 func (c *collector) login(class string, l deminer.Login) {
@@ -149,7 +152,7 @@ func (c *collector) fail(class string, l deminer.Login) {
 			l.Time, l.Source, l.Method, l.TTY = old.Time, old.Source, old.Method, old.TTY
 		}
 		*old = l
-	case len(c.failed) >= 3*maxFailed:
+	case len(c.failed) >= 2*maxFailed:
 		c.limit("failed logins", maxFailed)
 	default:
 		c.failed[key] = &l
@@ -173,7 +176,7 @@ func (c *collector) event(class string, e Event) {
 		if e.Time.Before(old.First) {
 			old.First = e.Time
 		}
-	case len(c.events) >= 3*maxEvents:
+	case len(c.events) >= 2*maxEvents:
 		c.limit("events", maxEvents)
 	default:
 		c.events[key] = &e

@@ -174,8 +174,9 @@ func TestLayouts(t *testing.T) {
 	binary.BigEndian.PutUint32(big[340:], 1767434400)
 	copy(big[348:], []byte{192, 0, 2, 7})
 	for name, data := range map[string][]byte{"wide": wide, "big endian": big} {
-		list, rest := parseUtmp(data)
-		if rest != 0 || list[len(list)-1].user != "ann" || list[0].time.Unix() != 1767434400 || list[0].from() != "192.0.2.7" || list[0].typ != 7 {
+		var list []record
+		rest, err := parseUtmp(bytes.NewReader(data), func(r record) { list = append(list, r) })
+		if err != nil || rest != 0 || list[len(list)-1].user != "ann" || list[0].time.Unix() != 1767434400 || list[0].from() != "192.0.2.7" || list[0].typ != 7 {
 			t.Errorf("%s: %+v, rest %d", name, list, rest)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"time"
@@ -109,28 +110,27 @@ func (t *tampering) toNull(name string) {
 // records looks into wtmp and btmp.
 func (t *tampering) records() {
 	for _, name := range rotated(t.fs, "/var/log", "wtmp", "btmp") {
-		data, err := tail(t.fs, name, maxUtmp, t.c)
-		if err != nil {
-			t.c.gap(deminer.Failed, name, err.Error())
-			continue
-		}
-		for _, what := range oddRecords(data) {
-			t.hint(name, what, "")
-		}
+		tail(t.fs, name, maxUtmp, t.c, func(r io.Reader) error {
+			odd, err := oddRecords(r)
+			for _, what := range odd {
+				t.hint(name, what, "")
+			}
+			return err
+		})
 	}
 }
 
 // oddRecords tells what log cleaners leave behind.
-func oddRecords(data []byte) []string {
-	list, rest := parseUtmp(data)
+func oddRecords(in io.Reader) ([]string, error) {
 	var out []string
-	zero, nameless, back := 0, 0, 0
+	all, zero, nameless, back := 0, 0, 0, 0
 	var last, firstBack time.Time
-	for _, r := range list {
+	rest, err := parseUtmp(in, func(r record) {
+		all++
 		switch {
 		case r.zero:
 			zero++
-			continue
+			return
 		case r.typ == utUser && r.user == "":
 			nameless++
 		case r.time.Add(time.Hour).Before(last):
@@ -139,9 +139,9 @@ func oddRecords(data []byte) []string {
 			}
 		}
 		last = r.time
-	}
+	})
 	if zero > 0 {
-		out = append(out, fmt.Sprintf("%d of %d records are all zero bytes", zero, len(list)))
+		out = append(out, fmt.Sprintf("%d of %d records are all zero bytes", zero, all))
 	}
 	if nameless > 0 {
 		out = append(out, fmt.Sprintf("%d logins have no user", nameless))
@@ -152,7 +152,7 @@ func oddRecords(data []byte) []string {
 	if rest > 0 {
 		out = append(out, fmt.Sprintf("it ends with %d bytes that are no whole record", rest))
 	}
-	return out
+	return out, err
 }
 
 // histories looks at the shell histories of one home.

@@ -80,13 +80,15 @@ func FuzzUtmp(f *testing.F) {
 	f.Add(utmp(7, "pts/0", "ann", "host", 1767434400, 1, 2, 3, 4))
 	f.Add(make([]byte, 800))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		list, rest := parseUtmp(b)
-		if rest >= 400 || len(list) > len(b)/384 {
-			t.Errorf("%d records and %d bytes left of %d", len(list), rest, len(b))
+		n, c := 0, newCollector()
+		see := wtmp("wtmp", c)
+		rest, err := parseUtmp(bytes.NewReader(b), func(r record) { n++; see(r) })
+		if err != nil || rest >= 400 || n > len(b)/384 {
+			t.Errorf("%d records and %d bytes left of %d, %v", n, rest, len(b), err)
 		}
-		oddRecords(b)
-		c := newCollector()
-		wtmp(list, "wtmp", c)
+		if _, err := oddRecords(bytes.NewReader(b)); err != nil {
+			t.Error(err)
+		}
 		c.sorted()
 	})
 }
@@ -99,7 +101,9 @@ func FuzzText(f *testing.F) {
 	f.Add([]byte("Jan  3 10:01:00 web su: FAILED su for root by ann\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := newCollector()
-		parseText(context.Background(), b, "auth.log", at("2026-01-03T10:12:00Z"), time.UTC, c)
+		if err := parseText(context.Background(), bytes.NewReader(b), "auth.log", at("2026-01-03T10:12:00Z"), time.UTC, c); err != nil {
+			t.Error(err)
+		}
 		for _, l := range c.sorted() {
 			if l.Kind == "" || l.Source == "" || len(l.User) > maxText {
 				t.Errorf("%+v", l)

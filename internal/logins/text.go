@@ -1,7 +1,7 @@
 package logins
 
 import (
-	"bytes"
+	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -14,48 +14,70 @@ import (
 	"github.com/deminer/deminer/internal/host"
 )
 
-// Limits of text logs: how much of the end of one is read, and to how much a compressed one may grow.
+// Limits of text logs: how much of the end of one is read, and how much of all of them, unpacked.
 const (
-	maxLog = 32 << 20
-	maxGz  = 128 << 20
+	maxLog      = 32 << 20
+	maxUnpacked = 512 << 20
+	maxLine     = 16 << 10
 )
 
 // missing reports whether an error only says that a file is not there.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// tail reads the end of a file of at most limit bytes, unpacked where its name ends in .gz. What was left out is a gap.
-func tail(fsys host.FS, name string, limit int64, c *collector) ([]byte, error) {
+// tail hands the end of a file, at most limit bytes, to use; unpacked where its name ends in .gz. What was left out is
+// a gap.
+func tail(fsys host.FS, name string, limit int64, c *collector, use func(r io.Reader) error) {
 	f, err := fsys.Open(name)
 	if err != nil {
-		return nil, err
+		c.gap(deminer.Failed, name, err.Error())
+		return
 	}
 	defer f.Close()
 	a, err := f.Attr()
 	if err != nil {
-		return nil, err
+		c.gap(deminer.Failed, name, err.Error())
+		return
 	}
+	var r io.Reader
 	if strings.HasSuffix(name, ".gz") {
-		return gunzip(f, name, c)
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			c.gap(deminer.Failed, name, err.Error())
+			return
+		}
+		r = z
+	} else {
+		skip := max(0, a.Size-limit)
+		if skip > 0 {
+			c.gap(deminer.Partial, name, "only its end was read")
+			skip -= skip % 9600 // keeps records of 384 and of 400 bytes whole; text loses a part of one line
+		}
+		r = io.NewSectionReader(f, skip, a.Size-skip)
 	}
-	skip := max(0, a.Size-limit)
-	if skip > 0 {
-		c.gap(deminer.Partial, name, "only its end was read")
-		skip -= skip % 384 // keeps the records of utmp whole; text loses a part of one line
+	m := &meter{r: r, left: maxUnpacked - c.read}
+	err = use(m)
+	c.read = maxUnpacked - m.left
+	if err != nil {
+		c.gap(deminer.Partial, name, "could not be read to its end: "+err.Error())
 	}
-	out, err := io.ReadAll(io.NewSectionReader(f, skip, a.Size-skip))
-	return out, err
 }
 
-func gunzip(r io.Reader, name string, c *collector) ([]byte, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
+// errEnough ends the reading of logs that are too large together.
+var errEnough = errors.New("more than 512 MiB of logs")
+
+// meter counts what is read.
+type meter struct {
+	r    io.Reader
+	left int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	if m.left <= 0 {
+		return 0, errEnough
 	}
-	out, err := io.ReadAll(io.LimitReader(z, maxGz))
-	if err != nil || len(out) == maxGz {
-		c.gap(deminer.Partial, name, "only its beginning could be unpacked")
-	}
-	return out, nil
+	n, err := m.r.Read(p)
+	m.left -= int64(n)
+	return n, err
 }
 
 // location gives the zone that times without one are in.
@@ -87,31 +109,34 @@ func readText(ctx context.Context, fsys host.FS, c *collector, loc *time.Locatio
 		if err == nil && a.Mtime.Before(c.since) {
 			continue
 		}
-		data, err := tail(fsys, name, maxLog, c)
-		if err != nil {
-			c.gap(deminer.Failed, name, err.Error())
-			continue
-		}
-		parseText(ctx, data, name, a.Mtime, loc, c)
+		tail(fsys, name, maxLog, c, func(r io.Reader) error { return parseText(ctx, r, name, a.Mtime, loc, c) })
 	}
 }
 
 // parseText reads lines of syslog; written is when the last of them was, which tells the year where lines have none.
-func parseText(ctx context.Context, data []byte, name string, written time.Time, loc *time.Location, c *collector) {
-	n := 0
-	for line := range bytes.Lines(data) {
-		if n++; n%4096 == 0 && ctx.Err() != nil {
-			return
+func parseText(ctx context.Context, r io.Reader, name string, written time.Time, loc *time.Location, c *collector) error {
+	b := bufio.NewReaderSize(r, maxLine)
+	for n := 1; ; n++ {
+		if n%4096 == 0 && ctx.Err() != nil {
+			return nil // Read tells it once
 		}
-		if len(line) > 16<<10 {
-			continue
+		line, err := b.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) { // too long for any line that matters: pass over it
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = b.ReadSlice('\n')
+			}
+			line = nil
 		}
-		l, ok := splitLine(strings.TrimRight(string(line), "\r\n"))
-		if !ok || !interesting(l.ident) {
-			continue
+		if l, ok := splitLine(strings.TrimRight(string(line), "\r\n")); ok && interesting(l.ident) {
+			if at, ok := l.at(written, loc); ok {
+				c.message("text", name, at, l.ident, l.text)
+			}
 		}
-		if at, ok := l.at(written, loc); ok {
-			c.message("text", name, at, l.ident, l.text)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package logins
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -49,18 +50,30 @@ func layouts() []layout {
 	return []layout{{384, 340, 344, 348, false, le}, {400, 344, 352, 360, true, le}, {384, 340, 344, 348, false, be}}
 }
 
-// parseUtmp gives the records, and how many bytes at the end are not a whole one.
-func parseUtmp(data []byte) (list []record, rest int) {
+// parseUtmp gives the records one by one, and how many bytes at the end are not a whole one.
+func parseUtmp(r io.Reader, see func(record)) (rest int, err error) {
+	in := bufio.NewReaderSize(r, 64*400)
+	head, err := in.Peek(64 * 400)
+	if err != nil && err != io.EOF {
+		return 0, err
+	}
 	best, good := layouts()[0], -1
 	for _, l := range layouts() {
-		if n := l.score(data); n > good {
+		if n := l.score(head); n > good {
 			best, good = l, n
 		}
 	}
-	for ; len(data) >= best.size; data = data[best.size:] {
-		list = append(list, best.record(data[:best.size]))
+	for buf := make([]byte, best.size); ; {
+		n, err := io.ReadFull(in, buf)
+		switch err {
+		case nil:
+			see(best.record(buf))
+		case io.EOF, io.ErrUnexpectedEOF:
+			return n, nil
+		default:
+			return n, err
+		}
 	}
-	return list, len(data)
 }
 
 // score counts the sensible records among the first 64.
@@ -115,27 +128,28 @@ func (r record) from() string {
 // readUtmp reads wtmp and btmp and what rotation left of them.
 func readUtmp(fsys host.FS, c *collector) {
 	for _, name := range rotated(fsys, "/var/log", "wtmp", "btmp") {
-		data, err := tail(fsys, name, maxUtmp, c)
-		if err != nil {
-			c.gap(deminer.Failed, name, err.Error())
-			continue
-		}
-		list, _ := parseUtmp(data)
+		see := wtmp(name, c)
 		if strings.HasPrefix(path.Base(name), "btmp") {
-			for _, r := range list {
-				if r.typ == utLogin || r.typ == utUser {
-					c.login("btmp", deminer.Login{Time: r.time, Kind: "failed", User: r.user, From: r.from(), TTY: r.line, Source: name})
-				}
-			}
-			continue
+			see = btmp(name, c)
 		}
-		wtmp(list, name, c)
+		tail(fsys, name, maxUtmp, c, func(r io.Reader) error {
+			_, err := parseUtmp(r, see)
+			return err
+		})
 	}
 }
 
-func wtmp(list []record, name string, c *collector) {
+func btmp(name string, c *collector) func(record) {
+	return func(r record) {
+		if r.typ == utLogin || r.typ == utUser {
+			c.login("btmp", deminer.Login{Time: r.time, Kind: "failed", User: r.user, From: r.from(), TTY: r.line, Source: name})
+		}
+	}
+}
+
+func wtmp(name string, c *collector) func(record) {
 	who := map[string]record{} // by line
-	for _, r := range list {
+	return func(r record) {
 		l := deminer.Login{Time: r.time, User: r.user, From: r.from(), TTY: r.line, Source: name}
 		switch r.typ {
 		case utBoot:
@@ -148,12 +162,12 @@ func wtmp(list []record, name string, c *collector) {
 		case utDead:
 			in, ok := who[r.line]
 			if !ok {
-				continue
+				return
 			}
 			delete(who, r.line)
 			l.Kind, l.User, l.From = "logout", in.user, in.from()
 		default:
-			continue
+			return
 		}
 		c.login("wtmp", l)
 	}

@@ -16,6 +16,7 @@ const (
 	dpkgInfo       = "/var/lib/dpkg/info"
 	dpkgDiversions = "/var/lib/dpkg/diversions"
 	maxStanza      = 4 << 20
+	maxStatus      = 1 << 30 // a desktop's status file is about 10 MiB
 )
 
 // dpkg is the database of Debian and its relatives (dpkg(1), deb-md5sums(5)).
@@ -55,7 +56,7 @@ func (d *dpkg) load(l *loader) {
 		return
 	}
 	defer f.Close()
-	whole, err := parseStatus(f, func(s stanza) bool { return d.add(l, s, lists) })
+	whole, err := parseStatus(io.LimitReader(f, maxStatus), func(s stanza) bool { return d.add(l, s, lists) })
 	if err != nil || !whole {
 		l.gap(deminer.Partial, dpkgStatus, because("it ends in the middle of an entry", err))
 	}
@@ -94,7 +95,7 @@ func (d *dpkg) add(l *loader, s stanza, lists map[string]bool) bool {
 		if strings.HasPrefix(line, "/") {
 			l.path(d.place(line, s.name))
 		}
-		return true
+		return !l.full
 	})
 	if err != nil {
 		l.gap(deminer.Partial, name, err.Error())

@@ -18,6 +18,9 @@ var rpmFiles = []string{
 	"/usr/lib/sysimage/rpm/Packages", "/var/lib/rpm/Packages", "/usr/share/rpm/Packages",
 }
 
+// maxStore bounds an rpm database; a large server's is about 300 MiB.
+const maxStore = 4 << 30
+
 // errDamaged is wrapped by what the readers of rpm databases say of bytes that make no sense.
 var errDamaged = errors.New("damaged database")
 
@@ -44,6 +47,9 @@ func (r *rpm) with(use func(store) error) error {
 	a, err := f.Attr()
 	if err != nil {
 		return err
+	}
+	if a.Size > maxStore {
+		return fmt.Errorf("%q is larger than 4 GiB", r.name)
 	}
 	head := make([]byte, 100)
 	if _, err := f.ReadAt(head, 0); err != nil {

@@ -102,25 +102,33 @@ func TestStoresCut(t *testing.T) {
 	}
 }
 
+// edit changes bytes of a real database: each edit is three bytes of place and one of value. Whole databases as inputs
+// keep the fuzzer busy with their size.
+func edit(base, edits []byte) []byte {
+	data := bytes.Clone(base)
+	for ; len(edits) >= 4; edits = edits[4:] {
+		data[(int(edits[0])<<16|int(edits[1])<<8|int(edits[2]))%len(data)] = edits[3]
+	}
+	return data
+}
+
 func FuzzStore(f *testing.F) {
-	f.Add(unzip(f, "rpmdb.sqlite"))
-	f.Add(unzip(f, "Packages.db"))
-	f.Add(unzip(f, "Packages")[:20000])
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) == 0 {
-			return
-		}
-		db := rpmHost(t, map[string][]byte{"Packages": data})
+	bases := [][]byte{unzip(f, "rpmdb.sqlite"), unzip(f, "Packages.db"), unzip(f, "Packages")}
+	f.Add(0, []byte{0, 0, 17, 2})
+	f.Add(1, []byte{0, 0, 12, 9, 0, 0, 44, 3})
+	f.Add(2, []byte{0, 0, 21, 4, 0, 16, 20, 200})
+	f.Fuzz(func(t *testing.T, which int, edits []byte) {
+		db := rpmHost(t, map[string][]byte{"Packages": edit(bases[uint(which)%3], edits)})
 		db.Owner("/x")
 		db.CheckContent("/usr/bin/zstd", strings.NewReader(""))
 	})
 }
 
 func FuzzWAL(f *testing.F) {
-	f.Add(unzip(f, "rpmdb.sqlite-wal"))
-	base := unzip(f, "rpmdb.sqlite")
-	f.Fuzz(func(t *testing.T, wal []byte) {
-		rpmHost(t, map[string][]byte{"rpmdb.sqlite": base, "rpmdb.sqlite-wal": wal}).Owner("/x")
+	base, wal := unzip(f, "rpmdb.sqlite"), unzip(f, "rpmdb.sqlite-wal")
+	f.Add([]byte{0, 0, 36, 1})
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		rpmHost(t, map[string][]byte{"rpmdb.sqlite": base, "rpmdb.sqlite-wal": edit(wal, edits)}).Owner("/x")
 	})
 }
 
@@ -131,10 +139,13 @@ func FuzzHeader(f *testing.F) {
 	if err := s.open(raw[:100]); err != nil {
 		f.Fatal(err)
 	}
-	if err := s.each(func(_ uint64, blob []byte) bool { f.Add(blob); return true }); err != nil {
+	var base []byte
+	if err := s.each(func(_ uint64, blob []byte) bool { base = blob; return true }); err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, blob []byte) {
+	f.Add([]byte{0, 0, 3, 255})
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		blob := edit(base, edits)
 		if h, err := parseHeader(blob); err == nil {
 			h.files(func(item) bool { return true })
 			h.version()

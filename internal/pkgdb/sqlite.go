@@ -23,6 +23,7 @@ type sqlite struct {
 	page   int64
 	usable int64
 	frames map[uint32]int64 // page -> offset of its newest committed copy in the log
+	budget int64            // bytes of rows that may still be read: no two rows share pages in an honest file
 }
 
 func (s *sqlite) open(head []byte) error {
@@ -37,6 +38,7 @@ func (s *sqlite) open(head []byte) error {
 	if s.wal != nil {
 		s.frames = walFrames(s.wal, s.page)
 	}
+	s.budget = 2 * (s.size + int64(len(s.frames))*s.page)
 	return nil
 }
 
@@ -69,20 +71,10 @@ func (s *sqlite) each(see func(ref uint64, blob []byte) bool) error {
 	if root <= 0 || root > 1<<31 {
 		return fmt.Errorf("%w: no table Packages", errDamaged)
 	}
-	budget := (s.size + int64(len(s.frames))*s.page) * 2 // no two rows share pages in an honest file
-	over := false
-	err = s.rows(uint32(root), func(ref uint64, row []byte) bool {
-		budget -= int64(len(row))
-		over = budget < 0
-		if c := columns(row, 2); len(c) == 2 {
-			return !over && see(ref, c[1])
-		}
-		return !over
+	return s.rows(uint32(root), func(ref uint64, row []byte) bool {
+		c := columns(row, 2)
+		return len(c) != 2 || see(ref, c[1])
 	})
-	if err == nil && over {
-		err = fmt.Errorf("%w: rows overlap", errDamaged)
-	}
-	return err
 }
 
 // get implements store; ref is the leaf page and the number of the cell on it.

@@ -50,6 +50,9 @@ func (s *sqlite) row(page []byte, l cellList, i int) ([]byte, error) {
 	if n1 == 0 || n2 == 0 || size > maxRecord || int64(size) > s.size+int64(len(s.frames))*s.page {
 		return nil, fmt.Errorf("%w: a row of %d bytes", errDamaged, size)
 	}
+	if s.budget -= int64(size); s.budget < 0 {
+		return nil, fmt.Errorf("%w: rows overlap", errDamaged)
+	}
 	local := s.local(int64(size))
 	if local > int64(len(cell)) || local < int64(size) && local+4 > int64(len(cell)) {
 		return nil, fmt.Errorf("%w: a row that leaves its page", errDamaged)
