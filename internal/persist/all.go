@@ -20,6 +20,12 @@ func All() []Mechanism {
 		{"sysusers", "PL-10", "T1136.001", "accounts made at boot", host.NeedFS, listSysusers},
 		{"portable", "PL-10", "T1543.002", "portable services and nspawn settings", host.NeedFS, listPortables},
 		{"rc-local", "PL-11", "T1037.004", "local boot scripts, statement by statement", host.NeedFS, listRCLocal},
+		{"sysv", "PL-12", "T1037.004", "start scripts of /etc/init.d and the links that start them", host.NeedFS, listSysV},
+		{"inittab", "PL-13", "T1037.004", "processes of inittab", host.NeedFS, listInittab},
+		{"upstart", "PL-13", "T1543", "jobs of Upstart", host.NeedFS, listUpstart},
+		{"supervise", "PL-14", "T1543", "services of runit, daemontools and s6", host.NeedFS, listSupervise},
+		{"dinit", "PL-14", "T1543", "services of dinit", host.NeedFS, listDinit},
+		{"autostart", "PL-15", "T1547.013", "what desktops start at login", host.NeedFS, listAutostart},
 		{"shell", "PL-16", "T1546.004", "start-up files of shells, and what they start, load or redefine", host.NeedFS, listShell},
 		{"motd", "PL-17", "T1037.004", "scripts that make the message of the day", host.NeedFS, listMotd},
 

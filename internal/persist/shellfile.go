@@ -238,8 +238,8 @@ func watched(name string) bool {
 
 // starts reports whether a program of this name, found among the words of a start-up file, starts or fetches others.
 func starts(name string) bool {
-	return strings.Contains(" curl wget nc ncat socat base64 xxd nohup setsid crontab at batch systemctl service insmod modprobe chattr ssh scp screen tmux exec "+
-		"disown python python2 python3 perl ruby php openssl tftp ftp telnet lwp-download docker eval source . sudo su ", " "+name+" ") && name != "." && name != "source" && name != "eval"
+	return strings.Contains(" curl wget nc ncat socat base64 xxd nohup setsid crontab at batch systemctl service insmod modprobe chattr ssh scp screen tmux "+
+		"python python2 python3 perl ruby php openssl tftp ftp telnet lwp-download docker eval source . sudo su ", " "+name+" ") && name != "." && name != "source" && name != "eval"
 }
 
 // isStartup reports whether a path is a start-up file of a shell that is listed itself, or belongs to completion.

@@ -153,6 +153,13 @@ func (r *reader) backtick() {
 func (r *reader) dollar() {
 	rest := r.s[r.at+1:]
 	switch {
+	case strings.HasPrefix(rest, "(("): // arithmetic: only commands inside it count
+		n := closing(rest)
+		if _, inner, ok := strings.Cut(rest[:n], "$("); ok {
+			r.nested = append(r.nested, inner)
+		}
+		r.at += 1 + n
+		r.inWord = true
 	case strings.HasPrefix(rest, "("):
 		n := closing(rest)
 		r.nested = append(r.nested, strings.TrimSuffix(rest[1:n], ")"))
