@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,26 +59,43 @@ func Sweep() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(work)
-	if err != nil {
-		return nil, err
-	}
 	var swept []string
 	var errs []error
-	for _, e := range entries {
-		owner, _, _ := strings.Cut(e.Name(), "-")
-		pid, err := strconv.Atoi(owner)
-		if err != nil || syscall.Kill(pid, 0) == nil {
-			continue
-		}
-		dir := filepath.Join(work, e.Name())
+	for _, name := range abandoned(work) {
+		dir := filepath.Join(work, name)
 		for _, p := range processesUnder(filepath.Join(dir, "root")) {
 			_ = syscall.Kill(p, syscall.SIGKILL)
 		}
-		swept = append(swept, e.Name())
-		errs = append(errs, remove(dir, "lab"+e.Name()))
+		swept = append(swept, name)
+		errs = append(errs, remove(dir, "lab"+name))
 	}
 	return swept, errors.Join(errs...)
+}
+
+// abandoned lists the hosts, "PID-NUMBER", whose harness PID is gone, and of which
+// anything is left: a directory, a control group or a network namespace.
+func abandoned(work string) []string {
+	var found []string
+	patterns := []string{filepath.Join(work, "*-*"), "/run/netns/lab*-*-[hp]"}
+	for _, r := range cgroupRoots() {
+		patterns = append(patterns, filepath.Join(r, "lab*-*"))
+	}
+	for _, p := range patterns {
+		list, _ := filepath.Glob(p)
+		for _, name := range list {
+			name = strings.TrimPrefix(filepath.Base(name), "lab")
+			owner, rest, _ := strings.Cut(name, "-")
+			number, _, _ := strings.Cut(rest, "-")
+			pid, err := strconv.Atoi(owner)
+			if err != nil || syscall.Kill(pid, 0) == nil {
+				continue
+			}
+			if host := owner + "-" + number; !slices.Contains(found, host) {
+				found = append(found, host)
+			}
+		}
+	}
+	return found
 }
 
 // processesUnder finds systemd-nspawn for that root and every PID 1 below it.
