@@ -55,7 +55,7 @@ type Writer interface {
 	// Rename moves to a name of the same file system that must not exist.
 	Rename(from string, was deminer.Attr, to string) error
 	// Settle clears away what an interrupted Put of path left beside it, and gives the directory dir's flags and, when
-	// times is set, its times. A directory that is another one by now is left alone.
+	// times is set, its times. A directory that is another one by now keeps its flags.
 	Settle(path string, dir deminer.Attr, times bool) error
 }
 

@@ -194,8 +194,14 @@ func (f *files) Settle(name string, dir deminer.Attr, when bool) error {
 	}
 	defer p.close()
 	now, err := attrOf(p.dir)
-	if err != nil || now.Dev != dir.Dev || now.Ino != dir.Ino {
+	if err != nil {
 		return err
+	}
+	if now.Dev != dir.Dev || now.Ino != dir.Ino {
+		// Made anew since, most likely by undo: its flags are not ours to say.
+		if dir.Flags, err = flags(p.dir, deminer.Directory); err != nil {
+			return err
+		}
 	}
 	if err := p.settle(dir, when); err != nil {
 		return p.fail("settle the directory of", err)
