@@ -160,6 +160,20 @@ func TestLineThatNamesTheConvictedAddress(t *testing.T) {
 	}
 }
 
+func TestLoginBeforeTheFirstTraceIsTheLikelyEntry(t *testing.T) {
+	snap := guideHost()
+	snap.Logins = []deminer.Login{
+		{Kind: "login", User: "bob", From: "10.0.0.9", Time: at.Add(-2 * time.Hour), Source: "auth.log"},
+		{Kind: "failed", User: "root", From: "198.51.100.66", Time: at.Add(-time.Minute)},
+		{Kind: "login", User: "root", From: "198.51.100.9", Method: "password", Time: at.Add(-20 * time.Second), Source: "auth.log"},
+	}
+	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}}
+	got := Join(snap, found)[0].Entries
+	if len(got) != 1 || got[0].Belief != "likely" || got[0].What != "root logged in from 198.51.100.9 by password just before the first trace" {
+		t.Errorf("entries %+v", got)
+	}
+}
+
 func TestSameReportTwice(t *testing.T) {
 	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}}
 	a, b := Join(guideHost(), found), Join(guideHost(), found)

@@ -143,18 +143,17 @@ func (g *graph) linkAccount(n *node) {
 	}
 	for j := range g.snap.Footholds {
 		f := &g.snap.Footholds[j]
-		home := a.Home != "" && a.Home != "/" && a.Home != "/root" && within(a.Home, string(f.Path))
-		if f.User == a.Name && a.UID != 0 && (home || f.Mechanism == "cron") || f.User == a.Name && f.ID == "PL-22" {
-			g.hard(n.art, f.Artifact(), "lets in or runs as")
-		}
-		if f.Name == a.Name && (f.ID == "PL-21" || f.ID == "PL-22") {
-			g.hard(n.art, f.Artifact(), "is named in")
+		switch f.ID {
+		case "PL-18", "PL-01", "PL-03": // keys, cron and at: what is in a home besides is judged by itself
+			if f.User == a.Name && a.UID != 0 {
+				g.hard(n.art, f.Artifact(), "lets in or runs")
+			}
+		case "PL-22":
+			if f.User == a.Name || f.Name == a.Name {
+				g.hard(n.art, f.Artifact(), "is named in")
+			}
 		}
 	}
-}
-
-func within(dir, name string) bool {
-	return len(name) > len(dir) && name[:len(dir)] == dir && name[len(dir)] == '/'
 }
 
 // joining are the indicators that only one intruder has: two things that share one belong together.

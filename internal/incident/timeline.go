@@ -74,9 +74,35 @@ func (g *graph) entries(inc deminer.Incident) (out []deminer.Entry) {
 		}
 		out = append(out, e)
 	}
+	if e, ok := g.visit(inc); ok {
+		out = append(out, e)
+	}
 	rank := []string{"certain", "likely", "possible"}
 	slices.SortStableFunc(out, func(a, b deminer.Entry) int {
 		return cmp.Compare(slices.Index(rank, a.Belief), slices.Index(rank, b.Belief))
 	})
 	return out
+}
+
+// visit finds the login that the intrusion began with: the last one from another machine in the ten minutes before its
+// first trace, or in the minute after it (file times have seconds, and clocks of logs drift).
+func (g *graph) visit(inc deminer.Incident) (e deminer.Entry, ok bool) {
+	var best deminer.Login
+	for _, l := range g.snap.Logins {
+		lead := inc.Since.Sub(l.Time)
+		if l.Kind != "login" || l.From == "" || inc.Since.IsZero() || lead > near || lead < -time.Minute || l.Time.Before(best.Time) {
+			continue
+		}
+		best = l
+	}
+	if best.Time.IsZero() {
+		return e, false
+	}
+	means := cmp.Or(deminer.Cut(best.Method, 16), "unknown means")
+	e = deminer.Entry{Belief: "likely", At: best.Time,
+		What: fmt.Sprintf("%s logged in from %s by %s just before the first trace", deminer.Cut(best.User, 32), deminer.Cut(best.From, 64), means),
+		Why: []string{fmt.Sprintf("login at %s (%s), first trace at %s", best.Time.UTC().Format(time.RFC3339), deminer.Safe(best.Source), inc.Since.UTC().Format(time.RFC3339)),
+			"if this was you, look for another way in"},
+		Close: []string{fmt.Sprintf("change the password of %s, remove keys you do not know, and let SSH in from known addresses only, by key", deminer.Cut(best.User, 32))}}
+	return e, true
 }
