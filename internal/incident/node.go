@@ -90,7 +90,7 @@ func (n *node) remove(found []deminer.Finding) []deminer.Action {
 	if len(out) > 0 && n.proc == nil {
 		return out
 	}
-	if n.foot != nil && len(n.foot.Remove) > 0 {
+	if n.foot != nil && n.foot.Remove != nil { // an empty recipe says that no verb may be used, not that any may
 		return append(out, n.foot.Remove...)
 	}
 	act := func(v deminer.Verb) deminer.Action { return deminer.Action{Verb: v, Target: n.art} }
