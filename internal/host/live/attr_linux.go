@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statAt looks at a file without making a network file system ask its server.
+// statAt looks at a file without making a network file system ask its server, and without having anything mounted.
 func statAt(dir int, name string, flags int) (deminer.Attr, error) {
 	var st unix.Statx_t
-	err := unix.Statx(dir, name, flags|unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
+	err := unix.Statx(dir, name, flags|unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
 	if err != nil {
 		return deminer.Attr{}, err
 	}

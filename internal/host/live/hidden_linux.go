@@ -53,15 +53,21 @@ func (s *sampler) search(ctx context.Context, seen []int, budget time.Duration) 
 	}
 	found := sightings{by: make(map[int]map[string]bool)}
 	top := s.pidMax()
-	var killed, grouped []int
+	// One view goes up, the other down: where time runs out before both are through, each number may still have been asked
+	// for by one of them.
+	var up, down sweep
 	var sweeps sync.WaitGroup
-	sweeps.Go(func() { killed = s.sweep(ctx, viewKill, top, known) })
-	sweeps.Go(func() { grouped = s.sweep(ctx, viewPgid, top, known) })
+	sweeps.Go(func() { up = sweepAll(ctx, viewKill, top, known) })
+	sweeps.Go(func() { down = sweepAll(ctx, viewPgid, top, known) })
 	sweeps.Wait()
-	for _, pid := range killed {
+	if up.asked < top-1 || down.asked < top-1 {
+		s.gap(deminer.Partial, "view/"+viewKill, fmt.Errorf("time was up: of %d process numbers the lowest %d were asked for by %s, the highest %d by %s",
+			top-1, up.asked, viewKill, down.asked, viewPgid))
+	}
+	for _, pid := range up.found {
 		found.add(pid, viewKill)
 	}
-	for _, pid := range grouped {
+	for _, pid := range down.found {
 		found.add(pid, viewPgid)
 	}
 	members, whole := s.cgroupMembers(ctx)
@@ -89,24 +95,31 @@ func (s *sampler) pidMax() int {
 // maxPID is PID_MAX_LIMIT of a 64-bit kernel (linux/threads.h).
 const maxPID = 4 << 20
 
-// sweep asks for each number whether it lives, by one system call that does not concern /proc, and gives those that are
-// not known. Threads are among them, as the kernel answers for these too.
-func (s *sampler) sweep(ctx context.Context, view string, top int, known map[int]bool) []int {
-	number, signal := uintptr(unix.SYS_KILL), uintptr(0)
+// sweep is what asking for every process number gave.
+type sweep struct {
+	found []int
+	asked int
+}
+
+// sweepAll asks for each number below top whether it lives, by one system call that does not concern /proc, and gives
+// those that are not known; by kill from below, by getpgid from above. Threads are among them, as the kernel answers for
+// these too.
+func sweepAll(ctx context.Context, view string, top int, known map[int]bool) sweep {
+	var s sweep
+	call, pid, step := uintptr(unix.SYS_KILL), 1, 1
 	if view == viewPgid {
-		number = unix.SYS_GETPGID
+		call, pid, step = unix.SYS_GETPGID, top-1, -1
 	}
-	var out []int
-	for pid := 1; pid < top; pid++ {
-		if pid&0x3fff == 0 && ctx.Err() != nil {
-			s.gap(deminer.Partial, "view/"+view, fmt.Errorf("time was up at process number %d of %d", pid, top))
+	for ; pid > 0 && pid < top; pid += step {
+		if s.asked&0x3fff == 0 && ctx.Err() != nil {
 			break
 		}
-		if _, _, err := unix.RawSyscall(number, uintptr(pid), signal, 0); (err == 0 || err == unix.EPERM) && !known[pid] {
-			out = append(out, pid)
+		s.asked++
+		if _, _, err := unix.RawSyscall(call, uintptr(pid), 0, 0); (err == 0 || err == unix.EPERM) && !known[pid] {
+			s.found = append(s.found, pid)
 		}
 	}
-	return out
+	return s
 }
 
 // alive asks two system calls whether the process lives.

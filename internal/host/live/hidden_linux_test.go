@@ -123,7 +123,20 @@ func TestSweepStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := &sampler{proc: l.proc}
-	if s.sweep(ctx, viewKill, maxPID, nil); len(s.gaps) != 1 || s.gaps[0].State != deminer.Partial {
+	s.search(ctx, nil, time.Second)
+	if !slices.ContainsFunc(s.gaps, func(g deminer.Gap) bool { return g.What == "view/"+viewKill && g.State == deminer.Partial }) {
 		t.Errorf("got gaps %v", s.gaps)
+	}
+}
+
+// Many long environments must not fill the memory of deminer.
+func TestTextBudget(t *testing.T) {
+	b := newBudget()
+	if b.limit(maxEnv) != maxEnv {
+		t.Error("the first environment is cut")
+	}
+	b.text.Add(-allText)
+	if b.limit(maxEnv) != shortText {
+		t.Error("environments beyond the budget are not cut")
 	}
 }

@@ -4,6 +4,7 @@ package live
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -47,6 +48,13 @@ func (l *Live) gaps() []deminer.Gap {
 	}
 	if l.note != nil {
 		add("the host's own /proc had to be used: " + l.note.Error())
+	}
+	if b, err := l.proc.read("self/mountinfo", nil, maxMountinfo); err == nil && !l.proc.private {
+		for _, m := range parseMountinfo(b) {
+			if m.Point == "/proc" && m.Type == "proc" && strings.Contains(m.Opts, "hidepid=") && !strings.Contains(m.Opts, "hidepid=0") && !strings.Contains(m.Opts, "hidepid=off") {
+				add("/proc is mounted with hidepid, which hides other users' processes")
+			}
+		}
 	}
 	if unix.Geteuid() != 0 {
 		add("without root rights most of other users' processes cannot be read")

@@ -4,6 +4,7 @@ package live
 
 import (
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -15,9 +16,36 @@ const (
 	maxArgs = 64 << 10
 	maxEnv  = 64 << 10
 	maxMaps = 4 << 20
-	// maxSmaps bounds the walk over page tables that a read of smaps costs the kernel.
 	maxSmaps = 8 << 20
+	// A read of smaps makes the kernel walk the page tables while the process waits for some of its own work, so it is
+	// done only for processes of moderate size (a miner on a machine of eight nodes needs less), and not for many.
+	maxSmapsRSS  = 32 << 30
+	maxSmapsRead = 64
+	// allText is what command lines and environments of all processes may take before they are cut to shortText each.
+	allText   = 64 << 20
+	shortText = 4 << 10
 )
+
+// budget is shared by the readers of one look.
+type budget struct {
+	text  atomic.Int64
+	smaps atomic.Int64
+}
+
+func newBudget() *budget {
+	b := &budget{}
+	b.text.Store(allText)
+	b.smaps.Store(maxSmapsRead)
+	return b
+}
+
+// limit is what one command line or environment may take now.
+func (b *budget) limit(most int) int {
+	if b.text.Load() <= 0 {
+		return shortText
+	}
+	return most
+}
 
 // reader reads processes one after the other with buffers of its own.
 type reader struct {
@@ -26,10 +54,11 @@ type reader struct {
 	page uint64
 	buf  []byte
 	link []byte
+	left *budget
 }
 
 func newReader(p *procfs, boot time.Time) *reader {
-	return &reader{proc: p, boot: boot, page: uint64(unix.Getpagesize()), buf: make([]byte, 0, 64<<10), link: make([]byte, 4096)}
+	return &reader{proc: p, boot: boot, page: uint64(unix.Getpagesize()), buf: make([]byte, 0, 64<<10), link: make([]byte, 4096), left: newBudget()}
 }
 
 // process reads all of one process. An error means that nothing could be read.
@@ -88,11 +117,13 @@ func (r *reader) status(p *deminer.Process, s status) {
 
 // program reads what was started, and how.
 func (r *reader) program(t task, p *deminer.Process) {
-	if b, err := t.read("cmdline", r.buf, maxArgs); err == nil {
+	if b, err := t.read("cmdline", r.buf, r.left.limit(maxArgs)); err == nil {
 		p.Argv = parseStrings(b)
+		r.left.text.Add(-int64(len(b)))
 	}
-	if b, err := t.read("environ", r.buf, maxEnv); err == nil {
+	if b, err := t.read("environ", r.buf, r.left.limit(maxEnv)); err == nil {
 		p.Env = parseStrings(b)
+		r.left.text.Add(-int64(len(b)))
 	}
 	text, err := t.link("exe", r.link)
 	if err != nil {
@@ -128,6 +159,8 @@ func (r *reader) places(t task, p *deminer.Process) {
 	if b, err := t.read("cgroup", r.buf, 64<<10); err == nil {
 		g := parseCgroup(b)
 		p.Cgroup, p.Unit, p.Container = g.path, g.unit, g.container
+	} else if gone(err) {
+		p.Gone = true
 	}
 	p.PidNS, p.MntNS, p.NetNS = r.namespace(t, "ns/pid"), r.namespace(t, "ns/mnt"), r.namespace(t, "ns/net")
 }
@@ -150,7 +183,7 @@ func (r *reader) memory(t task, p *deminer.Process) {
 		return
 	}
 	p.Memory = parseMaps(b, p.Exe, p.NThreads)
-	if !likeRandomX(p.Memory) {
+	if !likeRandomX(p.Memory) || p.RSS > maxSmapsRSS || r.left.smaps.Add(-1) < 0 {
 		return
 	}
 	if b, err := t.read("smaps", r.buf, maxSmaps); err == nil {

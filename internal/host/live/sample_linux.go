@@ -4,6 +4,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -142,16 +143,24 @@ func (w span) cores(id deminer.ProcID) (float64, bool) {
 // each reads processes with a few readers; the order of pids is kept.
 func (s *sampler) each(ctx context.Context, pids []int, w span) []deminer.Process {
 	out := make([]deminer.Process, len(pids))
+	left := newBudget()
 	var group sync.WaitGroup
 	for n := range min(readers, len(pids)) {
 		group.Go(func() {
 			r := newReader(s.proc, s.boot)
+			r.left = left
 			for i := n; i < len(pids) && ctx.Err() == nil; i += readers {
 				out[i] = s.one(r, pids[i], w)
 			}
 		})
 	}
 	group.Wait()
+	if left.text.Load() <= 0 {
+		s.gap(deminer.Partial, "command lines and environments", fmt.Errorf("they are longer than %d MiB together; some were cut to %d bytes", allText>>20, shortText))
+	}
+	if n := left.smaps.Load(); n < 0 {
+		s.gap(deminer.Partial, "memory", fmt.Errorf("of %d processes the resident size of large regions was not read", -n))
+	}
 	if err := ctx.Err(); err != nil {
 		s.gap(deminer.Partial, "/proc", err)
 	}
