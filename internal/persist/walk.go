@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"fmt"
 	"path"
 	"strings"
 
@@ -31,9 +30,11 @@ func dropPlaces(l *Lister) []place {
 	return out
 }
 
-// walk shows every name in these places that is no directory, each real directory once; what a limit left out is a gap.
+// walk shows every name in these places that is no directory, each real directory once. Places that are larger or deeper
+// than their limits are named together in one gap.
 func (l *Lister) walk(places []place, see func(name string, e host.Entry)) {
 	done := map[string]bool{}
+	var cut []string
 	for _, p := range places {
 		dir, err := host.Resolve(l.Host.FS, p.dir)
 		if err != nil || done[dir] || dir == "/" || !l.IsDir(dir) {
@@ -53,11 +54,14 @@ func (l *Lister) walk(places []place, see func(name string, e host.Entry)) {
 				see(name, e)
 				return false
 			}
-			return !done[name] && !dull(name)
+			return !done[name] && (!dull(name) || strings.HasPrefix(dir, "/usr/lib/modules"))
 		}, l.Fail)
 		if !full {
-			l.gap(deminer.Partial, p.dir, fmt.Sprintf("looked at %d levels and at most %d names", p.depth, p.limit))
+			cut = append(cut, p.dir)
 		}
+	}
+	if len(cut) > 0 {
+		l.gap(deminer.Partial, strings.Join(cut[:min(len(cut), 20)], ", "), "looked only a few levels deep and at a bounded number of names")
 	}
 	if l.ctx.Err() != nil {
 		l.gap(deminer.Partial, "", "stopped: "+l.ctx.Err().Error())
