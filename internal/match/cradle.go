@@ -45,15 +45,32 @@ func (t *scanText) cradles() {
 			t.reverse(c, body)
 		}
 	}
-	for _, m := range append(substitute.FindAllStringIndex(t.text, 16), inCode.FindAllStringIndex(t.text, 16)...) {
-		if c := at(t.commands, m[0]); c == nil || !c.inert() {
-			c = &command{start: m[0], end: min(len(t.text), m[1]+400)}
-			if nl := strings.IndexByte(t.text[m[1]:c.end], '\n'); nl >= 0 {
-				c.end = m[1] + nl
-			}
-			t.cradle(c, "downloads a script and runs it", t.text[c.start:c.end])
+	for _, end := range t.fetches {
+		t.inline(end)
+	}
+}
+
+// inline looks around a word that downloads for substitutions and for code that runs what it fetched.
+func (t *scanText) inline(end int) {
+	from, to := max(0, end-200), min(len(t.text), end+300)
+	if nl := strings.LastIndexByte(t.text[from:end], '\n'); nl >= 0 {
+		from += nl + 1
+	}
+	if nl := strings.IndexByte(t.text[end:to], '\n'); nl >= 0 {
+		to = end + nl
+	}
+	part := t.text[from:to]
+	m := substitute.FindStringIndex(part)
+	if m == nil {
+		if m = inCode.FindStringIndex(part); m == nil || !urlForm.MatchString(part[m[0]:]) {
+			return
 		}
 	}
+	c := at(t.commands, from+m[0])
+	if c != nil && c.inert() {
+		return
+	}
+	t.cradle(&command{start: from + m[0], end: to}, "downloads a script and runs it", part[m[0]:])
 }
 
 // line gives the line of a command from its beginning.

@@ -21,6 +21,7 @@ const maxScript = 1 << 20
 func (s *Set) File(ctx context.Context, r io.ReaderAt, size int64) ([]Hit, error) {
 	res, err := s.yara.ScanReader(ctx, r, size, yara.ScanOptions{})
 	out := yaraHits(res.Matches)
+	lowerScanner(out)
 	if err != nil {
 		return out, fmt.Errorf("scan content: %w", err)
 	}
@@ -55,6 +56,24 @@ func (s *Set) Memory(ctx context.Context, b []byte) []Hit {
 		out = append(out, h)
 	}
 	return out
+}
+
+// lowerScanner lowers the YARA hits of a file that carries the strings of at least four rules of three classes to Weak: no single malware is all of that,
+// but security scanners, rule caches and this program are. Other evidence about the file is not touched.
+func lowerScanner(list []Hit) {
+	rules, classes := map[string]bool{}, map[Class]bool{}
+	for _, h := range list {
+		if h.Strength >= Strong {
+			rules[h.Rule], classes[h.Class] = true, true
+		}
+	}
+	if len(rules) < 4 || len(classes) < 3 {
+		return
+	}
+	for i := range list {
+		list[i].Strength = min(list[i].Strength, Weak)
+		list[i].Meta["cleared"] = "the file carries the strings of many unrelated families, as scanners and rule sets do"
+	}
 }
 
 // content looks at a whole small file.
@@ -110,7 +129,7 @@ func configHit(cfg MinerConfig, b []byte) Hit {
 
 func isText(b []byte) bool {
 	head := b[:min(len(b), 1024)]
-	if len(head) == 0 || bytes.IndexByte(head, 0) >= 0 {
+	if len(head) == 0 || bytes.IndexByte(head, 0) >= 0 || bytes.HasPrefix(head, []byte("\x7fELF")) {
 		return false
 	}
 	bad := 0

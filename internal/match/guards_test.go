@@ -283,3 +283,29 @@ func TestConfigRecognizer(t *testing.T) {
 		t.Errorf("deep nesting hides the keys")
 	}
 }
+
+// TestScannersAreLowered: a file with the strings of many families, as scanners and this program carry them, is no strong evidence.
+func TestScannersAreLowered(t *testing.T) {
+	s := shipped(t)
+	elf := "\x7fELF\x02\x01\x01\n"
+	kinsing := "main.redisBrute\nmain.masscan\nActiveC2CUrl\n"
+	tsunami := "NOTICE %s :Unable to comply.\nNOTICE %s :GET <host> <save as>\n"
+	lkm := "vermagic=6.1\nhacked_getdents\nis_invisible\n"
+	xor := "BB2FA36AAA9541F0\n/var/run/gcc.pid\n"
+	for text, want := range map[string]Strength{elf + kinsing: Strong, elf + kinsing + tsunami: Strong, elf + kinsing + tsunami + lkm + xor: Weak} {
+		best := strongest(fileHits(t, s, text))
+		if len(best) == 0 || best[0].Strength != want {
+			t.Errorf("%q: %s, want %s", text, show(best), want)
+		}
+	}
+}
+
+// TestProse: a report or manual page that speaks of malware starts nothing.
+func TestProse(t *testing.T) {
+	s := shipped(t)
+	for _, h := range s.Text("Notes\nkinsing is a watchdog that restarts the miner\nwalker was plugged\nkdevtmpfsi burns CPU\n") {
+		if h.Strength > Weak {
+			t.Errorf("prose: %s", show([]Hit{h}))
+		}
+	}
+}

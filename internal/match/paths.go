@@ -99,6 +99,7 @@ func (s *Set) Path(name string, homes []string) []Hit {
 	if in := x.plain[name]; in != nil {
 		out = append(out, in.hit(-1, name))
 	}
+	below := belowHomes(name, homes)
 	for i := range x.globs {
 		g := &x.globs[i]
 		if !g.home {
@@ -107,15 +108,26 @@ func (s *Set) Path(name string, homes []string) []Hit {
 			}
 			continue
 		}
-		for _, h := range homes {
-			rest, ok := strings.CutPrefix(name, strings.TrimSuffix(h, "/")+"/")
-			if ok && h != "" && h != "/" && strings.HasPrefix(rest, g.lead) && g.match(rest) {
+		for _, rest := range below {
+			if strings.HasPrefix(rest, g.lead) && g.match(rest) {
 				out = append(out, g.in.hit(-1, name))
 				break
 			}
 		}
 	}
 	return strongest(out)
+}
+
+// belowHomes gives the name relative to every home it lies in.
+func belowHomes(name string, homes []string) []string {
+	var out []string
+	for _, h := range homes {
+		h = strings.TrimSuffix(h, "/")
+		if h != "" && len(name) > len(h) && name[len(h)] == '/' && name[:len(h)] == h {
+			out = append(out, name[len(h)+1:])
+		}
+	}
+	return out
 }
 
 // strongest keeps one hit, since several patterns for one path are one fact.

@@ -10,6 +10,7 @@ const (
 	maxText     = 1 << 20 // bytes of a text that are looked at
 	maxTextHits = 256     // hits of one text
 	maxSpots    = 4096    // places of literals in one text
+	maxFetches  = 512     // places of words that download in one text
 )
 
 // Text looks at a script, a cron line, a unit line, a configuration line or a command line: miner options by their combination, pools as URL or option value, stratum URLs,
@@ -76,6 +77,7 @@ type scanText struct {
 	spots    []spot
 	commands []command
 	wallets  []Wallet
+	fetches  []int // ends of words that download
 	hits     []Hit
 	seen     map[string]bool
 }
@@ -83,13 +85,15 @@ type scanText struct {
 // oneText looks at one layer; decode tells that something in it asks for decoding.
 func (s *Set) oneText(text string) (hits []Hit, decode bool) {
 	t := scanText{set: s, text: text}
-	fetch := false
+	fetched := 0
 	s.text.lits.Find([]byte(text), func(id, end int) bool {
 		l := &s.text.what[id]
 		start := end - len(l.text)
 		switch {
 		case l.role == roleFetch:
-			fetch = true
+			if fetched++; len(t.fetches) < maxFetches && (len(t.fetches) == 0 || end-t.fetches[len(t.fetches)-1] > 16) {
+				t.fetches = append(t.fetches, end)
+			}
 		case l.role == roleDecode:
 			decode = true
 		case l.exact && text[start:end] != l.text:
@@ -102,13 +106,13 @@ func (s *Set) oneText(text string) (hits []Hit, decode bool) {
 	if len(text) >= minWallet {
 		t.wallets = FindWallets([]byte(text))
 	}
-	if len(t.spots) == 0 && len(t.wallets) == 0 && !fetch && !startsKnown(s, text) {
+	if len(t.spots) == 0 && len(t.wallets) == 0 && fetched == 0 && !startsKnown(s, text) {
 		return nil, decode
 	}
 	t.commands = splitCommands(text)
 	t.seen = map[string]bool{}
 	t.options()
-	if fetch {
+	if fetched > 0 {
 		t.cradles()
 	}
 	t.started()
@@ -395,8 +399,11 @@ func (t *scanText) started() {
 		}
 		for _, w := range words {
 			for _, h := range append(t.set.Path(w, []string{"~", "/root", "$HOME"}), t.set.ProcessName(w)...) {
-				if h.Strength < Weak || h.Rule == "ioc/masquerade" {
+				if h.Strength < Strong {
 					continue
+				}
+				if !strings.Contains(w, "/") && len(t.commands) > 1 && c.before == '\n' && c.after == '\n' {
+					h.Strength = Weak // a word at the beginning of a line may be prose
 				}
 				h.Offset, h.Excerpt = int64(c.start), clip(strings.TrimSpace(t.text[c.start:c.end]))
 				h.What = "starts a program: " + h.What

@@ -58,10 +58,10 @@ func TestMoneroKinds(t *testing.T) {
 // TestPublicAddresses uses addresses that everybody knows: burn and example addresses of the standards, and those of the shipped lists.
 func TestPublicAddresses(t *testing.T) {
 	for addr, coin := range map[string]string{
-		"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa":                                                             "BTC",
-		"3P14159f73E4gFr7JterCCQh9QjiTjiZrG":                                                             "BTC",
-		"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4":                                                     "BTC",
-		"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed":                                                     "ETH",
+		"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa":                                                              "BTC",
+		"3P14159f73E4gFr7JterCCQh9QjiTjiZrG":                                                              "BTC",
+		"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4":                                                      "BTC",
+		"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed":                                                      "ETH",
 		"48JfxTN2pmPeVXGrHQW2X45XyFPvGLvohjU6SBDnh6XKWX6KcbzXuwPim31npkBxykUQBjosdAF9XXL5JauKePP8CmnvREV": "XMR",
 		"46EPFzvnX5GH61ejkPpNcRNm8kVjs8oHS9VwCkKRCrJX27XEW2y1NPLfSa54DGHxqnKfzDUVW1jzBfekk3hrCVCmAUrFd3H": "XMR",
 	} {

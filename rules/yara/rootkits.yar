@@ -18,8 +18,9 @@ rule Rootkit_Preload_ProcessHider : rootkit
         $f4 = "Error in dlsym: %s"
         $f5 = "/proc/%s/cmdline"
         $f6 = "/proc/%s/comm"
+        $program = /\/lib(32|64)?\/ld-(linux|musl)/
     condition:
-        uint32(0) == 0x464c457f and uint8(16) == 3 and filesize < 2MB and any of ($e*) and $d and 2 of ($f*)
+        uint32(0) == 0x464c457f and uint8(16) == 3 and filesize < 500KB and any of ($e*) and $d and 2 of ($f*) and ($f3 or $f4 or not $program)
 }
 
 rule Rootkit_Preload_Hooks : rootkit

@@ -14,7 +14,7 @@ rule WebShell_PHP_Request_Eval : webshell
         $input = /\b(eval|assert)\s*\(\s*file_get_contents\s*\(\s*['"]php:\/\/input/ nocase
         $prege = /preg_replace\s*\(\s*['"]\/[^'"]{0,60}\/[a-z]{0,3}e[a-z]{0,3}['"]\s*,\s*@?\$_(GET|POST|REQUEST|COOKIE)/ nocase
     condition:
-        filesize < 2MB and $php and any of ($run, $call, $tick, $input, $prege)
+        uint32(0) != 0x464c457f and uint32(0) != 0x72613c21 and filesize < 2MB and $php and any of ($run, $call, $tick, $input, $prege)
 }
 
 rule WebShell_PHP_Layered : webshell
@@ -28,7 +28,7 @@ rule WebShell_PHP_Layered : webshell
         $a = /\b(eval|assert)\s*\(\s*(@?\s*(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|convert_uudecode|hex2bin)\s*\(\s*){2,8}['"$]/ nocase
         $b = /\beval\s*\(\s*base64_decode\s*\(\s*['"][A-Za-z0-9+\/=]{200}/ nocase
     condition:
-        filesize < 5MB and $php and any of ($a, $b)
+        uint32(0) != 0x464c457f and uint32(0) != 0x72613c21 and filesize < 5MB and $php and any of ($a, $b)
 }
 
 rule WebShell_PHP_Manager : webshell
@@ -55,7 +55,7 @@ rule WebShell_PHP_Manager : webshell
         $r4 = "$_REQUEST"
         $r5 = "$_COOKIE"
     condition:
-        filesize < 2MB and $php and any of ($n*) and $r1 and 1 of ($r2, $r3, $r4, $r5)
+        uint32(0) != 0x464c457f and uint32(0) != 0x72613c21 and filesize < 2MB and $php and any of ($n*) and $r1 and 1 of ($r2, $r3, $r4, $r5)
 }
 
 rule WebShell_JSP : webshell
@@ -80,7 +80,7 @@ rule WebShell_JSP : webshell
         $exec = /getRuntime\s*\(\s*\)\s*\.\s*exec\s*\(/
         $out = /out\s*\.\s*print(ln)?\s*\(/
     condition:
-        filesize < 1MB and any of ($jsp*) and (any of ($run*) or ($load1 or $load2) and 1 of ($load3, $load4) and any of ($in*) or $var1 and $exec and $out)
+        uint32(0) != 0x464c457f and uint32(0) != 0x72613c21 and filesize < 1MB and any of ($jsp*) and (any of ($run*) or ($load1 or $load2) and 1 of ($load3, $load4) and any of ($in*) or $var1 and $exec and $out)
 }
 
 rule WebShell_ASP : webshell
@@ -100,5 +100,5 @@ rule WebShell_ASP : webshell
         $load3 = "CreateDecryptor("
         $load4 = "Request.BinaryRead"
     condition:
-        filesize < 1MB and $asp and (any of ($run*) or $proc or all of ($load*))
+        uint32(0) != 0x464c457f and uint32(0) != 0x72613c21 and filesize < 1MB and $asp and (any of ($run*) or $proc or all of ($load*))
 }
