@@ -77,7 +77,7 @@ func scan(r io.Reader) (got scanned, err error) {
 		rec, sum, err := parse(line, got.sum, len(got.records))
 		if err != nil {
 			// A crash may leave a line whose blocks never reached the disk but whose end did; only the last one can be so.
-			if _, more := in.Peek(1); errors.Is(more, io.EOF) {
+			if _, more := in.Peek(1); errors.Is(more, io.EOF) && !glued(line) {
 				got.torn = true
 				return got, nil
 			}
@@ -103,6 +103,13 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 			return line, err
 		}
 	}
+}
+
+// glued tells a line that was joined to the next by a lost newline from one that was torn: a torn line is no whole record.
+func glued(line []byte) bool {
+	var first json.RawMessage
+	d := json.NewDecoder(bytes.NewReader(line))
+	return d.Decode(&first) == nil && len(bytes.TrimSpace(line[d.InputOffset():])) > 0
 }
 
 func parse(line []byte, before string, seq int) (r deminer.Record, sum string, err error) {
