@@ -13,9 +13,9 @@ import (
 
 // Limits on the files of one process.
 const (
-	maxArgs = 64 << 10
-	maxEnv  = 64 << 10
-	maxMaps = 4 << 20
+	maxArgs  = 64 << 10
+	maxEnv   = 64 << 10
+	maxMaps  = 4 << 20
 	maxSmaps = 8 << 20
 	// A read of smaps makes the kernel walk the page tables while the process waits for some of its own work, so it is
 	// done only for processes of moderate size (a miner on a machine of eight nodes needs less), and not for many.
