@@ -52,7 +52,7 @@ func desktop(l *Lister, name, user string) {
 		}
 	}
 	if padding > 50 && padding > 3*len(list) {
-		f.Odd = append(f.Odd, fmt.Sprintf("%d blank or comment lines pad the file", padding))
+		f.Odd = append(f.Odd, fmt.Sprintf("the file is padded with %d blank or comment lines", padding))
 	}
 	l.Add(f)
 }

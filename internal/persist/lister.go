@@ -67,15 +67,17 @@ func (l *Lister) Add(f deminer.Foothold) {
 	}
 	a := f.Artifact()
 	ref := a.Ref() + "\x00" + f.Name
-	if at, twice := l.index[ref]; twice && f.Line != "" {
-		l.again(&l.found[at])
+	if at, twice := l.index[ref]; twice {
+		if f.Line != "" {
+			l.again(&l.found[at])
+		}
 		return
 	}
 	l.index[ref] = len(l.found)
 	l.found = append(l.found, f)
 }
 
-// again notes that the same line stands in the file once more, and cuts it once more: every copy must go.
+// again notes that the same line stands in the file once more: cutting it takes every copy.
 func (l *Lister) again(f *deminer.Foothold) {
 	const odd = "the same line stands in the file more than once"
 	if slices.Contains(f.Odd, odd) {

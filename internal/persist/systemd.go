@@ -186,7 +186,9 @@ func (l *Lister) addDropIn(d unit, owner string, system bool) {
 	} else if user == "" {
 		user = "root"
 	}
-	f := deminer.Foothold{Path: deminer.Raw(d.path), Name: d.name, User: user, Trigger: "with " + d.name, Command: deminer.Raw(strings.Join(execs(d.list), "; ")),
+	// The name is not the unit's: what runs in the unit is not what the drop-in started.
+	name := d.name + ".d/" + path.Base(d.path)
+	f := deminer.Foothold{Path: deminer.Raw(d.path), Name: name, User: user, Trigger: "with " + d.name, Command: deminer.Raw(strings.Join(execs(d.list), "; ")),
 		Targets: l.unitTargets(d.list, user), Odd: append(oddName(path.Base(d.path)), oddUnit(d.list)...), Remove: []deminer.Action{drop(d.path)}}
 	if d.real != d.path {
 		f.Targets = append(f.Targets, d.real)
