@@ -26,6 +26,9 @@ func rogueAccount(_ context.Context, p *Pass) error {
 		if len(why) > 0 {
 			f := p.aboutAccount(a, tier, deminer.ByAccess, why...)
 			f.Cleared = append(f.Cleared, "a second name of root kept by the owner, or a vendor's account: ask the owner; it is not removed on this sign alone")
+			if p.madeNear(a) {
+				f = p.settle(f)
+			}
 			p.Report(f)
 		}
 		p.accountIdentity(a)
@@ -80,13 +83,8 @@ func (p *Pass) accountReasons(a *deminer.Account) ([]string, deminer.Tier) {
 	if a.UID < 1000 || !a.Login || a.UID >= 65534 {
 		return nil, ""
 	}
-	made := p.madeAt(a)
-	f, close := p.near(made, time.Hour)
-	day := time.Unix(int64(a.Changed)*86400, 0).UTC()
-	if !close && a.Changed > 0 {
-		f, close = p.near(day.Add(12*time.Hour), 13*time.Hour)
-	}
-	if !close {
+	f, near := p.madeWith(a)
+	if !near {
 		return nil, ""
 	}
 	why = append(why, "it was made, or its password set, at the time of another finding: "+f.Title)
@@ -95,7 +93,42 @@ func (p *Pass) accountReasons(a *deminer.Account) ([]string, deminer.Tier) {
 			return append(why, "it is in group "+g), deminer.Strong
 		}
 	}
+	if w := p.rogueGrant(a); w != "" {
+		return append(why, w), deminer.Strong
+	}
 	return why, deminer.Weak
+}
+
+// madeWith gives the finding at whose time the account was made, its password set, or its home filled.
+func (p *Pass) madeWith(a *deminer.Account) (deminer.Finding, bool) {
+	if f, ok := p.near(p.madeAt(a), time.Hour); ok {
+		return f, true
+	}
+	if a.Changed <= 0 {
+		return deminer.Finding{}, false
+	}
+	return p.near(time.Unix(int64(a.Changed)*86400, 0).Add(12*time.Hour), 13*time.Hour)
+}
+
+func (p *Pass) madeNear(a *deminer.Account) bool {
+	_, ok := p.madeWith(a)
+	return ok
+}
+
+// rogueGrant says what an account was given: root without a password, or a login key an earlier finding speaks of.
+func (p *Pass) rogueGrant(a *deminer.Account) string {
+	for i := range p.Snapshot.Footholds {
+		f := &p.Snapshot.Footholds[i]
+		if f.ID == "PL-22" && strings.Fields(string(f.Line + f.Command + " x"))[0] == a.Name && strings.Contains(string(f.Line+f.Command), "NOPASSWD") {
+			return "it may become root without a password: " + where(f)
+		}
+	}
+	for _, f := range p.memo.found {
+		if f.Detector == "rogue-key" && f.Tier != deminer.Weak && a.Home != "/" && under(string(f.Subject.Path), a.Home) && a.UID != 0 {
+			return "a login key of the intruder's lets him in as this account: " + f.Title
+		}
+	}
+	return ""
 }
 
 func (p *Pass) hasKey(a *deminer.Account) bool {
@@ -176,6 +209,16 @@ func (p *Pass) keyPlace(f *deminer.Foothold, holders map[string]bool) {
 	}
 }
 
+// usedBefore gives the time of a login with the key before t.
+func (p *Pass) usedBefore(key string, t time.Time) time.Time {
+	for _, l := range p.Snapshot.Logins {
+		if l.Kind == "login" && l.Key != "" && l.Key == key && l.Time.Before(t.Add(-time.Minute)) {
+			return l.Time
+		}
+	}
+	return time.Time{}
+}
+
 // keyTime speaks of a key that came with the intrusion: its file was last written then, and the key is the last one in it
 // or the file is no older.
 func (p *Pass) keyTime(f *deminer.Foothold, last int) {
@@ -185,6 +228,12 @@ func (p *Pass) keyTime(f *deminer.Foothold, last int) {
 	if g, ok := p.near(f.Attr.Mtime, 15*time.Minute, f.Path); ok {
 		k := p.aboutKey(f, deminer.Strong, deminer.ByAccess, "the file was last written at "+f.Attr.Mtime.UTC().Format(time.RFC3339)+", within a quarter of an hour of: "+g.Title, "it is the last key of the file")
 		k.Cleared = []string{"keys that were there before: only the last line is meant"}
+		if used := p.usedBefore(f.Key, g.Time); !used.IsZero() {
+			k.Tier = deminer.Weak
+			k.Cleared = append(k.Cleared, "it was used at "+used.UTC().Format(time.RFC3339)+", before that: the owner's")
+		} else if f.LineNo > 1 || f.Line != "" {
+			k = p.settle(k)
+		}
 		p.Report(k)
 	}
 }

@@ -34,6 +34,8 @@ func All() []Detector {
 		{"miner-content", "programs and scripts whose content the rules know", host.NeedFS, minerContent},
 		{"miner-config", "configurations of mining programs", host.NeedFS, minerConfig},
 		{"family-path", "files where malware families put them", host.NeedFS, familyPath},
+		{"same-program", "program files of proven processes, and copies of proven programs", host.NeedFS, sameProgram},
+		{"company", "files that came with a proven program", host.NeedFS, company},
 		{"web-shell", "pages that let a visitor run code", host.NeedFS, webShell},
 		// What hides.
 		{"hidden-process", "processes that some views of the kernel do not show", host.NeedLive, hiddenProcess},
@@ -47,8 +49,8 @@ func All() []Detector {
 		{"modified-package", "packaged files whose content was changed", host.NeedPackages, modifiedPackage},
 		// Who comes in.
 		{"guessed-password", "logins after many failures", host.NeedFS, guessed},
-		{"rogue-account", "accounts that let a stranger in", host.NeedFS, rogueAccount},
 		{"rogue-key", "login keys that let a stranger in", host.NeedFS, rogueKey},
+		{"rogue-account", "accounts that let a stranger in", host.NeedFS, rogueAccount},
 		{"sudoers", "sudo rules that make a stranger root", host.NeedFS, sudoers},
 		{"suid-copy", "set-uid files no package brought", host.NeedFS, suidCopy},
 		{"binfmt", "file formats that hand on root's rights", host.NeedFS, binfmt},
@@ -61,6 +63,7 @@ func All() []Detector {
 		{"defences", "protection that was switched off", host.NeedFS, defences},
 		{"wiped-logs", "logs and histories that were emptied", host.NeedFS, wiped},
 		// How it came in.
+		{"logged-command", "commands in logs that hold a miner's words", host.NeedFS, loggedCommand},
 		{"open-doors", "services that let whoever reaches them in", host.NeedLive, openDoors},
 	}
 	for i := range list {

@@ -40,7 +40,40 @@ func replacedCommand(ctx context.Context, p *Pass) error {
 			p.command(ctx, name, real)
 		}
 	}
+	p.toolCopies()
 	return nil
+}
+
+// aliases are the names under which intruders keep copies of the downloader and of chattr for themselves.
+var aliases = map[string]string{"cd1": "curl", "wd1": "wget", "cdt": "curl", "wdt": "wget", "cdz": "curl", "wdz": "wget", "cur": "curl", "wge": "wget", "curl1": "curl", "wget1": "wget", "cd2": "curl", "wd2": "wget",
+	"TNTcurl": "curl", "TNTwget": "wget", "tntcurl": "curl", "tntwget": "wget", "tntrecht": "chattr", "TNTrecht": "chattr", "lockr": "chattr", "ttcurl": "curl", "zget": "wget", "url": "curl", "get": "wget", "xget": "wget", "xcurl": "curl", "chattr1": "chattr", "ca": "chattr"}
+
+// toolCopies speaks of copies of packaged tools under such names whose originals are still there.
+func (p *Pass) toolCopies() {
+	if p.Packages == nil {
+		return
+	}
+	for _, dir := range []string{"/usr/bin", "/bin", "/usr/local/bin"} {
+		for _, alias := range sortedKeys(aliases) {
+			name, real := path.Join(dir, alias), path.Join("/usr/bin", aliases[alias])
+			a, err := p.FS.Lstat(name)
+			if err != nil || dir == "/bin" && p.usrMerged() || !host.Exists(p.FS, real) || !p.sameAsPackaged(name, real) {
+				continue
+			}
+			p.Report(deminer.Finding{
+				Topic: deminer.TopicTamper, Tier: deminer.Proof, Class: deminer.ByTamper, Technique: "T1036.003", Catalogue: "DE-19",
+				Title:   q(name) + " is a copy of " + real + " under a name intruders use",
+				Why:     []string{"its content is exactly what the package brought as " + q(real)},
+				Subject: file(name), Time: born(a),
+			})
+		}
+	}
+}
+
+// usrMerged reports whether /bin is a link to /usr/bin.
+func (p *Pass) usrMerged() bool {
+	a, err := p.FS.Lstat("/bin")
+	return err == nil && a.Type == deminer.Symlink
 }
 
 func (p *Pass) command(ctx context.Context, name, real string) {

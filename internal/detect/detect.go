@@ -36,6 +36,8 @@ type Pass struct {
 	Inside   host.Inside       // nil: the host sleeps
 	Rules    *match.Set        // nil: no rules loaded; detectors that need them are silent
 	Files    *Files            // result of [Sweep]; nil: files were not swept
+	Events   []Event           // from the logs; may be empty
+	Hints    []Hint            // signs that logs were meddled with; may be empty
 	Full     bool              // no short cuts: larger limits, every packaged file checked
 	Report   func(deminer.Finding)
 	Gap      func(deminer.Gap)

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -137,6 +138,11 @@ func newPass(t *testing.T, h *hosttest.Host, report func(deminer.Finding)) *Pass
 		Snapshot: &h.Snapshot, FS: h.FS, Packages: h.Packages, Report: report, Rules: set, Full: h.Extra["@full"] != "",
 		Gap: func(g deminer.Gap) { t.Logf("gap: %+v", g) },
 	}
+	if text := h.Extra["@events"]; text != "" {
+		if err := json.Unmarshal([]byte(text), &p.Events); err != nil {
+			t.Fatalf("read @events: %v", err)
+		}
+	}
 	if !h.Info.Asleep() {
 		p.Inside = inside{h}
 	}
@@ -150,6 +156,9 @@ type inside struct{ h *hosttest.Host }
 
 func (i inside) Exe(id deminer.ProcID) (host.File, error) {
 	text, ok := i.h.Extra[fmt.Sprintf("@exe %d", id.PID)]
+	if pr := i.h.Snapshot.Proc(id.PID); !ok && pr != nil && !pr.Deleted {
+		return i.h.FS.Open(pr.Exe)
+	}
 	if !ok {
 		return nil, fs.ErrNotExist
 	}

@@ -81,7 +81,8 @@ func disguise(_ context.Context, p *Pass) error {
 		if other == "" {
 			other = systemName(pr.Comm)
 		}
-		if other == "" || other == path.Base(pr.Exe) && !placeOf(pr.Exe).odd() || !p.elsewhere(other, pr.Exe) {
+		odd := placeOf(pr.Exe).odd()
+		if other == "" || other == path.Base(pr.Exe) && !odd || !odd && !p.elsewhere(other, pr.Exe) {
 			continue
 		}
 		f := deminer.Finding{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -202,6 +203,9 @@ func footholdOdd(_ context.Context, p *Pass) error {
 				}
 			}
 		}
+		if dir := pathPrefix(string(f.Line)); dir != "" {
+			why = append(why, "it puts "+q(dir)+" before the directories of the system's commands, so that what lies there runs in their place")
+		}
 		base := path.Base(string(f.Path))
 		if (f.ID == "PL-01" || f.ID == "PL-06") && f.Command != "" && (strangeName(base) || strings.HasPrefix(base, ".")) && f.Own.State != deminer.Owned && len(p.foreignTargets(f)) > 0 {
 			why = append(why, "the name of the file hides it: "+q(base))
@@ -209,10 +213,21 @@ func footholdOdd(_ context.Context, p *Pass) error {
 		if len(why) > 0 {
 			g := about(f, deminer.Strong, deminer.ByHiding, "an entry in "+where(f)+" is written to be overlooked", why...)
 			g.Technique = "T1564"
-			p.Report(g)
+			p.Report(p.settle(g))
 		}
 	}
 	return nil
+}
+
+var pathSetting = regexp.MustCompile(`\bPATH=["']?(/[^\s:"']+):`)
+
+// pathPrefix gives the odd directory that a line puts first into PATH, or "".
+func pathPrefix(l string) string {
+	m := pathSetting.FindStringSubmatch(l)
+	if m == nil || !placeOf(path.Join(m[1], "x")).odd() {
+		return ""
+	}
+	return m[1]
 }
 
 // oddMarks are the formal oddities that no editor or tool of an owner produces.

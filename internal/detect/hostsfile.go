@@ -11,7 +11,7 @@ import (
 
 // vendors are hosts that intruders make unreachable: security and cloud agents, package mirrors, registries. A suffix
 // matches on a label boundary.
-var vendors = []string{"aegis.aliyun.com", "aegis.aliyuncs.com", "jsrv.aegis.aliyun.com", "update.aegis.aliyun.com", "aliyundunupdate.oss-cn-hangzhou.aliyuncs.com", "aliyuncs.com", "mirrors.aliyun.com",
+var vendors = []string{"aegis.aliyun.com", "aegis.aliyuncs.com", "jsrv.aegis.aliyun.com", "update.aegis.aliyun.com", "aliyundunupdate.oss-cn-hangzhou.aliyuncs.com", "aliyuncs.com", "alicdn.com", "mirrors.aliyun.com",
 	"mirrors.tencent.com", "mirrors.tencentyun.com", "tencentyun.com", "qcloud.com", "myhuaweicloud.com", "virustotal.com", "clamav.net", "kaspersky.com", "drweb.com", "eset.com", "sophos.com",
 	"crowdstrike.com", "sentinelone.net", "trendmicro.com", "malwarebytes.com", "microsoft.com", "ubuntu.com", "debian.org", "centos.org", "fedoraproject.org",
 	"redhat.com", "docker.io", "docker.com", "quay.io", "k8s.io", "github.com", "githubusercontent.com", "amazonaws.com", "cloudflare.com", "wazuh.com", "imunify360.com", "configserver.com"}

@@ -12,8 +12,12 @@ import (
 	"github.com/deminer/deminer/internal/match"
 )
 
-// inert is the size in bytes up to which a file at a known path is a place-holder of a cleaner or a rival.
-const inert = 64
+// inert is the size in bytes up to which a file at a known path is a place-holder of a cleaner or a rival; text of up to
+// small bytes says something only on a host that is proven to be intruded.
+const (
+	inert = 2
+	small = 1024
+)
 
 // familyPath speaks of files at paths that belong to a malware family. The path alone is no proof, and an empty file or
 // directory there is a place-holder somebody put to keep the malware out.
@@ -43,7 +47,7 @@ func familyPath(_ context.Context, p *Pass) error {
 			if p.flagged(f.Path) != 0 && p.proven() != "" {
 				g.Remove = append(p.clearFlags(f.Path), deminer.Action{Verb: deminer.VerbQuarantine, Target: g.Subject})
 			}
-		case f.Attr.IsRegular() && f.Content.Kind == "text" && !placeOf(f.Path).odd():
+		case f.Attr.IsRegular() && f.Content.Kind != "elf" && f.Content.Kind != "script" && (f.Attr.Size <= small || !placeOf(f.Path).odd()) && p.proven() == "":
 			g.Tier = deminer.Weak
 			g.Cleared = []string{"a text, not a program"}
 		default:

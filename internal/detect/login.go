@@ -96,42 +96,39 @@ func (p *Pass) pamLine(f *deminer.Foothold) {
 // Guessing: so many failures from one address within the days read make a later password login from there suspicious.
 const guesses = 20
 
-// guessed speaks of password logins from an address that had failed many times before.
+// guessed speaks of password logins from an address that failed many times: against several users, or so often that no
+// person did it.
 func guessed(_ context.Context, p *Pass) error {
-	type source struct {
-		failed int
-		users  map[string]bool
-	}
-	seen := map[string]*source{}
+	failed, users := map[string]int{}, map[string]map[string]bool{}
 	for _, l := range p.Snapshot.Logins {
-		s := seen[l.From]
-		if l.From == "" {
+		if l.Kind == "failed" && l.From != "" {
+			if users[l.From] == nil {
+				users[l.From] = map[string]bool{}
+			}
+			users[l.From][l.User] = true
+			failed[l.From] += max(l.Count, 1)
+		}
+	}
+	told := map[string]bool{}
+	for _, l := range p.Snapshot.Logins {
+		n := failed[l.From]
+		if l.Kind != "login" || l.Method == "publickey" || n < guesses || n < 5*guesses && len(users[l.From]) < 2 || told[l.From+" "+l.User] {
 			continue
 		}
-		if s == nil {
-			s = &source{users: map[string]bool{}}
-			seen[l.From] = s
+		told[l.From+" "+l.User] = true
+		tier := deminer.Strong
+		if l.Method == "" {
+			tier = deminer.Weak
 		}
-		switch {
-		case l.Kind == "failed":
-			s.failed += max(l.Count, 1)
-			s.users[l.User] = true
-		case l.Kind == "login" && l.Method != "publickey" && s.failed >= guesses:
-			tier := deminer.Strong
-			if l.Method == "" {
-				tier = deminer.Weak
-			}
-			p.Report(deminer.Finding{
-				Topic: deminer.TopicDoor, Tier: tier, Class: deminer.ByAccess, Technique: "T1110", Catalogue: "IA-04",
-				Title:   "a password of " + q(l.User) + " was guessed from " + deminer.Safe(l.From),
-				Why:     []string{fmt.Sprintf("%d failed logins as %d users from %s, then one that worked at %s (%s)", s.failed, len(s.users), deminer.Safe(l.From), l.Time.UTC().Format(time.RFC3339), deminer.Safe(l.Source))},
-				Cleared: []string{"a user who mistyped: so many failures are a program's"},
-				Subject: deminer.Artifact{Kind: deminer.KindAddress, Addr: l.From}, Also: []deminer.Artifact{{Kind: deminer.KindAccount, Name: l.User}},
-				Indicators: []deminer.Indicator{{Kind: "ip", Value: l.From}, {Kind: "account", Value: l.User}}, Time: l.Time,
-				Fix: "Change the password of " + deminer.Safe(l.User) + ", then set PasswordAuthentication no in /etc/ssh/sshd_config and log in with keys only.",
-			})
-			s.failed = 0
-		}
+		p.Report(deminer.Finding{
+			Topic: deminer.TopicDoor, Tier: tier, Class: deminer.ByAccess, Technique: "T1110", Catalogue: "IA-04",
+			Title:   "a password of " + q(l.User) + " was guessed from " + deminer.Safe(l.From),
+			Why:     []string{fmt.Sprintf("%d failed logins as %d users from %s, and one that worked at %s (%s)", n, len(users[l.From]), deminer.Safe(l.From), l.Time.UTC().Format(time.RFC3339), deminer.Safe(l.Source))},
+			Cleared: []string{"a user who mistyped: so many failures are a program's"},
+			Subject: deminer.Artifact{Kind: deminer.KindAddress, Addr: l.From}, Also: []deminer.Artifact{{Kind: deminer.KindAccount, Name: l.User}},
+			Indicators: []deminer.Indicator{{Kind: "ip", Value: l.From}, {Kind: "account", Value: l.User}}, Time: l.Time,
+			Fix: "Change the password of " + deminer.Safe(l.User) + ", then set PasswordAuthentication no in /etc/ssh/sshd_config and log in with keys only.",
+		})
 	}
 	return nil
 }

@@ -38,8 +38,10 @@ func placeOf(name string) place {
 	if under(name, "/dev") {
 		pl.temp = true
 	}
+	// Tools keep hidden directories in homes; among the system's own files there is no place for one.
+	system := underAny(name, "/bin", "/sbin", "/usr", "/lib", "/lib64", "/etc", "/boot") && !under(name, "/usr/local")
 	for elem := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
-		if strangeName(elem) || strings.HasPrefix(elem, ".") && !toolDirs[elem] {
+		if strangeName(elem) || strings.HasPrefix(elem, ".") && (!toolDirs[elem] || system) && elem != ".build-id" {
 			pl.hidden = elem
 			break
 		}

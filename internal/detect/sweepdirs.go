@@ -7,14 +7,15 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/match"
 )
 
 // hot are the places where malware lies, the likeliest first. Homes and web roots come after them.
 var hot = []string{"/tmp", "/var/tmp", "/dev/shm", "/run", "/opt", "/usr/local", "/etc/cron.d", "/etc/init.d", "/mnt", "/usr/bin", "/usr/sbin", "/bin", "/sbin", "/lib", "/usr/lib", "/etc",
-	"/var/lib/redis", "/var/lib/postgresql", "/usr/games", "/media", "/srv", "/boot", "/home"}
+	"/var/lib/redis", "/var/lib/postgresql", "/usr/games", "/media", "/srv", "/boot", "/home", "/lib/udev", "/usr/share", "/"}
 
 // flatDirs are read one level deep only: large directories of the system in which a foreign file lies at the top.
-var flatDirs = set("/usr/bin", "/usr/sbin", "/bin", "/sbin", "/lib", "/usr/lib", "/etc", "/boot")
+var flatDirs = set("/", "/usr/share", "/usr/bin", "/usr/sbin", "/bin", "/sbin", "/lib", "/usr/lib", "/etc", "/boot")
 
 // webRoots are document roots of the usual servers, panels and containers of applications.
 var webRoots = []string{"/var/www", "/usr/share/nginx", "/www/wwwroot", "/www/server/panel/data", "/usr/share/tomcat", "/var/lib/tomcat", "/var/lib/tomcat8/webapps", "/var/lib/tomcat9/webapps",
@@ -121,7 +122,7 @@ func (s *sweeper) enter(name, base string) bool {
 		return false
 	}
 	if s.p.Rules != nil {
-		if hits := s.p.Rules.Path(name, s.homes); len(hits) > 0 {
+		if hits := s.paths(name); len(hits) > 0 {
 			if a, err := s.p.FS.Lstat(name); err == nil {
 				s.keep(&Found{Path: name, Attr: a, Named: hits})
 			}
@@ -143,7 +144,7 @@ func (s *sweeper) offer(name string, t deminer.FileType, wanted bool, send func(
 	}
 	f := &Found{Path: name}
 	if s.p.Rules != nil {
-		f.Named = s.p.Rules.Path(name, s.homes)
+		f.Named = s.paths(name)
 	}
 	all := wanted || s.opt.Full || len(s.opt.Paths) > 0 || placeOf(name).temp || len(f.Named) > 0
 	ext := strings.ToLower(path.Ext(name))
@@ -173,6 +174,21 @@ func (s *sweeper) offer(name string, t deminer.FileType, wanted bool, send func(
 // telling are the endings of files that programs run or read settings from.
 var telling = set(".sh", ".py", ".pl", ".php", ".phtml", ".php5", ".phar", ".jsp", ".jspx", ".asp", ".aspx", ".ashx", ".cfm", ".war", ".so", ".ko", ".elf", ".bin", ".service", ".timer", ".cron",
 	".htaccess", ".x86_64", ".x86", ".amd64", ".i686", ".arm7", ".arm8", ".aarch64", ".pth", ".rb", ".0", ".1", ".2")
+
+// paths asks the rules about a path, also as it is called on hosts where /bin is a directory of its own.
+func (s *sweeper) paths(name string) []match.Hit {
+	hits := s.p.Rules.Path(name, s.homes)
+	if len(hits) > 0 || len(name) < 6 {
+		return hits
+	}
+	switch {
+	case underAny(name, "/usr/bin", "/usr/sbin", "/usr/lib"):
+		return s.p.Rules.Path(name[len("/usr"):], s.homes)
+	case underAny(name, "/bin", "/sbin", "/lib"):
+		return s.p.Rules.Path("/usr"+name, s.homes)
+	}
+	return nil
+}
 
 // minerName reports the usual names of a miner's settings.
 func minerName(name string) bool {

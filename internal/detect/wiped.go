@@ -44,6 +44,15 @@ func wiped(_ context.Context, p *Pass) error {
 			p.Report(f)
 		}
 	}
+	for _, h := range p.Hints {
+		a, _ := p.FS.Lstat(h.Path)
+		f := wipedFinding(h.Path, "somebody may have hidden his traces in "+deminer.Safe(h.Path), a)
+		f.Why, f.Tier = []string{deminer.Safe(h.What)}, p.weigh(a)
+		if h.Line != "" {
+			f.Why = append(f.Why, "the line: "+q(h.Line))
+		}
+		p.Report(f)
+	}
 	return nil
 }
 

@@ -1,0 +1,220 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// sameProgram carries a proof from a process to its program's file, also where the process runs in a container, and from
+// a program to its copies under other names: malware keeps several, so that one survives.
+func sameProgram(_ context.Context, p *Pass) error {
+	type original struct {
+		sum  [32]byte
+		name string
+	}
+	bySize := map[int64][]original{}
+	for _, pr := range p.subjects() {
+		if !p.convictable(pr) {
+			continue
+		}
+		f, err := p.program(pr)
+		if err != nil {
+			continue
+		}
+		bySize[f.size] = append(bySize[f.size], original{f.sum, fmt.Sprintf("process %s (%s)", pr.ID, q(pr.Exe))})
+		if name := p.hostPath(pr); name != "" {
+			p.report(file(name), deminer.Proof, deminer.ByContent, q(name)+" is the program of a mining process",
+				fmt.Sprintf("process %s runs exactly this file, and an earlier finding proves that it mines or is the intruder's", pr.ID), f.born, process(pr), f.sum)
+		}
+	}
+	for _, f := range p.accusedFiles() {
+		if sum, err := p.sum(f.Path); err == nil {
+			bySize[f.Attr.Size] = append(bySize[f.Attr.Size], original{sum, q(f.Path)})
+		}
+	}
+	if p.Files == nil || len(bySize) == 0 {
+		return nil
+	}
+	for _, f := range p.Files.list {
+		if len(bySize[f.Attr.Size]) == 0 || f.Content.Kind != "elf" || packaged(p.owner(f.Path)) {
+			continue
+		}
+		sum, err := p.sum(f.Path)
+		if err != nil {
+			continue
+		}
+		for _, o := range bySize[f.Attr.Size] {
+			if o.sum == sum && o.name != q(f.Path) {
+				p.report(file(f.Path), deminer.Proof, deminer.ByContent, q(f.Path)+" is a copy of a proven program",
+					"its content is, byte for byte, that of "+o.name, born(f.Attr), deminer.Artifact{}, sum)
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Pass) report(subject deminer.Artifact, tier deminer.Tier, class deminer.Class, title, why string, t time.Time, also deminer.Artifact, sum [32]byte) {
+	f := deminer.Finding{
+		Topic: deminer.TopicMining, Tier: tier, Class: class, Technique: "T1496.001", Catalogue: "WD-02", Title: title, Why: []string{why},
+		Subject: subject, Time: t, Indicators: []deminer.Indicator{{Kind: "sha256", Value: fmt.Sprintf("%x", sum)}},
+	}
+	if also.Kind != "" {
+		f.Also = []deminer.Artifact{also}
+	}
+	p.Report(f)
+}
+
+// convictable reports an unpackaged process of which a proof, or two strong findings of different classes, speak.
+func (p *Pass) convictable(pr *deminer.Process) bool {
+	if packaged(pr.Own) || interpreter(pr.Name()) {
+		return false
+	}
+	classes := map[deminer.Class]bool{}
+	for _, f := range p.memo.found {
+		if f.Subject.Ref() != process(pr).Ref() {
+			continue
+		}
+		switch f.Tier {
+		case deminer.Proof:
+			return true
+		case deminer.Strong:
+			classes[f.Class] = true
+		}
+	}
+	return len(classes) >= 2
+}
+
+// accusedFiles are the program files that are the subject of a proof.
+func (p *Pass) accusedFiles() []*Found {
+	var out []*Found
+	seen := map[string]bool{}
+	for _, f := range p.memo.found {
+		name := string(f.Subject.Path)
+		if f.Tier == deminer.Proof && f.Subject.Kind == deminer.KindFile && !seen[name] && f.Topic != deminer.TopicTamper {
+			seen[name] = true
+			if g := p.Files.At(name); g != nil && g.Content.Kind == "elf" && !packaged(p.owner(name)) {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
+}
+
+type running struct {
+	size int64
+	sum  [32]byte
+	born time.Time
+}
+
+// program sums the running content of a process.
+func (p *Pass) program(pr *deminer.Process) (running, error) {
+	if p.Inside == nil {
+		return running{}, errAsleep
+	}
+	f, err := p.Inside.Exe(pr.ID)
+	if err != nil {
+		return running{}, err
+	}
+	defer f.Close()
+	a, err := f.Attr()
+	if err != nil {
+		return running{}, err
+	}
+	sum, err := sumOf(f)
+	return running{a.Size, sum, born(a)}, err
+}
+
+// hostPath gives the path of the process's program on the host where the file there is the one that runs: of a process
+// in a container only below the engine's store.
+func (p *Pass) hostPath(pr *deminer.Process) string {
+	if pr.Deleted || pr.Memfd || pr.Exe == "" || pr.Container != "" && !inContainerStore(pr.Exe) {
+		return ""
+	}
+	a, err := p.FS.Stat(pr.Exe)
+	if err != nil || !a.IsRegular() || pr.ExeAttr.Ino != 0 && (a.Ino != pr.ExeAttr.Ino || a.Dev != pr.ExeAttr.Dev) {
+		return ""
+	}
+	return pr.Exe
+}
+
+// company speaks of files that came together with a proven program: in a directory made for it, or among the system's
+// files in the same minutes. They are its scripts, logs and spare programs.
+func company(_ context.Context, p *Pass) error {
+	if p.proven() == "" {
+		return nil
+	}
+	done := map[string]bool{}
+	for _, f := range append([]deminer.Finding(nil), p.memo.found...) {
+		name := string(f.Subject.Path)
+		if f.Tier != deminer.Proof || f.Subject.Kind != deminer.KindFile || name == "" || f.Topic == deminer.TopicTamper {
+			continue
+		}
+		dir := path.Dir(name)
+		if done[dir] || sharedDir(dir) || packaged(p.owner(name)) {
+			continue
+		}
+		done[dir] = true
+		p.kit(dir, name)
+	}
+	p.strangers()
+	return nil
+}
+
+// kitWindow is how long the unpacking of a kit may take.
+const kitWindow = 10 * time.Minute
+
+func (p *Pass) kit(dir, proven string) {
+	d, err := p.FS.Lstat(dir)
+	a, err2 := p.FS.Lstat(proven)
+	list, err3 := p.FS.ReadDir(dir)
+	if err != nil || err2 != nil || err3 != nil || len(list) > 64 || d.Btime.IsZero() || a.Btime.IsZero() || a.Btime.Sub(d.Btime).Abs() > kitWindow {
+		return
+	}
+	for _, e := range list {
+		name := path.Join(dir, e.Name)
+		b, err := p.FS.Lstat(name)
+		if name == proven || err != nil || !b.IsRegular() || b.Btime.Sub(d.Btime).Abs() > kitWindow || packaged(p.owner(name)) || p.accused(name) {
+			continue
+		}
+		p.Report(deminer.Finding{
+			Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByProvenance, Catalogue: "EX-05",
+			Title: q(name) + " belongs to a kit whose program is proven to be the intruder's",
+			Why: []string{"it lies in " + q(dir) + " beside " + q(proven), fmt.Sprintf("directory, program and file came to be within %s of each other, from %s on",
+				kitWindow, d.Btime.UTC().Format(time.RFC3339))},
+			Cleared: []string{"an application's directory into which the program was put: the directory is no older than the program"},
+			Subject: file(name), Time: b.Btime,
+		})
+	}
+}
+
+// strangers speaks of unpackaged programs in directories that packages fill, made in the minutes of a proven finding.
+func (p *Pass) strangers() {
+	if p.Files == nil || p.Packages == nil {
+		return
+	}
+	for _, f := range p.Files.list {
+		if f.Content.Kind != "elf" && f.Content.Kind != "script" || !underAny(f.Path, "/usr/bin", "/usr/sbin", "/usr/lib", "/bin", "/sbin", "/lib", "/etc", "/boot") || !f.Attr.Executable() {
+			continue
+		}
+		if p.owner(f.Path).State != deminer.Unowned || f.Attr.Btime.IsZero() || p.accused(f.Path) {
+			continue
+		}
+		g, ok := p.near(f.Attr.Btime, kitWindow, deminer.Raw(f.Path))
+		if !ok {
+			continue
+		}
+		h := deminer.Finding{
+			Topic: deminer.TopicBackdoor, Tier: deminer.Strong, Class: deminer.ByProvenance, Technique: "T1036.005", Catalogue: "DE-05",
+			Title:   q(f.Path) + " came into a system directory with the intrusion",
+			Why:     []string{"no package owns it, and it was made at " + f.Attr.Btime.UTC().Format(time.RFC3339) + ", within minutes of: " + g.Title},
+			Cleared: []string{"a package: none lists it", "an admin's own program: ask him; it is acted on only with another sign"},
+			Subject: file(f.Path), Time: f.Attr.Btime,
+		}
+		p.Report(h)
+	}
+}
