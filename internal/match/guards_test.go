@@ -206,6 +206,7 @@ func TestPaths(t *testing.T) {
 	for name, want := range map[string]bool{
 		"/tmp/kinsing": true, "/tmp/kdevtmpfsi123": true, "/opt/sysetmd": true, "/home/anna/c3pool/xmrig": true, "/home/anna/.configrc5/a/kswapd0": true, "/etc/cron.daily/pwnrig": true,
 		"/home/bob/c3pool/xmrig": false, "/opt/sysetmd2": false, "/tmp/x/kinsing": false, "/etc/passwd": false, "/": false, "": false, "/tmp/.perf.c/perfctl": true,
+		"/var/lib/docker/overlay2/0a1b/diff/tmp/kinsing": true, "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs/tmp/kdevtmpfsi": true, "/var/lib/docker/overlay2/0a1b/diff/etc/passwd": false,
 	} {
 		h := s.Path(name, homes)
 		if got := len(h) > 0 && h[0].Strength >= Strong; got != want {

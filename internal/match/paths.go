@@ -85,12 +85,22 @@ func (x *pathIndex) add(in *indicator) {
 
 func windowsPath(v string) string { return strings.ToLower(strings.ReplaceAll(v, `\`, "/")) }
 
-// Path asks about a file name. homes are the home directories of the host, for patterns that begin with ~. The name must be absolute and clean.
+// Path asks about a file name; one inside a container layer is asked by the name it has there. homes are the home directories of the host, for patterns that begin with ~. The name must be absolute and clean.
 // A path alone is no proof: check the type and size of the file, since cleaners and rivals leave empty place-holders at such paths.
 func (s *Set) Path(name string, homes []string) []Hit {
 	if len(name) > 4096 {
 		return nil
 	}
+	if inner, ok := insideLayer(name); ok {
+		if hits := s.path(inner, append([]string{"/root"}, homes...)); len(hits) > 0 {
+			hits[0].Excerpt = clip(name)
+			return hits
+		}
+	}
+	return s.path(name, homes)
+}
+
+func (s *Set) path(name string, homes []string) []Hit {
 	if isWindows(name) {
 		name = windowsPath(name)
 	}
@@ -116,6 +126,21 @@ func (s *Set) Path(name string, homes []string) []Hit {
 		}
 	}
 	return strongest(out)
+}
+
+// insideLayer gives the name a file of a container layer has inside the container.
+func insideLayer(name string) (string, bool) {
+	for _, store := range [...]string{"/var/lib/docker/", "/var/lib/containerd/", "/var/lib/containers/", "/run/containerd/"} {
+		if !strings.HasPrefix(name, store) {
+			continue
+		}
+		for _, mark := range [...]string{"/diff/", "/merged/", "/fs/", "/rootfs/"} {
+			if i := strings.Index(name, mark); i >= 0 {
+				return name[i+len(mark)-1:], true
+			}
+		}
+	}
+	return "", false
 }
 
 // belowHomes gives the name relative to every home it lies in.
