@@ -72,15 +72,16 @@ func matches(all, goal [][]byte) bool {
 		return false
 	}
 	for i, g := range goal {
-		a := all[i]
-		if i == len(goal)-1 {
-			a, g = bytes.TrimSuffix(a, []byte{'\n'}), bytes.TrimSuffix(g, []byte{'\n'})
-		}
-		if !bytes.Equal(a, g) {
+		if i < len(goal)-1 && !bytes.Equal(all[i], g) || !alike(all[i], g) {
 			return false
 		}
 	}
 	return true
+}
+
+// alike compares lines but for the newline, which the last line of a file may lack.
+func alike(a, b []byte) bool {
+	return bytes.Equal(bytes.TrimSuffix(a, []byte{'\n'}), bytes.TrimSuffix(b, []byte{'\n'}))
 }
 
 // unpatch puts the old lines of all hunks back into a text that others changed since.
@@ -134,10 +135,10 @@ func (h hunk) place(now [][]byte) (int, bool) {
 // fit counts how many lines of context are right around a place, from the inside out.
 func (h hunk) fit(now [][]byte, at int) int {
 	n := 0
-	for i := 1; i <= len(h.Before) && at-i >= 0 && bytes.Equal(now[at-i], h.Before[len(h.Before)-i]); i++ {
+	for i := 1; i <= len(h.Before) && at-i >= 0 && alike(now[at-i], h.Before[len(h.Before)-i]); i++ {
 		n++
 	}
-	for i, end := 0, at+len(h.New); i < len(h.After) && end+i < len(now) && bytes.Equal(now[end+i], h.After[i]); i++ {
+	for i, end := 0, at+len(h.New); i < len(h.After) && end+i < len(now) && alike(now[end+i], h.After[i]); i++ {
 		n++
 	}
 	return n

@@ -286,4 +286,3 @@ func (w *world) text(t testing.TB, name string) string {
 	}
 	return string(b)
 }
-

@@ -136,4 +136,3 @@ func TestBlockRunsOut(t *testing.T) {
 	}()
 	<-done
 }
-

@@ -1,0 +1,86 @@
+//go:build linux
+
+package hands
+
+import (
+	"os"
+	"testing"
+
+	"github.com/deminer/deminer"
+)
+
+func TestParseStat(t *testing.T) {
+	p, err := parseStat("7 (a) b) S 3 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 0 0\n")
+	if err != nil || p.PPID != 3 || p.State != 'S' || p.ID.Start != 4242 || p.Kernel {
+		t.Errorf("%+v %v", p, err)
+	}
+	if p, _ := parseStat("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 4 0 0"); !p.Kernel {
+		t.Error("a kernel thread is not seen as one")
+	}
+	for _, bad := range []string{"", "7 (", "7 (x) S", "7 (x) S x 7 7 0 -1 0 1 0 0 0 0 0 0 0 20 0 1 0 4 0 0"} {
+		if _, err := parseStat(bad); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+func TestListFindsOurselves(t *testing.T) {
+	p := newProcs("/proc")
+	list, err := p.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, one := range list {
+		if one.ID.PID == os.Getpid() {
+			n++
+			if one.PPID != os.Getppid() {
+				t.Errorf("parent %d, want %d", one.PPID, os.Getppid())
+			}
+		}
+	}
+	if n != 1 {
+		t.Errorf("listed %d times; threads must not count", n)
+	}
+	if !p.keep[os.Getppid()] || !p.keep[1] {
+		t.Errorf("kept: %v", p.keep)
+	}
+}
+
+// TestFreezeCgroup freezes a group of its own, if the host lets us make one.
+func TestFreezeCgroup(t *testing.T) {
+	var top string
+	for _, dir := range cgroups() {
+		if _, err := os.Stat(dir + "/cgroup.controllers"); err == nil {
+			top = dir
+		}
+	}
+	name := "/deminer-test"
+	if top == "" || os.Mkdir(top+name, 0o755) != nil {
+		t.Skip("no writable version 2 cgroup hierarchy")
+	}
+	defer os.Remove(top + name)
+	p := newProcs("/proc")
+	if done, err := p.Freeze(name, nil, true); done || err != nil {
+		t.Errorf("froze an empty group: %v %v", done, err)
+	}
+	cmd := sleeper(t)
+	if err := os.WriteFile(top+name+"/cgroup.procs", []byte(itoa(cmd)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := p.Freeze(name, []deminer.ProcID{{PID: 1}}, true); done || err != nil {
+		t.Errorf("froze a group with a stranger in it: %v %v", done, err)
+	}
+	if done, err := p.Freeze(name, []deminer.ProcID{{PID: cmd}}, true); !done || err != nil {
+		t.Errorf("freeze: %v %v", done, err)
+	}
+	if got, _ := os.ReadFile(top + name + "/cgroup.freeze"); string(got) != "1\n" {
+		t.Errorf("cgroup.freeze is %q", got)
+	}
+	if done, err := p.Freeze(name, nil, false); !done || err != nil {
+		t.Errorf("thaw: %v %v", done, err)
+	}
+	if got, _ := os.ReadFile(top + name + "/cgroup.freeze"); string(got) != "0\n" {
+		t.Errorf("cgroup.freeze is %q", got)
+	}
+}

@@ -1,0 +1,82 @@
+package remedy_test
+
+import (
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+)
+
+// fakeNet, fakeKernel, fakeUnits and fakeEngine are hands whose real ones are tested where they are; here only what verbs
+// do with them counts.
+type fakeNet struct{ list []host.Block }
+
+func (f *fakeNet) Block(b host.Block) error {
+	_ = f.Lift(b.Addr)
+	f.list = append(f.list, b)
+	return nil
+}
+
+func (f *fakeNet) Lift(a netip.AddrPort) error {
+	f.list = slices.DeleteFunc(f.list, func(b host.Block) bool { return b.Addr == a })
+	return nil
+}
+
+func (f *fakeNet) List() ([]host.Block, error) { return f.list, nil }
+
+type fakeKernel struct {
+	mounts   map[string][]deminer.Mount
+	settings map[string]string
+}
+
+func (f *fakeKernel) Mounted(p string) ([]deminer.Mount, error) { return f.mounts[p], nil }
+
+func (f *fakeKernel) Unmount(p string, id int) error {
+	l := f.mounts[p]
+	if len(l) == 0 || l[len(l)-1].ID != id {
+		return deminer.ErrChanged
+	}
+	f.mounts[p] = l[:len(l)-1]
+	return nil
+}
+
+func (f *fakeKernel) Setting(n string) (string, error) {
+	v, ok := f.settings[n]
+	if !ok {
+		return "", fs.ErrNotExist
+	}
+	return v, nil
+}
+
+func (f *fakeKernel) SetSetting(n, v string) error { f.settings[n] = v; return nil }
+
+type fakeUnits struct{ said []string }
+
+func (f *fakeUnits) Running() bool { return true }
+func (f *fakeUnits) Reload() error { f.said = append(f.said, "reload"); return nil }
+func (f *fakeUnits) ResetFailed(u string) error {
+	f.said = append(f.said, "reset "+u)
+	return nil
+}
+
+type fakeEngine struct {
+	c    host.Container
+	gone bool
+}
+
+func (f *fakeEngine) Look(_, id string) (host.Container, error) {
+	if f.gone || id != f.c.ID {
+		return host.Container{}, fs.ErrNotExist
+	}
+	return f.c, nil
+}
+
+func (f *fakeEngine) Restart(_, _, policy string, n int) error {
+	f.c.Restart, f.c.Retries = policy, n
+	return nil
+}
+func (f *fakeEngine) Pause(_, _ string, on bool) error { f.c.Paused = on; return nil }
+func (f *fakeEngine) Stop(_, _ string) error           { f.c.Running, f.c.Paused = false, false; return nil }
+func (f *fakeEngine) Start(_, _ string) error          { f.c.Running = true; return nil }
