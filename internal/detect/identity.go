@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/match"
 )
 
@@ -41,7 +42,7 @@ func familyPath(_ context.Context, p *Pass) error {
 		}
 		g.Cleared = []string{"an inert place-holder: it holds more than that"}
 		switch {
-		case f.Attr.IsDir() && p.empty(f.Path), f.Attr.IsRegular() && f.Attr.Size <= inert && f.Content.Kind != "script" && f.Content.Kind != "elf":
+		case f.Attr.IsDir() && p.barren(f.Path), f.Attr.IsRegular() && f.Attr.Size <= inert && f.Content.Kind != "script" && f.Content.Kind != "elf":
 			g.Tier = deminer.Weak
 			g.Cleared = []string{"inert: empty or a few bytes, a place-holder of a cleaner or left by a rival"}
 			if p.flagged(f.Path) != 0 && p.proven() != "" {
@@ -58,9 +59,17 @@ func familyPath(_ context.Context, p *Pass) error {
 	return nil
 }
 
-func (p *Pass) empty(dir string) bool {
-	list, err := p.FS.ReadDir(dir)
-	return err == nil && len(list) == 0
+// barren reports whether a directory holds no file of more than a few bytes, three levels deep.
+func (p *Pass) barren(dir string) bool {
+	found := false
+	host.Walk(p.FS, dir, 3, 1000, func(name string, e host.Entry) bool {
+		if e.Type == deminer.Regular && !found {
+			a, err := p.FS.Lstat(name)
+			found = err == nil && a.Size > inert
+		}
+		return !found
+	}, func(string, error) {})
+	return !found
 }
 
 // knownName speaks of processes, units, modules and containers that bear a family's name.

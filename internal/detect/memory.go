@@ -198,14 +198,14 @@ func stratumExchange(ctx context.Context, p *Pass) error {
 			f.Why = append(f.Why, "it is connected to "+deminer.Safe(c[0].Remote))
 		}
 		switch {
-		case m.talk.Proven() && (len(c) > 0 || p.cores(pr) >= 0.05) && !p.serves(pr):
+		case m.talk.Proven() && !p.serves(pr) && p.mayMine(pr, len(c) > 0):
 			f.Tier = deminer.Proof
 			f.Why = append(f.Why, "both sides were seen: a login, and the work the pool gave for it")
 			f.Cleared = []string{"generic JSON-RPC, a rule file or a text about mining: those do not hold a login and its answer in a process that is connected or computes"}
 		case m.talk.Proven() && p.serves(pr):
 			f.Title = "process " + pr.ID.String() + " speaks a mining protocol as a server"
 			f.Cleared = []string{"it accepts connections and hardly computes: a pool or a proxy, which may be the owner's"}
-		case !m.talk.Client && !m.talk.Server || p.cores(pr) < 0.05 && len(c) == 0 || packaged(pr.Own):
+		case !m.talk.Client && !m.talk.Server || !p.mayMine(pr, len(c) > 0):
 			f.Tier = deminer.Weak
 			f.Cleared = []string{"one side only, and it neither computes nor is connected, or a package brought the program: a text about mining looks the same"}
 		}
@@ -213,6 +213,15 @@ func stratumExchange(ctx context.Context, p *Pass) error {
 		p.Report(f)
 	}
 	return nil
+}
+
+// mayMine reports whether the process does what a miner must: it is connected or computes. A packaged program has to be
+// an interpreter that is connected and computes; any other packaged program only holds the words.
+func (p *Pass) mayMine(pr *deminer.Process, connected bool) bool {
+	if packaged(pr.Own) {
+		return interpreter(pr.Name()) && connected && p.cores(pr) >= 0.05
+	}
+	return connected || p.cores(pr) >= 0.05
 }
 
 // serves reports a process that listens and hardly computes.

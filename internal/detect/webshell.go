@@ -11,6 +11,9 @@ import (
 	"github.com/deminer/deminer/internal/match"
 )
 
+// packedCode is a page that unpacks and runs itself.
+const packedCode = "PHP that runs code hidden in layers"
+
 // requestRun matches code that runs what a web request brings, in the languages of the usual servers. The request must
 // reach the call within one statement; frameworks that only read the request do not match.
 var requestRun = []struct {
@@ -20,7 +23,7 @@ var requestRun = []struct {
 	{regexp.MustCompile(`(?is)\b(?:eval|assert|system|exec|passthru|shell_exec|popen|proc_open|pcntl_exec|create_function)\s*\(\s*@?(?:(?:stripslashes|base64_decode|gzinflate|gzuncompress|str_rot13|trim|urldecode|rawurldecode|hex2bin|strrev)\s*\(\s*@?)*["']?\$_(?:POST|GET|REQUEST|COOKIE|SERVER|FILES)\b`), "PHP that runs what a request brings"},
 	{regexp.MustCompile(`(?is)\$_(?:POST|GET|REQUEST|COOKIE)\s*\[[^\]]{1,60}\]\s*\(`), "PHP that calls a function a request names"},
 	{regexp.MustCompile("(?is)`\\s*(?:\\{)?\\$_(?:POST|GET|REQUEST|COOKIE)\\b"), "PHP that hands a request to a shell"},
-	{regexp.MustCompile(`(?is)\b(?:eval|assert)\s*\(\s*(?:gzinflate|gzuncompress|str_rot13|base64_decode)\s*\(\s*(?:gzinflate|gzuncompress|str_rot13|base64_decode)\s*\(`), "PHP that runs code hidden in layers"},
+	{regexp.MustCompile(`(?is)\b(?:eval|assert)\s*\(\s*(?:gzinflate|gzuncompress|str_rot13|base64_decode)\s*\(\s*(?:gzinflate|gzuncompress|str_rot13|base64_decode)\s*\(`), packedCode},
 	{regexp.MustCompile(`(?is)Runtime\s*\.\s*getRuntime\s*\(\s*\)\s*\.\s*exec\s*\(\s*(?:new\s+String\s*\[\s*\]\s*\{[^}]{0,80})?request\s*\.\s*getParameter`), "JSP that runs what a request brings"},
 	{regexp.MustCompile(`(?is)request\s*\.\s*getParameter[^;]{0,120};[^%]{0,300}getRuntime\s*\(\s*\)\s*\.\s*exec\s*\(`), "JSP that runs what a request brings"},
 	{regexp.MustCompile(`(?is)defineClass\s*\([^;]{0,200}(?:getReader|getParameter|decodeBuffer|doFinal)`), "JSP that loads a class a request brings"},
@@ -52,7 +55,9 @@ func webShell(_ context.Context, p *Pass) error {
 			g = deminer.Finding{
 				Topic: deminer.TopicWebShell, Tier: deminer.Strong, Class: deminer.ByContent,
 				Title: q(f.Path) + " lets a visitor run code", Why: []string{why + ": " + q(hit)}, Subject: file(f.Path),
-				Indicators: nil,
+			}
+			if why == packedCode {
+				g.Tier = deminer.Weak // owners' tools come packed too
 			}
 		} else {
 			continue
@@ -61,6 +66,9 @@ func webShell(_ context.Context, p *Pass) error {
 		g.Cleared = []string{"a framework that reads requests: the request's own text is run here"}
 		g.Fix = "Find how it came there: an upload form, a plug-in, a stolen panel password; close that too."
 		p.Report(g)
+		if g.Tier == deminer.Weak {
+			continue
+		}
 		if uploads.MatchString(f.Path) || f.Attr.Size < 4096 && served(f.Path) {
 			w := g
 			w.Tier, w.Class = deminer.Strong, deminer.ByProvenance
