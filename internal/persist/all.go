@@ -1,11 +1,17 @@
 package persist
 
-import "github.com/deminer/deminer/internal/host"
+import (
+	"slices"
 
-// All is every persistence mechanism deminer knows. To add one: its file, its fixture, its line here.
-func All() []Mechanism {
+	"github.com/deminer/deminer/internal/host"
+)
+
+// All is every persistence mechanism deminer knows. To add one: its file, its fixture, its line below.
+func All() []Mechanism { return slices.Concat(starting(), entering()) }
+
+// starting are schedulers, boot, services and shells.
+func starting() []Mechanism {
 	return []Mechanism{
-		// Schedulers, boot, services, shell.
 		{"cron", "PL-01", "T1053.003", "jobs of all cron tables, and variables in them that load code", host.NeedFS, listCron},
 		{"cron-scripts", "PL-01", "T1053.003", "scripts of cron.hourly and the like", host.NeedFS, listCronScripts},
 		{"anacron", "PL-02", "T1053.003", "jobs of anacrontab", host.NeedFS, listAnacron},
@@ -33,8 +39,12 @@ func All() []Mechanism {
 		{"autostart", "PL-15", "T1547.013", "what desktops start at login", host.NeedFS, listAutostart},
 		{"shell", "PL-16", "T1546.004", "start-up files of shells, and what they start, load or redefine", host.NeedFS, listShell},
 		{"motd", "PL-17", "T1037.004", "scripts that make the message of the day", host.NeedFS, listMotd},
+	}
+}
 
-		// Login, accounts, libraries, packages, devices, kernel, applications, containers.
+// entering are logins, accounts, libraries, packages, devices, kernel, applications and containers.
+func entering() []Mechanism {
+	return []Mechanism{
 		{"ssh-keys", "PL-18", "T1098.004", "keys of authorized_keys files", host.NeedFS, listSSHKeys},
 		{"sshd-config", "PL-19", "T1556", "directives of sshd that let code run or people in", host.NeedFS, listSSHDConfig},
 		{"ssh-client", "PL-19", "T1556", "directives of the ssh client that run something here", host.NeedFS, listSSHClient},

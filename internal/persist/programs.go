@@ -27,8 +27,8 @@ func wrappers(name string) (wrapper, bool) {
 		return wrapper{with: "uCS", long: "--unset --chdir"}, true
 	case "exec":
 		return wrapper{with: "a"}, true
-	case "time":
-		return wrapper{with: "fo"}, true
+	case "time", "strace", "ltrace":
+		return wrapper{with: "foeps"}, true
 	case "nice":
 		return wrapper{with: "n", long: "--adjustment"}, true
 	case "ionice":
@@ -55,8 +55,6 @@ func wrappers(name string) (wrapper, bool) {
 		return wrapper{with: "RwSG"}, true
 	case "nsenter":
 		return wrapper{with: "tSG", long: "--target"}, true
-	case "strace", "ltrace":
-		return wrapper{with: "oepsu"}, true
 	case "watch":
 		return wrapper{with: "n"}, true
 	case "script":
