@@ -29,7 +29,12 @@ type measured struct {
 // seconds is how every time is printed: one digit is enough.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
 
-func call(ctx context.Context, h *host.Host, args ...string) (measured, error) {
+// patience is how long deminer may take for anything, besides a watch window.
+const patience = 4 * time.Minute
+
+func call(ctx context.Context, h *host.Host, limit time.Duration, args ...string) (measured, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	begin := time.Now()
 	r, err := h.Exec(ctx, strings.NewReader(""), append([]string{program}, args...)...)
 	m := measured{Wall: time.Since(begin), Code: r.Code, Out: r.Stdout, Error: strings.TrimSpace(r.Stderr)}
@@ -43,7 +48,7 @@ func call(ctx context.Context, h *host.Host, args ...string) (measured, error) {
 // look runs deminer scan and reads its report.
 func look(ctx context.Context, h *host.Host) (deminer.Report, measured, error) {
 	var r deminer.Report
-	m, err := call(ctx, h, "scan", "--json", "--quiet")
+	m, err := call(ctx, h, patience, "scan", "--json", "--quiet")
 	if err != nil {
 		return r, m, err
 	}
@@ -56,7 +61,7 @@ func look(ctx context.Context, h *host.Host) (deminer.Report, measured, error) {
 // think runs deminer plan and reads the plan.
 func think(ctx context.Context, h *host.Host) (deminer.Plan, measured, error) {
 	var p deminer.Plan
-	m, err := call(ctx, h, "plan", "--json", "--quiet")
+	m, err := call(ctx, h, patience, "plan", "--json", "--quiet")
 	if err != nil {
 		return p, m, err
 	}

@@ -143,7 +143,7 @@ func (l lab) clean(ctx context.Context, h *host.Host, all []planted, infected ma
 	watching, stop := context.WithCancel(ctx)
 	contained := make(chan time.Duration, 1)
 	go func() { contained <- watchContain(watching, h, all, begin) }()
-	m, err := call(ctx, h, "clean", "--yes", "--watch", l.watch.String(), "--json", "--quiet")
+	m, err := call(ctx, h, patience+l.watch, "clean", "--yes", "--watch", l.watch.String(), "--json", "--quiet")
 	stop()
 	res.Contain = <-contained
 	res.Clean, res.Codes = m.Wall-l.watch, append(res.Codes, m.Code)
@@ -178,7 +178,7 @@ func (l lab) after(ctx context.Context, h *host.Host, all []planted, infected ma
 			res.Returned = append(res.Returned, a)
 		}
 	}
-	m, err := call(ctx, h, "undo", "--last", "--yes", "--quiet")
+	m, err := call(ctx, h, patience, "undo", "--last", "--yes", "--quiet")
 	res.Codes = append(res.Codes, m.Code)
 	if m.Error != "" {
 		res.Said = append(res.Said, "undo: "+m.Error)

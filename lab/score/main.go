@@ -144,7 +144,7 @@ func (l lab) show(ctx context.Context, names []string) (err error) {
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
-	m, err := call(ctx, h, "scan")
+	m, err := call(ctx, h, patience, "scan")
 	fmt.Print(m.Out)
 	fmt.Fprintln(os.Stderr, m.Error)
 	return err
