@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/deminer/deminer/internal/host/pid1"
 	"github.com/godbus/dbus/v5"
 )
 
@@ -58,13 +59,9 @@ func (u *units) call(method string, args ...any) error {
 }
 
 func (u *units) dial(ctx context.Context) (*dbus.Conn, error) {
-	private, err := dbus.Dial("unix:path=/run/systemd/private", dbus.WithContext(ctx))
+	private, err := pid1.Dial(ctx, nil)
 	if err == nil {
-		// The private socket is a peer connection: there is no bus to say hello to.
-		if err = private.Auth([]dbus.Auth{dbus.AuthExternal("0")}); err == nil {
-			return private, nil
-		}
-		private.Close()
+		return private, nil
 	}
 	bus, second := dbus.Dial("unix:path=/run/dbus/system_bus_socket", dbus.WithContext(ctx))
 	if second != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/pid1"
 	"github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
 )
@@ -93,7 +94,11 @@ func TestAskUnits(t *testing.T) {
 	go manager(t, theirs)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	got, err := askUnits(ctx, ours)
+	conn, err := pid1.Greet(ctx, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := askUnits(ctx, conn)
 	want := []deminer.Unit{
 		{Name: "evil.service", Load: "loaded", Active: "active", Fragment: "/etc/systemd/system/evil.service", MainPID: 4242},
 		{Name: "gone.timer", Load: "not-found", Active: "inactive"},
@@ -122,7 +127,7 @@ func TestAskUnitsTimeout(t *testing.T) {
 		t.Error("this test was taken for PID 1")
 	}
 	begin := time.Now()
-	if _, err := askUnits(ctx, c); err == nil || time.Since(begin) > 3*time.Second {
+	if _, err := pid1.Greet(ctx, c); err == nil || time.Since(begin) > 3*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(begin))
 	}
 }

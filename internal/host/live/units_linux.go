@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/pid1"
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +25,7 @@ const (
 )
 
 // systemdSocket is where PID 1 itself listens. The system bus is not used: connecting to it may start it.
-const systemdSocket = "/run/systemd/private"
+const systemdSocket = pid1.Socket
 
 // Units asks PID 1 over D-Bus; empty where systemd does not run. Only questions are asked that start nothing.
 func (l *Live) Units(ctx context.Context) ([]deminer.Unit, []deminer.Gap) {
@@ -41,10 +40,7 @@ func (l *Live) Units(ctx context.Context) ([]deminer.Unit, []deminer.Gap) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, unitsTime)
 	defer cancel()
-	conn, err := dial(ctx, systemdSocket)
-	if err == nil {
-		err = answeredBy(conn, 1)
-	}
+	conn, err := pid1.Dial(ctx, func(c *net.UnixConn) error { return answeredBy(c, 1) })
 	if err != nil {
 		g.fail(systemdSocket, err)
 		return nil, g.list
@@ -95,19 +91,11 @@ type listed struct {
 }
 
 // askUnits lists the units and closes the connection.
-func askUnits(ctx context.Context, c net.Conn) ([]deminer.Unit, error) {
-	conn, err := dbus.NewConn(c, dbus.WithContext(ctx))
-	if err != nil {
-		c.Close()
-		return nil, fmt.Errorf("speak D-Bus: %w", err)
-	}
+func askUnits(ctx context.Context, conn *dbus.Conn) ([]deminer.Unit, error) {
 	defer conn.Close()
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))}); err != nil {
-		return nil, fmt.Errorf("authenticate: %w", err)
-	}
 	var list []listed
 	manager := conn.Object(systemdName, "/org/freedesktop/systemd1")
-	err = manager.CallWithContext(ctx, systemdName+".Manager.ListUnits", dbus.FlagNoAutoStart).Store(&list)
+	err := manager.CallWithContext(ctx, systemdName+".Manager.ListUnits", dbus.FlagNoAutoStart).Store(&list)
 	if err != nil {
 		return nil, fmt.Errorf("list units: %w", err)
 	}
