@@ -22,6 +22,7 @@ const (
 	maxGaps   = 50      // gaps of one mechanism
 	maxHomes  = 5_000   // home directories
 	maxTarget = 64      // targets of one command
+	maxNames  = 20_000  // programs named without a path in one run
 )
 
 // Lister is handed to a mechanism: it reads with limits, turns failures into gaps and takes footholds.
@@ -34,6 +35,7 @@ type Lister struct {
 	files int
 	attrs map[string]deminer.Attr // Deep by path, shared by all mechanisms of a run
 	index map[string]int          // foothold's Ref -> place in found
+	known map[string]string       // programs named without a path -> where they are, shared by all mechanisms of a run
 	units **unitSet               // the system manager's, read once in a run
 }
 

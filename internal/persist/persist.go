@@ -49,13 +49,14 @@ func Run(ctx context.Context, env Env, mechanisms []Mechanism) ([]deminer.Footho
 		env.Homes = homes(env)
 	}
 	seen := map[string]deminer.Attr{}
+	known := map[string]string{}
 	var units *unitSet
 	for _, m := range mechanisms {
 		if !env.Host.Has(m.Needs) {
 			gaps = append(gaps, deminer.Gap{Part: "persist/" + m.Name, State: deminer.Skipped, Why: "needs " + string(m.Needs)})
 			continue
 		}
-		l := &Lister{Env: env, ctx: ctx, mech: m, attrs: seen, index: map[string]int{}, units: &units}
+		l := &Lister{Env: env, ctx: ctx, mech: m, attrs: seen, index: map[string]int{}, units: &units, known: known}
 		l.list()
 		found = append(found, l.found...)
 		gaps = append(gaps, l.gaps...)
@@ -111,7 +112,7 @@ func (e Env) HomeOf(user string) string {
 			return a.Home
 		}
 	}
-	if user == "root" || user == "" {
+	if user == "root" {
 		return "/root"
 	}
 	return ""

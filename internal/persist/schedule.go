@@ -68,19 +68,18 @@ func longestWait(sets [5]uint64, either bool, fields string) (time.Duration, str
 		}
 		last = m
 	}
-	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	before := -1
+	c := date{year: 2024, month: 1, day: 1, weekday: 1}
 	for day := range 8*365 + 2 {
-		t := start.AddDate(0, 0, day)
-		dom, dow := sets[2]>>t.Day()&1 == 1, sets[4]>>t.Weekday()&1 == 1
-		if sets[3]>>t.Month()&1 == 0 || either && !dom && !dow || !either && (!dom || !dow) {
-			continue
+		dom, dow := sets[2]>>c.day&1 == 1, sets[4]>>c.weekday&1 == 1
+		if sets[3]>>c.month&1 == 1 && (dom && dow || either && (dom || dow)) {
+			if before >= 0 {
+				wait := (day-before)*24*60 + first - last
+				least, most = min(least, wait), max(most, wait)
+			}
+			before = day
 		}
-		if before >= 0 {
-			wait := (day-before)*24*60 + first - last
-			least, most = min(least, wait), max(most, wait)
-		}
-		before = day
+		c.next()
 	}
 	if most == 0 {
 		return 0, "never: the date does not come round"
@@ -90,6 +89,30 @@ func longestWait(sets [5]uint64, either bool, fields string) (time.Duration, str
 		return d, every(d)
 	}
 	return d, fmt.Sprintf("at %q, at most %s apart", fields, span(d))
+}
+
+// date is a day of the calendar, cheap to step: hostile tables hold tens of thousands of schedules.
+type date struct{ year, month, day, weekday int }
+
+func (d *date) next() {
+	d.weekday = (d.weekday + 1) % 7
+	last := 31
+	switch d.month {
+	case 4, 6, 9, 11:
+		last = 30
+	case 2:
+		last = 28
+		if d.year%4 == 0 { // no century lies in the eight years
+			last = 29
+		}
+	}
+	if d.day++; d.day > last {
+		d.day = 1
+		if d.month++; d.month > 12 {
+			d.month = 1
+			d.year++
+		}
+	}
 }
 
 // cronField reads one field of a schedule: lists of values, names, ranges, steps; "a~b" is one random value of a range.

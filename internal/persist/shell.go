@@ -32,10 +32,10 @@ func listShell(l *Lister) {
 			user = "new users"
 		}
 		for _, n := range homeShellFiles() {
-			l.shell(h.Dir+"/"+n, user, false)
+			l.shellIn(h.Dir, h.Dir+"/"+n, user, false)
 		}
 		for _, name := range append(l.Files(h.Dir+"/.config/fish/conf.d", h.Dir+"/.config/fish/functions", h.Dir+"/.bashrc.d"), l.Files(h.Dir+"/.zshrc.d")...) {
-			l.shell(name, user, true)
+			l.shellIn(h.Dir, name, user, true)
 		}
 		inputrc(l, h.Dir+"/.inputrc", user)
 	}
@@ -43,7 +43,10 @@ func listShell(l *Lister) {
 }
 
 // shell lists one start-up file; whole says that it may be taken away as a whole.
-func (l *Lister) shell(name, user string, whole bool) {
+func (l *Lister) shell(name, user string, whole bool) { l.shellIn("", name, user, whole) }
+
+// shellIn is shell for a file of this home directory.
+func (l *Lister) shellIn(home, name, user string, whole bool) {
 	if !l.IsFile(name) {
 		return
 	}
@@ -58,7 +61,7 @@ func (l *Lister) shell(name, user string, whole bool) {
 	case strings.Contains(base, "profile") || strings.Contains(base, "login") || strings.HasPrefix(name, "/etc/profile.d/") || strings.HasPrefix(base, ".x"):
 		when = "at login of " + who
 	}
-	shellFile{l: l, drop: whole, last: !strings.HasPrefix(name, "/etc/"), base: deminer.Foothold{Path: deminer.Raw(name), User: user, Trigger: when}}.list()
+	shellFile{l: l, home: home, drop: whole, last: !strings.HasPrefix(name, "/etc/"), base: deminer.Foothold{Path: deminer.Raw(name), User: user, Trigger: when}}.list()
 }
 
 // inputrc lists key bindings of readline that type a command.

@@ -13,6 +13,7 @@ import (
 type shellFile struct {
 	l    *Lister
 	base deminer.Foothold // Path, User, Trigger, Every, Disabled
+	home string           // of the user; "" asks the accounts
 	all  bool             // list every statement that does anything at all
 	drop bool             // the file may go as a whole
 	last bool             // the file may go with its last line
@@ -31,7 +32,9 @@ func (s shellFile) list() {
 			parts = append(parts, shellPart{text: l.Text, no: l.No})
 		}
 	}
-	home := s.l.HomeOf(s.base.User)
+	if s.home == "" {
+		s.home = s.l.HomeOf(s.base.User)
+	}
 	var found []deminer.Foothold
 	others, ended := 0, false
 	seen := map[int]bool{}
@@ -40,7 +43,7 @@ func (s shellFile) list() {
 			ended = ended || !p.inside && exits(p.text)
 			continue
 		}
-		what := s.does(p, home)
+		what := s.does(p)
 		if what == "" || seen[p.no] {
 			if !p.frame {
 				others++
@@ -91,7 +94,7 @@ func (s shellFile) part(p shellPart, what string) deminer.Foothold {
 	f := s.base
 	name := string(f.Path)
 	f.Name, f.Line, f.LineNo, f.Command = what, deminer.Raw(p.text), p.no, deminer.Raw(strings.TrimSpace(p.text))
-	f.Targets = append([]string{}, s.l.Targets(p.text, s.base.User)...)
+	f.Targets = append([]string{}, s.l.targetsIn(p.text, s.home)...)
 	if loads(what) && len(f.Targets) == 0 { // csh, fish
 		_, rest, _ := strings.Cut(p.text, what)
 		f.Targets = append(f.Targets, loaded(what, rest)...)
@@ -122,22 +125,22 @@ func exits(text string) bool {
 }
 
 // does says in a word what a statement starts, loads or redefines, or "".
-func (s shellFile) does(p shellPart, home string) string {
+func (s shellFile) does(p shellPart) string {
 	if p.name != "" && watched(p.name) {
 		return "function " + p.name
 	}
 	if strings.Contains(p.text, "/dev/tcp/") || strings.Contains(p.text, "/dev/udp/") {
 		return "/dev/tcp"
 	}
-	if what := redefines(p.text, home); what != "" {
+	if what := redefines(p.text, s.home); what != "" {
 		return what
 	}
-	for _, t := range s.l.Targets(p.text, s.base.User) {
+	for _, t := range s.l.targetsIn(p.text, s.home) {
 		if !isStartup(t) {
 			return "runs " + path.Base(t)
 		}
 	}
-	for _, name := range parse(p.text, home).names {
+	for _, name := range parse(p.text, s.home).names {
 		if starts(name) {
 			return "runs " + name
 		}

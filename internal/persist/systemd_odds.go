@@ -45,7 +45,7 @@ func listTmpfiles(l *Lister) {
 				continue
 			}
 			targets := []string{}
-			if strings.Contains("LC", f[0][:1]) && strings.HasPrefix(arg, "/") {
+			if strings.Contains("LC", f[0][:1]) && strings.HasPrefix(arg, "/") && !l.IsDir(arg) {
 				targets = append(targets, path.Clean(arg))
 			}
 			l.Add(deminer.Foothold{Path: deminer.Raw(name), Line: deminer.Raw(line.Text), LineNo: line.No, Name: f[1], User: "root", Trigger: "at boot",

@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -19,7 +20,12 @@ type ran struct {
 // interpreter. Programs named without a path are looked for in the directories of the system. Programs of every system
 // (shells, wrappers such as nohup, tools such as curl) are left out: they are not what the command is there for.
 func (l *Lister) Targets(command, user string) []string {
-	r := parse(command, l.HomeOf(user))
+	return l.targetsIn(command, l.HomeOf(user))
+}
+
+// targetsIn is Targets with the home directory, where the command starts.
+func (l *Lister) targetsIn(command, home string) []string {
+	r := parse(command, home)
 	var out []string
 	add := func(name string) {
 		if !isPlain(name) && !slices.Contains(out, name) && len(out) < maxTarget && !isDir(l.Host.FS, name) {
@@ -47,9 +53,18 @@ func (l *Lister) which(name string) string {
 	if isPlain("/bin/" + name) {
 		return ""
 	}
+	if p, ok := l.known[name]; ok {
+		return p
+	}
+	if len(l.known) >= maxNames {
+		l.gap(deminer.Partial, "", fmt.Sprintf("looked for %d programs named without a path, no more", maxNames))
+		return ""
+	}
+	l.known[name] = ""
 	for _, dir := range systemDirs() {
 		p := path.Join(dir, name)
 		if a, err := l.Host.FS.Stat(p); err == nil && a.Type == deminer.Regular {
+			l.known[name] = p
 			return p
 		}
 	}
