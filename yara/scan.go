@@ -68,6 +68,9 @@ type scanner struct {
 	vars    []value
 	current int // string of the innermost for..of
 	cut     bool
+	ctx     context.Context // of this scan only
+	tries   int
+	stopped error // the context ended inside a window
 	limit   int64 // first start that belongs to the next window
 	lo      int64
 }
@@ -85,7 +88,7 @@ func (r *Rules) ScanReader(ctx context.Context, data io.ReaderAt, size int64, op
 func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int64, opt ScanOptions) (Result, error) {
 	s := r.scanner()
 	defer s.release()
-	s.data, s.mem, s.size = data, mem, size
+	s.ctx, s.data, s.mem, s.size = ctx, data, mem, size
 	if err := s.overrides(opt.Externals); err != nil {
 		return Result{}, err
 	}
@@ -120,6 +123,7 @@ func (s *scanner) release() {
 	clear(s.tried)
 	clear(s.verdict)
 	s.data, s.mem, s.cut, s.steps = nil, nil, false, 0
+	s.ctx, s.tries, s.stopped = nil, 0, nil
 	s.r.pool.Put(s)
 }
 
@@ -172,6 +176,9 @@ func (s *scanner) windows(ctx context.Context) error {
 		}
 		s.lo, s.limit = lo, lo+step
 		s.window(view{part, from, s.size})
+		if s.stopped != nil {
+			return s.stopped
+		}
 	}
 	return nil
 }
@@ -183,14 +190,14 @@ func (s *scanner) window(v view) {
 		for i := range refs {
 			s.candidate(v, &refs[i], at)
 		}
-		return true
+		return s.stopped == nil
 	})
 	for _, id := range s.r.slow {
 		p := s.r.strings[id]
 		first := int(max(s.lo, v.base) - v.base)
 		for f := range p.matchers {
 			ref := atomRef{str: id, form: int32(f)}
-			for i := first; i < len(v.buf) && v.base+int64(i) < s.limit; i++ {
+			for i := first; s.stopped == nil && i < len(v.buf) && v.base+int64(i) < s.limit; i++ {
 				s.try(v, &ref, i)
 			}
 		}
@@ -216,8 +223,11 @@ func (s *scanner) candidate(v view, ref *atomRef, at int) {
 
 func (s *scanner) try(v view, ref *atomRef, i int) {
 	off := v.base + int64(i)
-	if i < 0 || off < s.lo || off >= s.limit {
+	if i < 0 || off < s.lo || off >= s.limit || s.stopped != nil {
 		return
+	}
+	if s.tries++; s.tries&255 == 0 {
+		s.stopped = s.ctx.Err()
 	}
 	n := s.r.strings[ref.str].verify(v, i, ref)
 	if n <= 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func compileOne(t testing.TB, src string) *Rules {
@@ -282,5 +283,15 @@ func BenchmarkLiterals(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		l.Find(data, func(int, int) bool { return true })
+	}
+}
+
+// TestCancelInsideWindow: a scan that is slow inside one window still ends when its context does.
+func TestCancelInsideWindow(t *testing.T) {
+	r := compileOne(t, `rule r { strings: $a = /[0-9]{3,}/ condition: $a }`)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := r.Scan(ctx, bytes.Repeat([]byte("7"), 1<<20), ScanOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want deadline exceeded", err)
 	}
 }
