@@ -93,7 +93,7 @@ func (t *Tools) swallow(name string, n host.Node) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	sum, size, err := t.Vault.Store(f)
+	sum, size, err := t.store(f, n.Attr.Size)
 	if err != nil {
 		return "", fmt.Errorf("copy %q to the vault: %w", name, err)
 	}

@@ -126,7 +126,7 @@ func (t *Tools) keep(c *change, old []byte, d draft) error {
 	}
 	var err error
 	if !d.drop {
-		if c.New, _, err = t.Vault.Store(bytes.NewReader(d.content)); err != nil {
+		if c.New, _, err = t.store(bytes.NewReader(d.content), int64(len(d.content))); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (t *Tools) keep(c *change, old []byte, d draft) error {
 		if err != nil {
 			return fmt.Errorf("write down changed lines: %w", err)
 		}
-		if c.Hunks, _, err = t.Vault.Store(bytes.NewReader(body)); err != nil {
+		if c.Hunks, _, err = t.store(bytes.NewReader(body), int64(len(body))); err != nil {
 			return err
 		}
 	}
@@ -145,10 +145,20 @@ func (t *Tools) keep(c *change, old []byte, d draft) error {
 // deposit puts one content with its description into the vault.
 func (t *Tools) deposit(e vault.Entry, content []byte) (vault.Entry, error) {
 	var err error
-	if e.SHA256, e.Size, err = t.Vault.Store(bytes.NewReader(content)); err != nil {
+	if e.SHA256, e.Size, err = t.store(bytes.NewReader(content), int64(len(content))); err != nil {
 		return e, err
 	}
 	return t.enter(e)
+}
+
+// store puts a content into the vault, if enough room is left afterwards for the journal to go on.
+func (t *Tools) store(content io.Reader, size int64) (string, int64, error) {
+	if t.Room != nil {
+		if err := t.Room(size); err != nil {
+			return "", 0, fmt.Errorf("copy to the vault: %w", err)
+		}
+	}
+	return t.Vault.Store(content)
 }
 
 func (t *Tools) enter(e vault.Entry) (vault.Entry, error) {

@@ -40,6 +40,8 @@ type Tools struct {
 	Vault    *vault.Vault
 	// State is the state directory; blocks that are to survive a reboot are kept there.
 	State *os.Root
+	// Room refuses when the state directory has not so many bytes to spare, with some left for the journal; nil checks nothing.
+	Room func(size int64) error
 	// PackageFiles are directories of the host, searched for package files before the package manager's own cache.
 	PackageFiles []string
 	// LockAccounts takes the lock of the password files and gives back how to release it; nil where nobody else runs.

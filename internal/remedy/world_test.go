@@ -71,7 +71,7 @@ func openRunner(root, state string, live bool) (*remedy.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	tools := remedy.Tools{Hands: h, Vault: v, State: s, Now: time.Now, PackageFiles: []string{"/pkgs"},
+	tools := remedy.Tools{Hands: h, Vault: v, State: s, Now: time.Now, Room: hands.StateRoom(s), PackageFiles: []string{"/pkgs"},
 		LockAccounts: func() (func(), error) { return hands.LockAccounts(root) }}
 	return &remedy.Runner{Tools: tools, Journal: &journal.Store{Dir: jdir, Lock: hands.Lock}}, nil
 }

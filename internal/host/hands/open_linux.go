@@ -81,6 +81,29 @@ func stateDir(top int, name string) (int, error) {
 	return beneath(top, name, unix.O_PATH|unix.O_DIRECTORY)
 }
 
+// journalReserve is left free in the state directory whatever goes to the vault: without room the journal cannot be
+// written, and then nothing may be changed or taken back.
+const journalReserve = 4 << 20
+
+// StateRoom gives a check of the room in the state directory, see remedy.Tools.
+func StateRoom(state *os.Root) func(size int64) error {
+	return func(size int64) error {
+		d, err := state.Open(".")
+		if err != nil {
+			return fmt.Errorf("ask for room in the state directory: %w", err)
+		}
+		defer d.Close()
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(int(d.Fd()), &st); err != nil {
+			return fmt.Errorf("ask for room in the state directory: %w", err)
+		}
+		if free := int64(st.Bavail) * st.Bsize; free < size+journalReserve {
+			return fmt.Errorf("%w in the state directory: %d bytes needed, %d free; nothing was changed", unix.ENOSPC, size+journalReserve, free)
+		}
+		return nil
+	}
+}
+
 // Lock takes the exclusive lock of an open file without waiting; deminer.ErrBusy if somebody holds it. Closing the file gives it back.
 func Lock(f *os.File) error {
 	raw, err := f.SyscallConn()

@@ -18,6 +18,9 @@ func Open(string, bool) (*host.Hands, error) { return nil, errOther }
 // State opens the state directory, on Linux only.
 func State(string, string) (*os.Root, error) { return nil, errOther }
 
+// StateRoom checks nothing here.
+func StateRoom(*os.Root) func(int64) error { return func(int64) error { return errOther } }
+
 // Lock locks a file, on Linux only.
 func Lock(*os.File) error { return errOther }
 
