@@ -65,7 +65,7 @@ func BenchmarkSearch(b *testing.B) {
 func BenchmarkSweep4M(b *testing.B) {
 	from := used(b)
 	for b.Loop() {
-		sweepAll(b.Context(), viewKill, maxPID, nil)
+		sweepAll(b.Context(), viewKill, 1, maxPID, nil)
 	}
 	reportUsed(b, from)
 }

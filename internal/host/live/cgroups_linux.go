@@ -109,12 +109,15 @@ func subdirs(fd int, dir string, buf []byte) []string {
 
 // counters reads the counts of CPU time.
 func (s *sampler) counters() counters {
-	c := counters{at: time.Now()}
+	c := counters{at: time.Now(), contained: s.proc.contained()}
 	buf := make([]byte, 0, 64<<10)
 	if b, err := s.proc.read("stat", buf, 1<<20); err == nil {
 		c.cpu = parseCPUStat(b)
 	}
 	for _, root := range s.groups {
+		if c.contained && isTop(root) {
+			continue // the machine's, not the container's
+		}
 		if b, err := readAt(unix.AT_FDCWD, root+"/cpu.stat", buf, 64<<10); err == nil {
 			if c.cgroup = parseUsage(b); c.cgroup > 0 {
 				break
@@ -127,4 +130,18 @@ func (s *sampler) counters() counters {
 		}
 	}
 	return c
+}
+
+// isTop says whether a mounted group is the top of its hierarchy: only that of version 1 has the file cgroup.sane_behavior,
+// and only that of version 2 lacks cgroup.events.
+func isTop(root string) bool {
+	if _, err := unixStat(root + "/cgroup.sane_behavior"); err == nil {
+		return true
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(root, &st); err != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
+		return err != nil
+	}
+	_, err := unixStat(root + "/cgroup.events")
+	return err != nil
 }

@@ -54,22 +54,18 @@ func parseUsage(b []byte) time.Duration {
 	return 0
 }
 
-// scope says what the counters are about: a deminer in a container sees the processes of the container, but the counters of
-// the whole machine.
-type scope struct {
-	contained bool // not in the first PID namespace
-	grouped   bool // in a control group namespace of its own, so the root group is the container's
-}
-
 // counters are the counts of CPU time at one moment.
 type counters struct {
 	at     time.Time
 	cpu    cpuStat
 	cgroup time.Duration // used by the root control group; 0 where there is none
+	// contained: deminer is not in the first PID namespace, so it sees the processes of a container, but the counters of
+	// the whole machine. Then cgroup is of the container's own group, or 0.
+	contained bool
 }
 
 // account compares the counters of two moments with what the processes used in between, in ticks.
-func account(a, b counters, processes int64, in scope) deminer.CPUViews {
+func account(a, b counters, processes int64) deminer.CPUViews {
 	window := b.at.Sub(a.at).Seconds()
 	if window <= 0 {
 		return deminer.CPUViews{}
@@ -82,10 +78,8 @@ func account(a, b counters, processes int64, in scope) deminer.CPUViews {
 	if a.cgroup > 0 && b.cgroup > a.cgroup {
 		v.Cgroup = (b.cgroup - a.cgroup).Seconds() / window
 	}
-	if in.contained {
-		if in.grouped {
-			v.Missing = max(0, v.Cgroup-v.Processes)
-		}
+	if a.contained {
+		v.Missing = max(0, v.Cgroup-v.Processes)
 		return v
 	}
 	// The root control group may count interrupts too.

@@ -37,7 +37,7 @@ func TestAccount(t *testing.T) {
 		if c.change != nil {
 			c.change(&b)
 		}
-		if v := account(a, b, c.processes, scope{}); math.Abs(v.Missing-c.missing) > 0.001 {
+		if v := account(a, b, c.processes); math.Abs(v.Missing-c.missing) > 0.001 {
 			t.Errorf("%s: got %+v, want %v missing", c.name, v, c.missing)
 		}
 	}
@@ -46,12 +46,13 @@ func TestAccount(t *testing.T) {
 // In a container the machine's counters say nothing about the container's processes.
 func TestAccountContained(t *testing.T) {
 	at := time.Unix(1764000000, 0)
-	a := counters{at: at, cgroup: time.Second}
-	b := counters{at: at.Add(time.Second), cpu: cpuStat{work: 800}, cgroup: 2500 * time.Millisecond}
-	if v := account(a, b, 50, scope{contained: true}); v.Missing != 0 || v.Stat != 8 {
+	a := counters{at: at, contained: true}
+	b := counters{at: at.Add(time.Second), cpu: cpuStat{work: 800}, contained: true}
+	if v := account(a, b, 50); v.Missing != 0 || v.Stat != 8 {
 		t.Errorf("without a group of its own: got %+v", v)
 	}
-	if v := account(a, b, 50, scope{contained: true, grouped: true}); math.Abs(v.Missing-1) > 0.001 {
+	a.cgroup, b.cgroup = time.Second, 2500*time.Millisecond
+	if v := account(a, b, 50); math.Abs(v.Missing-1) > 0.001 {
 		t.Errorf("with a group of its own: got %+v", v)
 	}
 }

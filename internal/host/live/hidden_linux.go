@@ -53,23 +53,10 @@ func (s *sampler) search(ctx context.Context, seen []int, budget time.Duration) 
 	}
 	found := sightings{by: make(map[int]map[string]bool)}
 	top := s.pidMax()
-	// One view goes up, the other down: where time runs out before both are through, each number may still have been asked
-	// for by one of them.
-	var up, down sweep
-	var sweeps sync.WaitGroup
-	sweeps.Go(func() { up = sweepAll(ctx, viewKill, top, known) })
-	sweeps.Go(func() { down = sweepAll(ctx, viewPgid, top, known) })
-	sweeps.Wait()
-	if up.asked < top-1 || down.asked < top-1 {
-		s.gap(deminer.Partial, "view/"+viewKill, fmt.Errorf("time was up: of %d process numbers the lowest %d were asked for by %s, the highest %d by %s",
-			top-1, up.asked, viewKill, down.asked, viewPgid))
-	}
-	for _, pid := range up.found {
-		found.add(pid, viewKill)
-	}
-	for _, pid := range down.found {
-		found.add(pid, viewPgid)
-	}
+	// Numbers that were never given out since the machine started come last.
+	likely := s.likely(top, seen)
+	s.sweeps(ctx, 1, likely, known, found)
+	s.sweeps(ctx, likely, top, known, found)
 	members, whole := s.cgroupMembers(ctx)
 	if whole {
 		found.cgroup = members
@@ -95,22 +82,58 @@ func (s *sampler) pidMax() int {
 // maxPID is PID_MAX_LIMIT of a 64-bit kernel (linux/threads.h).
 const maxPID = 4 << 20
 
-// sweep is what asking for every process number gave.
+// likely is a number above which, by the kernel's own count, no process number was given out yet; top if they were all used.
+func (s *sampler) likely(top int, seen []int) int {
+	const slack = 4096
+	b, err := s.proc.read("stat", make([]byte, 0, 64<<10), 4<<20)
+	if err != nil {
+		return top
+	}
+	n := parseCPUStat(b).forks + 300 // the kernel begins again at 300 (RESERVED_PIDS)
+	for _, pid := range seen {
+		n = max(n, uint64(pid))
+	}
+	if n == 300 || n+slack >= uint64(top) {
+		return top
+	}
+	return int(n + slack)
+}
+
+// sweeps asks for the numbers from one up to another by two views. One goes up, the other down: where time runs out
+// before both are through, each number may still have been asked for by one of them.
+func (s *sampler) sweeps(ctx context.Context, from, to int, known map[int]bool, found sightings) {
+	var up, down sweep
+	var both sync.WaitGroup
+	both.Go(func() { up = sweepAll(ctx, viewKill, from, to, known) })
+	both.Go(func() { down = sweepAll(ctx, viewPgid, from, to, known) })
+	both.Wait()
+	if all := to - from; up.asked+down.asked < all {
+		s.gap(deminer.Partial, "view/"+viewKill, fmt.Errorf("time was up: of process numbers %d to %d the lowest %d were asked for by %s, the highest %d by %s",
+			from, to-1, up.asked, viewKill, down.asked, viewPgid))
+	}
+	for _, pid := range up.found {
+		found.add(pid, viewKill)
+	}
+	for _, pid := range down.found {
+		found.add(pid, viewPgid)
+	}
+}
+
+// sweep is what asking for process numbers gave.
 type sweep struct {
 	found []int
 	asked int
 }
 
-// sweepAll asks for each number below top whether it lives, by one system call that does not concern /proc, and gives
-// those that are not known; by kill from below, by getpgid from above. Threads are among them, as the kernel answers for
-// these too.
-func sweepAll(ctx context.Context, view string, top int, known map[int]bool) sweep {
+// sweepAll asks for each number whether it lives, by one system call that does not concern /proc, and gives those that
+// are not known; by kill from below, by getpgid from above. Threads are among them, as the kernel answers for these too.
+func sweepAll(ctx context.Context, view string, from, to int, known map[int]bool) sweep {
 	var s sweep
-	call, pid, step := uintptr(unix.SYS_KILL), 1, 1
+	call, pid, step := uintptr(unix.SYS_KILL), from, 1
 	if view == viewPgid {
-		call, pid, step = unix.SYS_GETPGID, top-1, -1
+		call, pid, step = unix.SYS_GETPGID, to-1, -1
 	}
-	for ; pid > 0 && pid < top; pid += step {
+	for ; pid >= from && pid < to; pid += step {
 		if s.asked&0x3fff == 0 && ctx.Err() != nil {
 			break
 		}

@@ -37,20 +37,14 @@ func Open() *Live {
 	return &Live{proc: shared, note: err}
 }
 
-// Inode numbers of the first namespaces (linux/proc_ns.h).
-const (
-	initialPidNS    = 0xEFFFFFFC
-	initialCgroupNS = 0xEFFFFFFB
-)
+// initialPidNS is the inode number of the first PID namespace (PROC_PID_INIT_INO of linux/proc_ns.h).
+const initialPidNS = 0xEFFFFFFC
 
-// scope says whether deminer runs in a container; what cannot be read counts as the host.
-func (p *procfs) scope() scope {
-	other := func(name string, first uint64) bool {
-		buf := make([]byte, 256)
-		n, err := unix.Readlinkat(p.fd, "self/ns/"+name, buf)
-		return err == nil && namespaceID(string(buf[:n])) != first
-	}
-	return scope{contained: other("pid", initialPidNS), grouped: other("cgroup", initialCgroupNS)}
+// contained says whether deminer runs in a container; what cannot be read counts as the host.
+func (p *procfs) contained() bool {
+	buf := make([]byte, 256)
+	n, err := unix.Readlinkat(p.fd, "self/ns/pid", buf)
+	return err == nil && namespaceID(string(buf[:n])) != initialPidNS
 }
 
 // gaps says what the whole look suffers from.
@@ -72,7 +66,7 @@ func (l *Live) gaps() []deminer.Gap {
 	if unix.Geteuid() != 0 {
 		add("without root rights most of other users' processes cannot be read")
 	}
-	if l.proc.scope().contained {
+	if l.proc.contained() {
 		add("deminer runs in a PID namespace of its own, so it sees no process outside")
 	}
 	return out

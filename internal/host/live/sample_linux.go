@@ -113,7 +113,7 @@ func (s *sampler) second(ctx context.Context, first look, candidates sightings) 
 	s.left = allThreads
 	procs := s.each(ctx, pids, span{first, now.at, marks})
 	procs = append(procs, s.hidden(ctx, procs, candidates)...)
-	return procs, account(first.counters, now, spent(first.marks, marks), s.proc.scope())
+	return procs, account(first.counters, now, spent(first.marks, marks))
 }
 
 // span is what was measured between the two looks.
