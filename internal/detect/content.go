@@ -47,6 +47,12 @@ func minerContent(_ context.Context, p *Pass) error {
 
 // fileFinding weighs a hit in a file by how the file is used.
 func (p *Pass) fileFinding(f *Found, h match.Hit) deminer.Finding {
+	if n := families(f.Content.Hits); n >= manyFamilies {
+		g := hitFinding(h, file(f.Path), q(f.Path)+" holds indicators of many families")
+		g.Tier = deminer.Weak
+		g.Cleared = []string{fmt.Sprintf("it names %d families: a scanner, a rule set or a rival's kill list, not one of them", n)}
+		return g
+	}
 	g := hitFinding(h, file(f.Path), q(f.Path)+": "+deminer.Safe(h.What))
 	g.Technique, g.Time = "T1496.001", born(f.Attr)
 	if f.Content.SHA256 != "" {
@@ -75,6 +81,19 @@ func (p *Pass) fileFinding(f *Found, h match.Hit) deminer.Finding {
 		g.Cleared = []string{"nothing runs or starts it: a copy at rest, a source tree or a text about mining"}
 	}
 	return g
+}
+
+// manyFamilies is how many families a program names that is none of them.
+const manyFamilies = 4
+
+func families(hits []match.Hit) int {
+	seen := map[string]bool{}
+	for _, h := range hits {
+		if h.Family != "" && h.Family != "XMRig" {
+			seen[h.Family] = true
+		}
+	}
+	return len(seen)
 }
 
 // born is when a file came to be here.

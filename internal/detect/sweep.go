@@ -54,6 +54,7 @@ type Found struct {
 	Attr    deminer.Attr
 	Content Content
 	Named   []match.Hit // rules that speak of its path
+	glance  bool        // only its first bytes are looked at
 }
 
 // Files is the result of a sweep.
@@ -91,7 +92,7 @@ type limits struct {
 }
 
 var (
-	quickLimits = limits{names: 120_000, files: 4000, size: 16 << 20, bytes: 160 << 20, depth: 12, perRoot: 30_000}
+	quickLimits = limits{names: 120_000, files: 4000, size: 16 << 20, bytes: 40 << 20, depth: 12, perRoot: 30_000}
 	fullLimits  = limits{names: 20_000_000, files: 20_000_000, size: 256 << 20, bytes: 1 << 50, depth: 64, perRoot: 20_000_000}
 )
 
@@ -106,7 +107,9 @@ type sweeper struct {
 	seen  map[string]bool
 	out   *Files
 	mu    sync.Mutex
-	left  int // files still to be read
+	left  int   // files still to be read
+	room  int64 // bytes still to be read
+	own   string
 	short bool
 }
 
@@ -118,7 +121,7 @@ func Sweep(ctx context.Context, p *Pass, opt SweepOptions) *Files {
 	if opt.Full || len(opt.Paths) > 0 {
 		s.lim = fullLimits
 	}
-	s.left = s.lim.files
+	s.left, s.room, s.own = s.lim.files, s.lim.bytes, p.ownProgram()
 	todo := make(chan *Found)
 	var wait sync.WaitGroup
 	for range sweepWorkers {
@@ -175,7 +178,7 @@ func (s *sweeper) look(ctx context.Context, f *Found) {
 		return
 	case err != nil:
 		s.gap(deminer.Failed, f.Path, err.Error())
-	case s.opt.Cache != nil:
+	case s.opt.Cache != nil && !f.glance:
 		s.opt.Cache.Put(key, c)
 	}
 	s.settle(f)
@@ -210,7 +213,7 @@ func (s *sweeper) content(ctx context.Context, f *Found) (Content, int64, error)
 		return Content{}, int64(n), err
 	}
 	c := Content{Kind: kindOf(head[:n])}
-	if c.Kind == "other" && !s.opt.Full && len(s.opt.Paths) == 0 {
+	if f.glance || c.Kind == "other" && !s.opt.Full && len(s.opt.Paths) == 0 {
 		return c, int64(n), nil
 	}
 	if s.p.Rules == nil {
@@ -225,6 +228,16 @@ func (s *sweeper) content(ctx context.Context, f *Found) (Content, int64, error)
 		}
 	}
 	return c, size, err
+}
+
+// ownProgram is the path of deminer's own program, which holds every indicator.
+func (p *Pass) ownProgram() string {
+	for _, id := range p.Snapshot.Host.Self {
+		if pr := p.memo.procs[id.PID]; pr != nil && path.Base(pr.Exe) == "deminer" {
+			return pr.Exe
+		}
+	}
+	return ""
 }
 
 // kindOf tells programs and text from data by the first bytes.

@@ -136,7 +136,7 @@ func (s *sweeper) enter(name, base string) bool {
 
 // offer judges a name and hands the file out to be read if it may hold something.
 func (s *sweeper) offer(name string, t deminer.FileType, wanted bool, send func(*Found)) {
-	if t != deminer.Regular && t != "" || s.seen[name] {
+	if t != deminer.Regular && t != "" || s.seen[name] || name == s.own {
 		return
 	}
 	if wanted {
@@ -164,7 +164,13 @@ func (s *sweeper) offer(name string, t deminer.FileType, wanted bool, send func(
 		s.gap(deminer.Skipped, name, "sparse file")
 		return
 	}
-	if s.left--; s.left < 0 {
+	// In a quick scan a program at rest in an ordinary place is only known to be there: what runs or is started, and what
+	// lies where programs do not belong, is read.
+	f.glance = !all && !placeOf(name).odd() && !webExt[ext] && !minerName(name) && !a.SetID() && !flatDirs[path.Dir(name)]
+	if !f.glance {
+		s.room -= min(a.Size, s.lim.size)
+	}
+	if s.left--; s.left < 0 || s.room < 0 && !wanted {
 		s.short = true
 		return
 	}

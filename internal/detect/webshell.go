@@ -45,7 +45,7 @@ func webShell(_ context.Context, p *Pass) error {
 		ext := strings.ToLower(path.Ext(f.Path))
 		h, ok := strongest(f.Content.Hits)
 		known := ok && h.Class == match.WebShell && h.Strength >= match.Strong
-		if !webExt[ext] && !known || packaged(p.owner(f.Path)) || f.Attr.Size > 8<<20 {
+		if !webExt[ext] && !served(f.Path) || !known && !webExt[ext] || packaged(p.owner(f.Path)) || f.Attr.Size > 8<<20 {
 			continue
 		}
 		var g deminer.Finding
@@ -69,7 +69,7 @@ func webShell(_ context.Context, p *Pass) error {
 		if g.Tier == deminer.Weak {
 			continue
 		}
-		if uploads.MatchString(f.Path) || f.Attr.Size < 4096 && served(f.Path) {
+		if served(f.Path) && (uploads.MatchString(f.Path) || f.Attr.Size < 4096) {
 			w := g
 			w.Tier, w.Class = deminer.Strong, deminer.ByProvenance
 			w.Title = q(f.Path) + " is a page no package owns in a place for uploads, or a tiny page of its own"
