@@ -45,14 +45,21 @@ func listApt(l *Lister) {
 func aptConf(l *Lister, name string) {
 	lines := l.Lines(name)
 	all := parseApt(lines)
+	onLine := map[int]int{} // values by line
+	for _, v := range all {
+		onLine[v.from]++
+	}
 	for _, v := range all {
 		if !aptRuns(v.key) || v.value == "" {
 			continue
 		}
 		text := joinLines(lines, v.from, v.to)
+		if l.share(name, text, 1) == 0 {
+			continue
+		}
 		f := deminer.Foothold{Path: deminer.Raw(name), Line: deminer.Raw(text), LineNo: v.from, Name: v.key, User: "root", Trigger: "every run of apt",
 			Command: deminer.Raw(v.value), Odd: oddText(text), Remove: []deminer.Action{l.Cut(name, text, v.from, true)}}
-		shared := slices.ContainsFunc(all, func(o aptValue) bool { return o != v && o.from == v.from })
+		shared := onLine[v.from] > 1
 		alone := strings.Trim(text, " \t\r;") == `"`+v.value+`"`
 		if shared {
 			f.Part = v.value

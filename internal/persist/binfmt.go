@@ -15,7 +15,13 @@ type binfmt struct {
 // listBinfmt lists the rules of binfmt_misc, those in force and those that configuration brings at boot.
 func listBinfmt(l *Lister) {
 	const live = "/proc/sys/fs/binfmt_misc"
-	for _, name := range l.Files(live) {
+	// Without the mount a look at the directory would make an automount load the kernel's module: looking changes nothing.
+	mounts, _ := l.Read("/proc/1/mounts")
+	var rules []string
+	if strings.Contains(mounts, " "+live+" binfmt_misc ") {
+		rules = l.Files(live)
+	}
+	for _, name := range rules {
 		base := path.Base(name)
 		if base == "register" || base == "status" {
 			continue

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/deminer/deminer"
@@ -32,11 +33,9 @@ func bootWords(l *Lister, name string) {
 			l.Add(deminer.Foothold{Path: deminer.Raw(name), Line: deminer.Raw(line.Text), LineNo: line.No, Name: "command", User: "root",
 				Trigger: "the boot loader's configuration is written", Command: deminer.Raw(unquote(value)), Odd: oddLine(line.Text)})
 		}
-		for _, w := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' || r == '"' || r == '\'' }) {
+		words := slices.DeleteFunc(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' || r == '"' || r == '\'' }), plainWord)
+		for _, w := range words[:l.share(name, line.Text, len(words))] {
 			odd, runs := bootWord(w)
-			if odd == "" && runs == "" {
-				continue
-			}
 			f := deminer.Foothold{Path: deminer.Raw(name), Line: deminer.Raw(line.Text), LineNo: line.No, Part: w, Name: w, User: "root", Trigger: "boot",
 				Command: deminer.Raw(runs), Targets: []string{}, Odd: oddLine(line.Text), Remove: []deminer.Action{l.Edit(l.Real(name), line.Text, withoutWord(line.Text, w), line.No)}}
 			if strings.HasPrefix(runs, "/") {
@@ -48,6 +47,12 @@ func bootWords(l *Lister, name string) {
 			l.Add(f)
 		}
 	}
+}
+
+// plainWord reports whether a word of the command line is of no interest.
+func plainWord(w string) bool {
+	odd, runs := bootWord(w)
+	return odd == "" && runs == ""
 }
 
 // bootWord says what a word of the kernel command line switches off, or which program or unit it starts.

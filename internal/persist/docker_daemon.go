@@ -16,7 +16,6 @@ type member struct {
 	key      string
 	value    json.RawMessage
 	from, to int // bytes from the key's quote to the end of the value
-	no       int // line
 }
 
 // listDockerDaemon lists the settings of daemon.json that open Docker to others or change what it runs.
@@ -27,6 +26,9 @@ func listDockerDaemon(l *Lister) {
 		return
 	}
 	text = strings.TrimSuffix(text, "\n")
+	if l.share(name, text, 1) == 0 {
+		return
+	}
 	members, err := jsonMembers(text)
 	if err != nil {
 		l.gap(deminer.Failed, name, err.Error())
@@ -86,7 +88,6 @@ func jsonMembers(text string) ([]member, error) {
 			return nil, fmt.Errorf("read JSON value of %q: %w", deminer.Cut(key, 40), err)
 		}
 		m.to = int(d.InputOffset())
-		m.no = 1 + strings.Count(text[:m.from], "\n")
 		out = append(out, m)
 	}
 	if _, err := d.Token(); err != nil {

@@ -38,7 +38,7 @@ func gitHooks(l *Lister, dir, user, trigger string) {
 
 // repositories are the git directories in the usual places, at most four levels down.
 func repositories(l *Lister) []string {
-	var out []string
+	var out, cut []string
 	places := []string{"/etc", "/srv", "/opt", "/var/www", "/var/lib/git", "/usr/local/src"}
 	for _, h := range l.Homes {
 		places = append(places, h.Dir)
@@ -61,8 +61,11 @@ func repositories(l *Lister) []string {
 			return e.Name != "node_modules" && e.Name != ".cache"
 		}, l.Fail)
 		if !full {
-			l.gap(deminer.Partial, dir, "looked for repositories at most 4 levels and 5000 names deep")
+			cut = append(cut, dir)
 		}
+	}
+	if len(cut) > 0 {
+		l.gap(deminer.Partial, strings.Join(cut[:min(len(cut), 20)], ", "), "looked for repositories at most 4 levels and 5000 names deep")
 	}
 	return out
 }

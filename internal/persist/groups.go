@@ -55,7 +55,7 @@ func listGroups(l *Lister) {
 		if !slices.Contains(powerful(), g.name) {
 			continue
 		}
-		for i, m := range g.members {
+		for i, m := range g.members[:l.share("/etc/group", g.line.Text, len(g.members))] {
 			if m == "" || slices.Index(g.members, m) != i {
 				continue
 			}

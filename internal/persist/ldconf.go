@@ -33,7 +33,7 @@ func listLdConf(l *Lister) {
 				continue
 			}
 			dirs := strings.FieldsFunc(text, isPreloadBlank)
-			for _, dir := range dirs[:min(len(dirs), maxTarget)] {
+			for _, dir := range dirs[:l.share(name, line.Text, len(dirs))] {
 				if strings.HasPrefix(dir, "/") {
 					addLibDir(l, name, line, dir, len(dirs) > 1)
 				}

@@ -21,7 +21,7 @@ func listNSSwitch(l *Lister) {
 				continue
 			}
 			services := strings.Fields(rest)
-			for i, s := range services[:min(len(services), maxTarget)] {
+			for i, s := range services[:l.share(name, line.Text, len(services))] {
 				if slices.Contains(own, s) || strings.HasPrefix(s, "[") || strings.HasSuffix(s, "]") || slices.Index(services, s) != i {
 					continue
 				}

@@ -126,3 +126,19 @@ func noRecipe() []deminer.Action { return []deminer.Action{} }
 
 // oddText is [oddLine] for a statement of several lines.
 func oddText(s string) []string { return oddLine(strings.ReplaceAll(s, "\n", " ")) }
+
+// maxShared bounds the footholds of one line: each keeps a copy of it.
+const maxShared = 256
+
+// share gives how many of the n entries of a line are listed; what it leaves out is a gap.
+func (l *Lister) share(name, line string, n int) int {
+	switch {
+	case len(line) > maxCommand:
+		l.gap(deminer.Partial, name, "a line is too long for its entries to be listed")
+		return 0
+	case n > maxShared:
+		l.gap(deminer.Partial, name, "a line has too many entries for all to be listed")
+		return maxShared
+	}
+	return n
+}

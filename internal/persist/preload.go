@@ -17,7 +17,7 @@ func listPreload(l *Lister) {
 		unlisted := l.Exists(name) && !listed(l, name)
 		for _, line := range l.Lines(name) {
 			libs := preloadLibs(line.Text)
-			for _, lib := range libs {
+			for _, lib := range libs[:l.share(name, line.Text, len(libs))] {
 				f := deminer.Foothold{Path: deminer.Raw(name), Line: deminer.Raw(line.Text), LineNo: line.No, Name: lib,
 					User: "every user", Trigger: "start of every program", Targets: l.libraries(lib), Odd: oddLine(line.Text)}
 				if len(f.Targets) == 0 || !l.Exists(f.Targets[0]) {

@@ -11,6 +11,15 @@ import (
 // listPython lists what every start of Python runs: the import lines of .pth files, sitecustomize and usercustomize
 // (Python library reference, module site).
 func listPython(l *Lister) {
+	modules := map[string][]string{} // real path -> the names it is found under
+	var order []string
+	customize := func(name string) {
+		real := l.Real(name)
+		if modules[real] == nil {
+			order = append(order, real)
+		}
+		modules[real] = append(modules[real], name)
+	}
 	for _, dir := range pythonDirs(l) {
 		user := ownerOf(l, dir)
 		for _, e := range l.Dir(dir) {
@@ -19,14 +28,17 @@ func listPython(l *Lister) {
 			case strings.HasSuffix(e.Name, ".pth"):
 				pthLines(l, name, user)
 			case isCustomize(e.Name) && e.Type != deminer.Directory:
-				customize(l, name, user)
+				customize(name)
 			case (e.Name == "sitecustomize" || e.Name == "usercustomize") && l.IsFile(name+"/__init__.py"):
-				customize(l, name+"/__init__.py", user)
+				customize(name + "/__init__.py")
 			}
 		}
 	}
 	for _, name := range l.Glob("/etc/python*/sitecustomize.py") {
-		customize(l, name, "every user")
+		customize(name)
+	}
+	for _, real := range order {
+		addCustomize(l, real, modules[real])
 	}
 }
 
@@ -68,8 +80,16 @@ func pthLines(l *Lister, name, user string) {
 	}
 }
 
-func customize(l *Lister, name, user string) {
-	l.Add(deminer.Foothold{Path: deminer.Raw(name), Name: path.Base(name), User: user, Trigger: "every start of Python", Targets: []string{l.Real(name)}})
+// addCustomize lists one module; the links that lead to it go with it.
+func addCustomize(l *Lister, real string, names []string) {
+	f := deminer.Foothold{Path: deminer.Raw(real), Name: path.Base(names[0]), User: ownerOf(l, names[0]), Trigger: "every start of Python", Targets: []string{real}}
+	for _, n := range names {
+		if l.IsLink(n) {
+			f.Remove = append(f.Remove, drop(n))
+		}
+	}
+	f.Remove = append(f.Remove, drop(real))
+	l.Add(f)
 }
 
 // ownerOf says whose programs read a directory of modules: a home's owner, else everybody.

@@ -40,7 +40,7 @@ func setIDFoothold(l *Lister, name string, a deminer.Attr, caps string, shells m
 	case a.Mode&0o4000 != 0:
 		f.Odd = append(f.Odd, "set-uid "+f.User)
 	case a.Mode&0o2000 != 0:
-		f.Odd = append(f.Odd, fmt.Sprintf("set-gid %d", a.GID))
+		f.User, f.Odd = "", append(f.Odd, fmt.Sprintf("set-gid %d", a.GID))
 	default:
 		f.User = "root"
 	}
