@@ -53,10 +53,8 @@ func (s *sampler) search(ctx context.Context, seen []int, budget time.Duration) 
 	}
 	found := sightings{by: make(map[int]map[string]bool)}
 	top := s.pidMax()
-	// Numbers that were never given out since the machine started come last.
 	likely := s.likely(top, seen)
 	s.sweeps(ctx, 1, likely, known, found)
-	s.sweeps(ctx, likely, top, known, found)
 	members, whole := s.cgroupMembers(ctx)
 	if whole {
 		found.cgroup = members
@@ -66,6 +64,8 @@ func (s *sampler) search(ctx context.Context, seen []int, budget time.Duration) 
 			found.add(pid, viewCgroup)
 		}
 	}
+	// Numbers that were never given out since the machine started come last: only a process that chose its own has one.
+	s.sweeps(ctx, likely, top, known, found)
 	return found
 }
 
