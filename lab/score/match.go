@@ -38,6 +38,12 @@ func (p planted) same(a deminer.Artifact) bool {
 	return samePath(at, p.Path)
 }
 
+// speaks reports whether a member of an incident is the planted one. A link that enables a unit is named by the recipe
+// of the unit it belongs to.
+func (p planted) speaks(m deminer.Member) bool {
+	return p.same(m.Artifact) || slices.ContainsFunc(m.Remove, func(a deminer.Action) bool { return p.same(a.Target) })
+}
+
 // samePath compares two names on a Debian where /bin, /lib and /sbin are links into /usr.
 func samePath(a, b string) bool { return a != "" && usr(a) == usr(b) }
 
@@ -67,7 +73,7 @@ func count(all []planted, r deminer.Report) tally {
 		in, convicted := false, false
 		if best != nil {
 			for _, m := range best.Members {
-				if p.same(m.Artifact) {
+				if p.speaks(m) {
 					in, convicted = true, convicted || m.Grade == deminer.Convicted
 				}
 			}
@@ -95,7 +101,7 @@ func bestIncident(all []planted, r deminer.Report) *deminer.Incident {
 	for i := range r.Incidents {
 		n := 0
 		for _, p := range all {
-			if slices.ContainsFunc(r.Incidents[i].Members, func(m deminer.Member) bool { return p.same(m.Artifact) }) {
+			if slices.ContainsFunc(r.Incidents[i].Members, p.speaks) {
 				n++
 			}
 		}
@@ -114,7 +120,7 @@ func spokenOf(p planted, r deminer.Report) bool {
 		}
 	}
 	for _, inc := range r.Incidents {
-		if slices.ContainsFunc(inc.Members, func(m deminer.Member) bool { return p.same(m.Artifact) }) {
+		if slices.ContainsFunc(inc.Members, p.speaks) {
 			return true
 		}
 	}
