@@ -72,7 +72,7 @@ func Image(ctx context.Context, f Flavor) (string, error) {
 			return "", err
 		}
 	}
-	image := filepath.Join(cache, fmt.Sprintf("%s-%s.ext4", f, short(f.packages()+suite+business+imageSize)))
+	image := filepath.Join(cache, fmt.Sprintf("%s-%s.ext4", f, short(f.packages()+suite+business+imageSize+"aged")))
 	if _, err := os.Stat(image); err == nil {
 		return image, nil
 	}
@@ -118,7 +118,17 @@ func fill(ctx context.Context, tarball, image string) (err error) {
 	if err := run(ctx, "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--pipe", "-D", mnt, "/bin/sh", "/business.sh"); err != nil {
 		return err
 	}
-	return os.Remove(script)
+	if err := os.Remove(script); err != nil {
+		return err
+	}
+	old, err := age(mnt)
+	if err != nil {
+		return err
+	}
+	if err := run(ctx, "umount", mnt); err != nil {
+		return err
+	}
+	return applyAge(ctx, part, old)
 }
 
 func short(s string) string {
