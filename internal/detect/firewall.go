@@ -50,7 +50,7 @@ func firewall(_ context.Context, p *Pass) error {
 func (p *Pass) badAddresses() map[string]string {
 	out := map[string]string{}
 	for _, f := range p.memo.found {
-		if f.Tier != deminer.Strong && f.Tier != deminer.Proof || f.Topic == deminer.TopicDoor {
+		if f.Tier != deminer.Proof && (f.Tier != deminer.Strong || f.Subject.Kind != deminer.KindProcess) || f.Topic == deminer.TopicDoor {
 			continue
 		}
 		for _, i := range f.Indicators {

@@ -91,7 +91,7 @@ func flatCompute(_ context.Context, p *Pass) error {
 		if len(more) == 0 {
 			f.Topic, f.Tier = deminer.TopicCompute, deminer.Weak
 			f.Title = "steady compute, unexplained: process " + pr.ID.String()
-			f.Cleared = append(f.Cleared, "it made no connection from an unpackaged program, and its program is neither deleted nor in a temporary or hidden place: for the owner to judge")
+			f.Cleared = append(f.Cleared, "it made no connection, or a package brought its program: for the owner to judge")
 		} else {
 			f.Why = append(f.Why, more...)
 			f.Cleared = append(f.Cleared, "a build, a render, a backup: those move data in step with their CPU time")

@@ -267,9 +267,9 @@ func walletInProcess(ctx context.Context, p *Pass) error {
 			Cleared: []string{"a wallet, an exchange or a page that shows addresses: those have no mining word beside it"},
 			Subject: process(pr), Time: pr.Started, Indicators: talkIndicators(m, nil),
 		}
-		if p.node(pr) || packaged(pr.Own) || p.cores(pr) < 0.02 && len(p.outward(pr)) == 0 && p.doubtful(pr) == "" {
+		if p.node(pr) || p.serves(pr) || packaged(pr.Own) || p.cores(pr) < 0.02 && len(p.outward(pr)) == 0 && p.doubtful(pr) == "" {
 			f.Tier = deminer.Weak
-			f.Cleared = []string{"it neither computes nor is connected, or it is packaged or a node: the address is data"}
+			f.Cleared = []string{"it neither computes nor is connected, or it is packaged, a node, a pool or a proxy: the address is data"}
 		}
 		p.Report(f)
 	}

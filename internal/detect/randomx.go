@@ -86,7 +86,7 @@ func randomxMemory(_ context.Context, p *Pass) error {
 			f.Cleared = []string{"many peers and a listener: a node that verifies blocks has the same memory"}
 		case len(more) == 0:
 			f.Tier, f.Topic = deminer.Weak, deminer.TopicCompute
-			f.Cleared = []string{"it talks to nobody, its program lies in an ordinary place and is not deleted: steady compute, unexplained"}
+			f.Cleared = []string{"it talks to nobody, or a package brought it: steady compute, unexplained"}
 		default:
 			f.Why = append(f.Why, more...)
 			f.Cleared = []string{fmt.Sprintf("a node: %d peers only", p.peers(pr)), "a data base or a Java heap: those have no mapping of exactly this size"}
@@ -96,9 +96,15 @@ func randomxMemory(_ context.Context, p *Pass) error {
 	return nil
 }
 
-// context lists what makes an unexplained load worth more than a note: a connection it made, or a doubtful program.
+// context lists what makes an unexplained load worth more than a note: a connection it made, and a doubtful program.
+// Without a connection nothing is mined for anybody, so a benchmark in /tmp stays a note; what hides or wears a kernel
+// thread's name may hide its connection too.
 func (p *Pass) context(pr *deminer.Process) []string {
 	var out []string
+	claim, _ := kthreadClaim(pr)
+	if len(p.outward(pr)) == 0 && len(pr.Hidden) == 0 && claim == "" {
+		return nil
+	}
 	if c := p.outward(pr); len(c) > 0 && len(c) <= 4 && !packaged(pr.Own) {
 		out = append(out, fmt.Sprintf("it made a connection to %s (%d bytes sent, %d received)", deminer.Safe(c[0].Remote), c[0].Sent, c[0].Recv))
 	}
