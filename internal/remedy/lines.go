@@ -41,7 +41,7 @@ func editLine() Verb {
 // errDone: the target is already as the step wants it.
 var errDone = errors.New("already done")
 
-// readyLines prepares a change of lines. A file that is gone needs no cut; a file without the line is another one than
+// readyLines prepares a change of lines. A file that is gone needs no cut, and no edit that may find nothing; a file without the line is another one than
 // was planned for, unless the plan said that the line may be missing.
 func readyLines(t *Tools, s deminer.Step, edit func([]byte, *host.Node) (draft, error)) (any, error) {
 	target := s.Action.Target
@@ -64,7 +64,7 @@ func readyLines(t *Tools, s deminer.Step, edit func([]byte, *host.Node) (draft, 
 	switch {
 	case errors.Is(err, errDone):
 		return changes{Note: "nothing to do: it is so already"}, nil
-	case errors.Is(err, fs.ErrNotExist) && s.Action.Verb == deminer.VerbCutLine:
+	case errors.Is(err, fs.ErrNotExist) && (s.Action.Verb == deminer.VerbCutLine || s.Action.Args["if-present"] == "yes"):
 		return changes{Note: "nothing to do: the file is gone"}, nil
 	case err != nil:
 		return nil, fmt.Errorf("change lines of %q: %w", string(target.Path), err)
