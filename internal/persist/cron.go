@@ -73,8 +73,12 @@ func (t *table) variable(line Line) {
 	default:
 		return
 	}
+	targets := loaded(name, value)
+	if name == "PATH" {
+		targets = append(targets, t.l.shadows("PATH="+value, t.l.HomeOf(t.user))...)
+	}
 	t.l.Add(deminer.Foothold{Path: deminer.Raw(t.name), Line: deminer.Raw(line.Text), LineNo: line.No, Name: name, User: t.user,
-		Trigger: "with every job of the table", Command: deminer.Raw(name + "=" + value), Targets: loaded(name, value),
+		Trigger: "with every job of the table", Command: deminer.Raw(name + "=" + value), Targets: targets,
 		Odd: append(slices.Clone(t.odd), oddLine(line.Text)...), Remove: t.recipe(line)})
 }
 

@@ -95,6 +95,9 @@ func (s shellFile) part(p shellPart, what string) deminer.Foothold {
 	name := string(f.Path)
 	f.Name, f.Line, f.LineNo, f.Command = what, deminer.Raw(p.text), p.no, deminer.Raw(strings.TrimSpace(p.text))
 	f.Targets = append([]string{}, s.l.targetsIn(p.text, s.home)...)
+	if what == "PATH" {
+		f.Targets = append(f.Targets, s.l.shadows(p.text, s.home)...)
+	}
 	if loads(what) && len(f.Targets) == 0 { // csh, fish
 		_, rest, _ := strings.Cut(p.text, what)
 		f.Targets = append(f.Targets, loaded(what, rest)...)
@@ -103,7 +106,9 @@ func (s shellFile) part(p shellPart, what string) deminer.Foothold {
 	switch {
 	case p.inside:
 		indent := p.text[:len(p.text)-len(strings.TrimLeft(p.text, " \t"))]
-		f.Remove = []deminer.Action{s.l.Edit(name, p.text, indent+":", p.no)}
+		edit := s.l.Edit(name, p.text, indent+":", p.no)
+		edit.Args["if-present"] = "yes" // the whole file may go in the same plan
+		f.Remove = []deminer.Action{edit}
 	default:
 		f.Remove = []deminer.Action{s.l.Cut(name, p.text, p.no, s.drop || s.last)}
 	}
@@ -230,6 +235,29 @@ func hides(w, next string) string {
 		return ""
 	}
 	return "alias " + name
+}
+
+// shadows gives the programs that a search path in this text puts before the system's programs of the same name.
+func (l *Lister) shadows(text, home string) []string {
+	var out []string
+	list, _ := words(text, map[string]string{"HOME": home, "PATH": "$PATH"})
+	for _, w := range list {
+		for dir := range strings.FieldsFuncSeq(w.text, func(r rune) bool { return r == ':' || r == '=' }) {
+			if dir == "$PATH" || slices.Contains(systemDirs(), path.Clean(dir)) {
+				break
+			}
+			if !strings.HasPrefix(dir, "/") || w.op {
+				continue
+			}
+			for _, name := range l.Files(dir) {
+				base := path.Base(name)
+				if a, err := l.Host.FS.Stat(name); err == nil && a.Executable() && len(out) < maxTarget && (watched(base) || l.which(base) != "") && !isPlain(name) {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // watched reports whether an administrator looks, or defends, with a tool of this name.

@@ -76,7 +76,8 @@ type extractor struct {
 	ran
 	home, cwd string
 	vars      map[string]string
-	todo      []string // nested commands
+	todo      []string    // nested commands
+	copies    [][2]string // what is copied, moved or linked where
 }
 
 // parse reads a command that starts in home. The work is bounded: nested commands share one limit.
@@ -94,6 +95,12 @@ func parse(command, home string) ran {
 		x.commands(list)
 		if len(x.todo) > maxTarget {
 			x.todo = x.todo[:maxTarget]
+		}
+	}
+	// What is run under the name of its copy is run.
+	for _, c := range x.copies {
+		if slices.Contains(x.paths, c[1]) || slices.Contains(x.paths, c[1]+"/"+path.Base(c[0])) {
+			x.path(c[0])
 		}
 	}
 	return x.ran
@@ -197,6 +204,8 @@ func (x *extractor) special(base string, args []string) []string {
 				return args[i+1:]
 			}
 		}
+	case "cp", "mv", "ln", "install":
+		x.copied(args)
 	case "start-stop-daemon":
 		for i, a := range args[:max(len(args)-1, 0)] {
 			switch a {
@@ -218,6 +227,19 @@ func (x *extractor) special(base string, args []string) []string {
 		x.loose(args)
 	}
 	return nil
+}
+
+// copied notes the sources and the destination of a copy.
+func (x *extractor) copied(args []string) {
+	var names []string
+	for _, a := range args {
+		if p := x.abs(a); p != "" && !strings.HasPrefix(a, "-") {
+			names = append(names, p)
+		}
+	}
+	for i := 0; i < len(names)-1 && len(x.copies) < maxTarget; i++ {
+		x.copies = append(x.copies, [2]string{names[i], names[len(names)-1]})
+	}
 }
 
 // loose takes the absolute paths among arguments.

@@ -44,6 +44,9 @@ func TestParse(t *testing.T) {
 		{"screen -dmS x /tmp/m", "/tmp/m", "screen", ""},
 		{"tmux new -d 'sh /tmp/m'", "/tmp/m", "tmux sh", ""},
 		{"exec -a '[kworker]' /tmp/m", "/tmp/m", "exec", ""},
+		{"cp -f -- /usr/bin/b /usr/bin/-bash && cd /usr/bin && ./-bash -c", "/usr/bin/-bash /usr/bin/b", "cp cd", ""},
+		{"cp /tmp/a /tmp/c /opt; /opt/a", "/opt/a /tmp/a", "cp", ""},
+		{"X=$(( $(/tmp/n) % 3 ))", "/tmp/n", "%", ""},
 	} {
 		r := parse(c.command, "/root")
 		got := []string{strings.Join(r.paths, " "), strings.Join(r.names, " "), strings.Join(r.args, " ")}
