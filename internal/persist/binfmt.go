@@ -44,7 +44,7 @@ func listBinfmt(l *Lister) {
 		}
 		f := b.foothold(name)
 		f.Disabled = strings.HasPrefix(text, "disabled")
-		f.Remove = []deminer.Action{setting("fs.binfmt_misc."+base, "0")}
+		f.Remove = []deminer.Action{setting("fs.binfmt_misc."+strings.ReplaceAll(base, ".", "/"), "0")}
 		l.Add(f)
 	}
 	for _, name := range l.Files("/etc/binfmt.d", "/run/binfmt.d", "/usr/local/lib/binfmt.d", "/usr/lib/binfmt.d") {

@@ -14,7 +14,7 @@ func callouts() []callout {
 	return []callout{
 		{"kernel.core_pattern", "core", "a program crashes"},
 		{"kernel.modprobe", "/sbin/modprobe", "the kernel wants a module"},
-		{"kernel.hotplug", "", "a device appears"},
+		{"kernel.hotplug", "/bin/true", "a device appears"}, // usually empty, but then nothing could be written
 		{"kernel.poweroff_cmd", "/sbin/poweroff", "the kernel shuts down"},
 	}
 }
@@ -60,7 +60,7 @@ func calloutCommand(c callout, value string) string {
 		}
 		return command
 	}
-	if value == c.usual || value == "/usr"+c.usual || value == "/usr"+strings.Replace(c.usual, "/sbin/", "/bin/", 1) {
+	if value == "" || value == c.usual || value == "/usr"+c.usual || value == "/usr"+strings.Replace(c.usual, "/sbin/", "/bin/", 1) {
 		return ""
 	}
 	return value

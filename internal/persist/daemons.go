@@ -20,7 +20,7 @@ func listDaemons(l *Lister) {
 			match: wordThen("extend", "exec", "sh", "pass", "pass_persist", "extendfix", "dlmod", "traphandle"), user: "root", trigger: asked, keep: true},
 		{files: []string{"/etc/zabbix/zabbix_agent*.conf", "/etc/zabbix/zabbix_agent*.d/*.conf", "/etc/zabbix_agent*.conf", "/usr/local/etc/zabbix_agent*.conf"}, match: zabbixRuns, user: "zabbix", trigger: asked, keep: true},
 		{files: []string{"/etc/nagios/nrpe.cfg", "/etc/nagios/nrpe.d/*.cfg", "/etc/nrpe.d/*.cfg", "/etc/nagios/nrpe_local.cfg"}, match: nrpe, user: "nagios", trigger: asked, keep: true},
-		{files: []string{"/etc/telegraf/telegraf.conf", "/etc/telegraf/telegraf.d/*.conf"}, match: settings("commands", "command"), user: "telegraf", trigger: "every few seconds, by telegraf", keep: true},
+		{files: []string{"/etc/telegraf/telegraf.conf", "/etc/telegraf/telegraf.d/*.conf"}, match: tomlCommands, user: "telegraf", trigger: "every few seconds, by telegraf", arrays: true, keep: true},
 		{files: []string{"/etc/collectd.conf", "/etc/collectd/collectd.conf", "/etc/collectd.d/*.conf"}, match: settings("Exec", "NotificationExec"), user: "collectd", trigger: "every few seconds, by collectd", keep: true},
 		{files: []string{"/etc/audit/plugins.d/*.conf", "/etc/audisp/plugins.d/*.conf"}, match: settings("path"), user: "root", trigger: "start of auditd", keep: true},
 		{files: []string{"/etc/audit/auditd.conf", "/etc/audit/rules.d/*"}, match: settings("dispatcher", "space_left_action", "admin_space_left_action", "disk_full_action", "disk_error_action"), user: "root", trigger: "auditd runs out of space", keep: true},
@@ -122,6 +122,12 @@ func nrpe(text string) (name, command string) {
 	}
 	name, command, _ = strings.Cut(rest, "]=")
 	return name, command
+}
+
+// tomlCommands matches the commands of telegraf's exec plugins.
+func tomlCommands(text string) (name, command string) {
+	name, command = settings("commands", "command")(text)
+	return name, strings.TrimSpace(strings.NewReplacer(`", "`, " ; ", `",`, " ; ", `"`, "").Replace(strings.Trim(command, "[] ")))
 }
 
 // backgrounded matches commands left running in the background.

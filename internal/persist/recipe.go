@@ -24,8 +24,11 @@ func (l *Lister) Cut(name, line string, no int, dropEmpty bool) deminer.Action {
 	return a
 }
 
-// Edit replaces this line, or these whole lines, by others.
+// Edit replaces this line, or these whole lines, by others; where nothing is left of them they are cut.
 func (l *Lister) Edit(name, line, by string, no int) deminer.Action {
+	if strings.TrimSpace(by) == "" {
+		return l.Cut(name, line, no, false)
+	}
 	a := l.Cut(name, line, no, false)
 	a.Verb, a.Args = deminer.VerbEditLine, map[string]deminer.Raw{"new": deminer.Raw(strings.Clone(by))}
 	return a

@@ -16,6 +16,7 @@ type lineRule struct {
 	trigger string
 	comment string // characters that begin a comment line; "" means #
 	join    string // mark that continues a line on the next
+	arrays  bool   // a value in brackets goes on until they close
 	keep    bool   // the file stays though nothing but blanks remains
 }
 
@@ -37,9 +38,12 @@ func (r lineRule) list(l *Lister, name, user string) {
 	}
 	lines := l.Lines(name)
 	var sts []statement
-	if r.join != "" {
+	switch {
+	case r.arrays:
+		sts = bracketed(lines)
+	case r.join != "":
 		sts = statements(lines, r.join)
-	} else {
+	default:
 		for _, line := range lines {
 			sts = append(sts, statement{line.Text, line.Text, line.No})
 		}
@@ -56,6 +60,22 @@ func (r lineRule) list(l *Lister, name, user string) {
 		l.Add(deminer.Foothold{Path: deminer.Raw(name), Line: deminer.Raw(st.text), LineNo: st.no, Name: what, User: user, Trigger: r.trigger,
 			Command: deminer.Raw(command), Odd: oddText(st.text), Remove: []deminer.Action{l.Cut(name, st.text, st.no, !r.keep)}})
 	}
+}
+
+// bracketed joins a line that opens a bracket with those up to the one that closes it, at most 200.
+func bracketed(lines []Line) []statement {
+	var out []statement
+	for i := 0; i < len(lines); i++ {
+		from := i
+		if open := strings.LastIndexByte(lines[i].Text, '['); open > 0 && !strings.Contains(lines[i].Text[open:], "]") {
+			for i+1 < len(lines) && i-from < 200 && !strings.Contains(lines[i].Text, "]") {
+				i++
+			}
+		}
+		text := joinLines(lines, from+1, i+1)
+		out = append(out, statement{text, strings.ReplaceAll(text, "\n", " "), lines[from].No})
+	}
+	return out
 }
 
 // places shows the files of these patterns with the user they belong to.

@@ -129,7 +129,21 @@ func (k *kernel) Setting(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read setting %q: %w", name, err)
 	}
+	if strings.HasPrefix(name, "fs.binfmt_misc.") {
+		text = switched(text)
+	}
 	return strings.TrimSuffix(text, "\n"), nil
+}
+
+// switched gives the state of a binfmt_misc rule in the form it is written in: "1" or "0". Read, it is a whole text.
+func switched(text string) string {
+	switch state, _, _ := strings.Cut(text, "\n"); state {
+	case "enabled":
+		return "1"
+	case "disabled":
+		return "0"
+	}
+	return text
 }
 
 // SetSetting implements host.Kernel.
