@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"internal/host/hands":    {".", "internal/host", "internal/host/pid1"},
 	"internal/pkgdb":         {".", "internal/host"},
 	"internal/accounts":      {".", "internal/host"},
-	"internal/logins":        {".", "internal/host"},
+	"internal/logins":        {".", "internal/host", "internal/accounts"},
 	"internal/persist":       {".", "internal/host"},
 	"internal/match":         {".", "yara", "sigma"},
 	"internal/detect":        {".", "internal/host", "internal/match", "internal/logins"},

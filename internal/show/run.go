@@ -48,6 +48,9 @@ func (p Page) Tick(state deminer.RecordState, deed, note string) {
 		mark, code = "undone", green
 	case deminer.StateFailed:
 		mark, code = "FAILED", red
+		if strings.Contains(note, deminer.ErrIrreversible.Error()) {
+			mark, code = "final", yellow
+		}
 	case deminer.StateSkipped:
 		mark, code = "skipped", yellow
 	default:
