@@ -189,7 +189,11 @@ func (p *Pass) aboutKey(f *deminer.Foothold, tier deminer.Tier, class deminer.Cl
 	g.Indicators = []deminer.Indicator{{Kind: "key", Value: f.Key}}
 	dir := string(f.Path[:max(strings.LastIndexByte(string(f.Path), '/'), 0)])
 	if fl := p.clearFlags(string(f.Path), dir); len(fl) > 0 {
-		g.Remove = append(slices.Clone(f.Remove), fl...)
+		g.Remove = slices.Clone(f.Remove)
+		if len(g.Remove) == 0 {
+			g.Remove = []deminer.Action{{Verb: deminer.VerbCutLine, Target: f.Artifact()}}
+		}
+		g.Remove = append(g.Remove, fl...)
 		g.Why = append(g.Why, "the file or its directory was made unchangeable, so that the key stays")
 	}
 	return g

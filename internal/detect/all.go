@@ -36,7 +36,7 @@ func All() []Detector {
 		{"family-path", "files where malware families put them", host.NeedFS, familyPath},
 		{"same-program", "program files of proven processes, and copies of proven programs", host.NeedFS, sameProgram},
 		{"company", "files that came with a proven program", host.NeedFS, company},
-		{"linked-cradle", "entries that fetch from the intruder's address, or that came with him", host.NeedFS, linkedCradle},
+		{"linked-foothold", "doubtful entries that fetch from the intruder's address, or came with him", host.NeedFS, linkedFoothold},
 		{"web-shell", "pages that let a visitor run code", host.NeedFS, webShell},
 		// What hides.
 		{"hidden-process", "processes that some views of the kernel do not show", host.NeedLive, hiddenProcess},
