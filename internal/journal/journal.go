@@ -71,23 +71,36 @@ func (s *Store) Open(plan string) (*Journal, []deminer.Record, error) {
 	return j, seen.records, nil
 }
 
+// Hold takes the lock of the host, for a change that belongs to no plan, until the answer is closed. deminer.ErrBusy if
+// another deminer has it.
+func (s *Store) Hold() (io.Closer, error) { return s.hold() }
+
+func (s *Store) hold() (*os.File, error) {
+	lock, err := s.Dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open journal lock: %w", err)
+	}
+	if err := s.Lock(lock); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
 func (s *Store) start(plan string, how int) (_ *Journal, err error) {
 	name, err := fileName(plan)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := s.Dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := s.hold()
 	if err != nil {
-		return nil, fmt.Errorf("open journal lock: %w", err)
+		return nil, fmt.Errorf("open journal of plan %q: %w", plan, err)
 	}
 	defer func() {
 		if err != nil {
 			lock.Close()
 		}
 	}()
-	if err := s.Lock(lock); err != nil {
-		return nil, fmt.Errorf("open journal of plan %q: %w", plan, err)
-	}
 	f, err := s.Dir.OpenFile(name, os.O_WRONLY|os.O_APPEND|how, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open journal of plan %q: %w", plan, err)

@@ -2,6 +2,7 @@ package remedy
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -87,29 +88,51 @@ func alike(a, b []byte) bool {
 // unpatch puts the old lines of all hunks back into a text that others changed since.
 func unpatch(text []byte, hunks []hunk) ([]byte, error) {
 	now := lines(text)
-	// Backwards, so that places of earlier hunks stay valid.
-	for i := len(hunks) - 1; i >= 0; i-- {
-		h := hunks[i]
+	// All places first: a hunk that is back would hide the context of its neighbors.
+	places := make([]int, len(hunks))
+	for i, h := range hunks {
 		at, ok := h.place(now)
-		if !ok {
-			if holds(now, h.Old) {
-				continue
-			}
+		switch {
+		case ok && len(h.New) == 0 && matches(now[at:], h.Old), !ok && holds(now, h.Old):
+			at = -1 // somebody put them back
+		case !ok:
 			return nil, fmt.Errorf("%w: the place of %q is gone", deminer.ErrChanged, deminer.Cut(string(bytes.Join(h.Old, nil)), 80))
 		}
-		if len(h.New) == 0 && matches(now[at:], h.Old) {
-			continue // somebody put them back
+		places[i] = at
+	}
+	order := make([]int, len(hunks))
+	for i := range order {
+		order[i] = i
+	}
+	// From the end, so that places before stay valid; of two at one place the later one first.
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Or(places[b]-places[a], b-a) })
+	for _, i := range order {
+		if places[i] >= 0 {
+			now = hunks[i].back(now, places[i])
 		}
-		old := slices.Clone(h.Old)
-		if end := at + len(h.New); end < len(now) && len(old) > 0 && !bytes.HasSuffix(old[len(old)-1], []byte{'\n'}) {
-			old[len(old)-1] = append(slices.Clone(old[len(old)-1]), '\n')
-		}
-		if at > 0 && !bytes.HasSuffix(now[at-1], []byte{'\n'}) {
-			now[at-1] = append(slices.Clone(now[at-1]), '\n')
-		}
-		now = slices.Replace(now, at, at+len(h.New), old...)
 	}
 	return bytes.Join(now, nil), nil
+}
+
+// back puts the old lines at a place. Lines that come to stand inside a file get the newline they lacked at its end.
+func (h hunk) back(now [][]byte, at int) [][]byte {
+	end := min(at+len(h.New), len(now))
+	old := slices.Clone(h.Old)
+	if end < len(now) {
+		old[len(old)-1] = ended(old[len(old)-1])
+	}
+	if at > 0 {
+		now[at-1] = ended(now[at-1])
+	}
+	return slices.Replace(now, at, end, old...)
+}
+
+// ended gives a line its newline.
+func ended(line []byte) []byte {
+	if bytes.HasSuffix(line, []byte{'\n'}) {
+		return line
+	}
+	return append(slices.Clone(line), '\n')
 }
 
 // place finds where the hunk's new lines stand: with as much context as possible, and nearest to where they stood.

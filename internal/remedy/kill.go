@@ -46,6 +46,10 @@ func doKill(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 			failed = append(failed, err)
 		}
 	}
+	// A cgroup that a freeze step stopped as a whole must not stay so: what is started in it next would never run.
+	if _, err := t.Hands.Procs.Freeze(k.Launch.Cgroup, nil, false); err != nil {
+		failed = append(failed, err)
+	}
 	if err := errors.Join(failed...); err != nil {
 		return "", err
 	}

@@ -47,6 +47,9 @@ func (r *Runner) Run(ctx context.Context, p deminer.Plan, approved string, progr
 	if err != nil {
 		return err
 	}
+	if err := r.Tools.Vault.Tidy(); err != nil {
+		return errors.Join(err, j.Close())
+	}
 	x := r.open(j, p, nil, progress)
 	if err := x.note(deminer.Record{State: deminer.StateBegin, Note: markRun, Body: &p}); err != nil {
 		return errors.Join(err, j.Close())

@@ -17,7 +17,7 @@ func object(sum string) string { return "objects/" + sum + ".age" }
 // Store puts content in and gives its SHA-256 and size. Content that is there already is read back and kept once; if it
 // went bad it is replaced. The content is on disk before Store returns.
 func (v *Vault) Store(content io.Reader) (sum string, size int64, err error) {
-	tmp := "objects/incoming"
+	tmp := incoming
 	h := sha256.New()
 	pr, pw := io.Pipe()
 	go func() {

@@ -96,13 +96,19 @@ func (v *Vault) newKey() (err error) {
 	return v.write("key", strings.NewReader(v.key.String()+"\n"))
 }
 
+// Names of what is being written.
+const (
+	tmpMark  = ".tmp-"
+	incoming = "objects/incoming"
+)
+
 // write puts a file of the vault on disk, whole or not at all.
 func (v *Vault) write(name string, content io.Reader) (err error) {
 	var salt [8]byte
 	if _, err := rand.Read(salt[:]); err != nil {
 		return fmt.Errorf("write vault: %w", err)
 	}
-	tmp := name + ".tmp-" + hex.EncodeToString(salt[:])
+	tmp := name + tmpMark + hex.EncodeToString(salt[:])
 	f, err := v.dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("write vault: %w", err)
@@ -117,6 +123,28 @@ func (v *Vault) write(name string, content io.Reader) (err error) {
 	if err != nil {
 		v.dir.Remove(tmp)
 		return fmt.Errorf("write vault: %w", err)
+	}
+	return nil
+}
+
+// Tidy removes what interrupted writes left behind. Only the holder of the host's lock may call it.
+func (v *Vault) Tidy() error {
+	var failed []error
+	for _, dir := range []string{".", "entries", "objects"} {
+		d, err := v.dir.Open(dir)
+		if err != nil {
+			return fmt.Errorf("tidy vault: %w", err)
+		}
+		names, err := d.Readdirnames(-1)
+		failed = append(failed, err, d.Close())
+		for _, name := range names {
+			if strings.Contains(name, tmpMark) || dir+"/"+name == incoming {
+				failed = append(failed, v.dir.Remove(dir+"/"+name))
+			}
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return fmt.Errorf("tidy vault: %w", err)
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ const (
 	stopSeconds    = "10"
 )
 
+// Look implements host.Containers.
 func (c *containers) Look(engine, id string) (host.Container, error) {
 	var got struct {
 		ID    string `json:"Id"`

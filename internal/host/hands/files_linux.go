@@ -68,6 +68,7 @@ func readlink(fd int) (string, error) {
 // file is an open regular file.
 type file struct{ *os.File }
 
+// Attr implements host.File.
 func (f file) Attr() (deminer.Attr, error) { return attrOf(int(f.Fd())) }
 
 // Open implements host.Files.

@@ -1,0 +1,71 @@
+package remedy
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/deminer/deminer/internal/host"
+)
+
+// What belongs to no plan but changes the host or the vault runs under the host's lock too: deminer.ErrBusy while a plan runs.
+
+// Restore puts a vault entry back at path, or where it came from if path is empty, and says where. What has that name
+// already is not overwritten (deminer.ErrChanged). The entry stays in the vault.
+func (r *Runner) Restore(id, path string) (string, error) {
+	err := r.locked(func(t *Tools) error {
+		e, err := t.Vault.Show(id)
+		if err != nil {
+			return err
+		}
+		if path == "" {
+			path = string(e.Path)
+		}
+		return t.Restore(e, path)
+	})
+	return path, err
+}
+
+// Delete takes a vault entry away for good; a plan that put it there can then no longer be undone in full.
+func (r *Runner) Delete(id string) error {
+	return r.locked(func(t *Tools) error { return t.Vault.Delete(id) })
+}
+
+// Blocks lists the addresses that are blocked now.
+func (r *Runner) Blocks() ([]host.Block, error) {
+	if err := need(r.Tools.Hands.Net != nil, "list blocks"); err != nil {
+		return nil, err
+	}
+	return r.Tools.Hands.Net.List()
+}
+
+// Lift takes a block away, now and for the next boot.
+func (r *Runner) Lift(addr netip.AddrPort) error {
+	return r.locked(func(t *Tools) error {
+		if err := need(t.Hands.Net != nil, "lift a block"); err != nil {
+			return err
+		}
+		return t.Lift(addr)
+	})
+}
+
+// Reapply blocks again, after a reboot, what is written down and has not run out, and says how many.
+func (r *Runner) Reapply() (n int, err error) {
+	if r.Tools.Hands.Net == nil {
+		return 0, nil
+	}
+	err = r.locked(func(t *Tools) error {
+		n, err = t.Reapply()
+		return err
+	})
+	return n, err
+}
+
+func (r *Runner) locked(do func(*Tools) error) error {
+	lock, err := r.Journal.Hold()
+	if err != nil {
+		return err
+	}
+	tools := r.Tools
+	tools.Now = r.now
+	return errors.Join(do(&tools), lock.Close())
+}
