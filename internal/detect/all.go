@@ -22,6 +22,7 @@ func All() []Detector {
 		{"vendor-forgery", "imitations of cloud and security agents", host.NeedFS, vendorForgery},
 		{"known-name", "processes, units and modules with a known name", host.NeedFS, knownName},
 		{"miner-cmdline", "command lines that give a miner its orders", host.NeedLive, minerCmdline},
+		{"process-rule", "how running processes were started, by the Sigma rules", host.NeedLive, processRule},
 		{"randomx-memory", "memory laid out as RandomX mining needs it", host.NeedLive, randomxMemory},
 		{"flat-compute", "CPU burnt at a flat rate without moving data", host.NeedLive, flatCompute},
 		{"pool-connection", "connections to known pools", host.NeedLive, poolConnection},

@@ -1,0 +1,74 @@
+package detect
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/match"
+	"github.com/deminer/deminer/sigma"
+)
+
+// started is a running process as the event of its start, in Sigma's words for process_creation.
+type started map[string]string
+
+// Get implements sigma.Fields.
+func (e started) Get(name string) (string, bool) { v, ok := e[name]; return v, ok }
+
+// Each implements sigma.Fields.
+func (e started) Each(f func(string) bool) {
+	for _, k := range sortedKeys(e) {
+		if !f(e[k]) {
+			return
+		}
+	}
+}
+
+// processRule asks the Sigma rules about every process that runs, as if it had just been started. A rule made for events
+// speaks of how something was started, so a hit is strong at most.
+func processRule(_ context.Context, p *Pass) error {
+	if p.Rules == nil {
+		return nil
+	}
+	src := sigma.LogSource{Category: "process_creation", Product: "linux"}
+	for _, pr := range p.subjects() {
+		if len(pr.Argv) == 0 || pr.Own.Trusted() && !interpreter(pr.Name()) && !fetchers[pr.Name()] {
+			continue
+		}
+		e := started{"CommandLine": strings.Join(pr.Argv, " "), "Image": pr.Exe, "CurrentDirectory": pr.Cwd, "ProcessName": path.Base(pr.Exe)}
+		if up := p.memo.procs[pr.PPID]; up != nil {
+			e["ParentImage"], e["ParentCommandLine"] = up.Exe, strings.Join(up.Argv, " ")
+		}
+		h, ok := strongest(p.Rules.Event(src, e))
+		if !ok || h.Strength < match.Strong {
+			continue
+		}
+		f := hitFinding(h, process(pr), "how process "+pr.ID.String()+" was started: "+deminer.Safe(h.What))
+		f.Class, f.Time = startClass(h.Class), pr.Started
+		if f.Tier == deminer.Proof || pr.TTY || p.memo.self[deminer.ProcID{PID: pr.PPID}] {
+			f.Tier = lower(f.Tier)
+		}
+		f.Cleared = []string{"a person at a terminal: the process has none, or the sign was lowered for it"}
+		p.Report(f)
+	}
+	return nil
+}
+
+// startClass gives a rule the class of the detector that sees the same by itself, so that one sign is never two.
+func startClass(c match.Class) deminer.Class {
+	switch c {
+	case match.Mining:
+		return deminer.ByContent
+	case match.Evasion:
+		return deminer.ByProvenance
+	case match.Cradle, match.Persistence:
+		return deminer.ByPersist
+	case match.Backdoor, match.WebShell:
+		return deminer.ByAccess
+	}
+	return deminer.ByTamper
+}
+
+// fetchers are packaged programs that intruders start as they are.
+var fetchers = set("curl", "wget", "chattr", "nc", "ncat", "socat")
