@@ -93,7 +93,9 @@ func parsePAM(text string, service bool) (p pamLine, ok bool) {
 	p.facility, text = cutBlank(text)
 	p.facility = strings.ToLower(strings.TrimPrefix(p.facility, "-"))
 	if strings.HasPrefix(text, "[") {
-		p.control, text, ok = strings.Cut(text, "]")
+		if p.control, text, ok = strings.Cut(text, "]"); !ok {
+			return p, false
+		}
 		p.control, text = strings.TrimPrefix(p.control, "["), strings.TrimLeft(text, " \t")
 	} else {
 		p.control, text = cutBlank(text)
