@@ -36,7 +36,7 @@ func rogueContainer(_ context.Context, p *Pass) error {
 			continue
 		}
 		if h, ok := strongest(append(p.Rules.Argv(c.Command), p.Rules.Named(match.KindImage, c.Image)...)); ok && h.Strength >= match.Strong {
-			class := deminer.ByContent
+			class := contentClass(h.Class)
 			if h.Rule == "ioc/image" {
 				class = deminer.ByIdentity
 			}

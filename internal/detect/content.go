@@ -242,9 +242,6 @@ func footholdText(_ context.Context, p *Pass) error {
 		}
 		g := hitFinding(h, f.Artifact(), "an entry in "+where(f)+": "+deminer.Safe(h.What))
 		g.Technique, g.Catalogue, g.Time = f.Technique, f.ID, f.Attr.Mtime
-		if h.Class != match.Mining {
-			g.Class = deminer.ByPersist // a cradle seen by two detectors is one sign, not two
-		}
 		g.Indicators = hitIndicators(hits)
 		for _, t := range p.foreignTargets(f) {
 			g.Also = append(g.Also, file(t))

@@ -47,10 +47,20 @@ func strongest(hits []match.Hit) (best match.Hit, ok bool) {
 	return best, ok
 }
 
+// contentClass: what fetches and runs code is the same sign wherever it is read, in the entry, in the script it starts or
+// on a command line; a second reading must not make two signs of it.
+func contentClass(c match.Class) deminer.Class {
+	switch c {
+	case match.Cradle, match.Persistence, match.Backdoor:
+		return deminer.ByPersist
+	}
+	return deminer.ByContent
+}
+
 // hitFinding starts a finding from a rule's hit.
 func hitFinding(h match.Hit, subject deminer.Artifact, title string) deminer.Finding {
 	f := deminer.Finding{
-		Topic: topicOf(h.Class), Tier: tierOf(h.Strength), Class: deminer.ByContent, Title: title,
+		Topic: topicOf(h.Class), Tier: tierOf(h.Strength), Class: contentClass(h.Class), Title: title,
 		Why: []string{deminer.Safe(h.What) + " (rule " + deminer.Safe(h.Rule) + ")"}, Subject: subject,
 	}
 	if h.Excerpt != "" {

@@ -62,9 +62,9 @@ func startClass(c match.Class) deminer.Class {
 		return deminer.ByContent
 	case match.Evasion:
 		return deminer.ByProvenance
-	case match.Cradle, match.Persistence:
+	case match.Cradle, match.Persistence, match.Backdoor:
 		return deminer.ByPersist
-	case match.Backdoor, match.WebShell:
+	case match.WebShell:
 		return deminer.ByAccess
 	}
 	return deminer.ByTamper
