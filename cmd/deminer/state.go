@@ -74,6 +74,8 @@ func (s *store) arm(f *flags, h *host.Host) error {
 		return fail(exitError, "run deminer as root; nothing was changed", "get hands on the host: %w", err)
 	}
 	s.runner.Tools.Hands, s.runner.Tools.Packages = hand, h.Packages
+	s.runner.Tools.Room = hands.StateRoom(s.dir)
+	s.runner.Tools.LockAccounts = func() (func(), error) { return hands.LockAccounts(f.root) }
 	return nil
 }
 

@@ -65,7 +65,7 @@ func readyBlock(t *Tools, s deminer.Step) (any, error) {
 		return nil, err
 	}
 	had := slices.ContainsFunc(list, func(b host.Block) bool { return b.Addr == addr })
-	return blocked{Block: host.Block{Addr: addr, Until: t.Now().Add(span).UTC().Truncate(time.Second)}, Had: had}, nil
+	return blocked{Block: host.Block{Addr: addr, Until: t.now().Add(span).UTC().Truncate(time.Second)}, Had: had}, nil
 }
 
 func doBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
@@ -76,7 +76,7 @@ func doBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
 	if err := need(t.Hands.Net != nil, "block an address"); err != nil {
 		return "", err
 	}
-	if !b.Block.Until.After(t.Now()) {
+	if !b.Block.Until.After(t.now()) {
 		return "nothing to do: its time is over", nil
 	}
 	if err := t.Hands.Net.Block(b.Block); err != nil {
@@ -118,7 +118,7 @@ func (t *Tools) Reapply() (applied int, err error) {
 		return 0, err
 	}
 	for _, b := range list {
-		if !b.Until.After(t.Now()) || slices.ContainsFunc(now, func(o host.Block) bool { return o.Addr == b.Addr }) {
+		if !b.Until.After(t.now()) || slices.ContainsFunc(now, func(o host.Block) bool { return o.Addr == b.Addr }) {
 			continue
 		}
 		if err := t.Hands.Net.Block(b); err != nil {
@@ -150,7 +150,7 @@ func (t *Tools) remember(b host.Block, on bool) error {
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(o host.Block) bool { return o.Addr == b.Addr || !o.Until.After(t.Now()) })
+	list = slices.DeleteFunc(list, func(o host.Block) bool { return o.Addr == b.Addr || !o.Until.After(t.now()) })
 	if on {
 		list = append(list, b)
 	}

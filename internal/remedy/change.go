@@ -162,7 +162,7 @@ func (t *Tools) store(content io.Reader, size int64) (string, int64, error) {
 }
 
 func (t *Tools) enter(e vault.Entry) (vault.Entry, error) {
-	e.Plan, e.Step, e.Why, e.Added = t.plan, t.step, t.why, t.Now().UTC()
+	e.Plan, e.Step, e.Why, e.Added = t.plan, t.step, t.why, t.now().UTC()
 	return t.Vault.Add(e)
 }
 

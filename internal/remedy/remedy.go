@@ -46,8 +46,8 @@ type Tools struct {
 	PackageFiles []string
 	// LockAccounts takes the lock of the password files and gives back how to release it; nil where nobody else runs.
 	LockAccounts func() (release func(), err error)
-	Now          func() time.Time
-	plan, step   string // what runs, for entries of the vault
+	Now          func() time.Time // nil: the clock
+	plan, step   string           // what runs, for entries of the vault
 	why          []string
 }
 
@@ -81,4 +81,12 @@ func need(has bool, what string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: not possible on a host that is not running", what)
+}
+
+// now is the time; Now may be left unset.
+func (t *Tools) now() time.Time {
+	if t.Now == nil {
+		return time.Now()
+	}
+	return t.Now()
 }
