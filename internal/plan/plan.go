@@ -105,6 +105,10 @@ func (b *builder) add(a deminer.Action, m deminer.Member) {
 		b.merge(&b.plan.Steps[i], a, m)
 		return
 	}
+	if i := b.sameLine(a); i >= 0 {
+		b.compose(&b.plan.Steps[i], a, m)
+		return
+	}
 	s := deminer.Step{Phase: cmp.Or(a.Phase, phaseOf(a.Verb)), Action: a, Why: slices.Clone(m.Why), Undo: true, Risk: risk(a, m)}
 	s.Action.Args = cloneArgs(a.Args)
 	if a.Verb == deminer.VerbKill {

@@ -183,3 +183,24 @@ func TestDigestChangesWithEveryByte(t *testing.T) {
 		t.Error("two plans have one name")
 	}
 }
+
+func TestTwoPartsOfOneLineBecomeOneChange(t *testing.T) {
+	edit := func(part, to string) deminer.Member {
+		a := line("/etc/group", "sudo:x:27:alice,evil,worse")
+		a.Part = part
+		m := member(a)
+		m.Remove = []deminer.Action{{Verb: deminer.VerbEditLine, Target: a, Args: map[string]deminer.Raw{"new": deminer.Raw(to)}}}
+		return m
+	}
+	p := Make(report(edit("evil", "sudo:x:27:alice,worse"), edit("worse", "sudo:x:27:alice,evil")), Options{}, now)
+	if len(p.Steps) != 1 || p.Steps[0].Action.Args["new"] != "sudo:x:27:alice" {
+		t.Fatalf("steps %+v refused %+v", p.Steps, p.Refused)
+	}
+	cut := member(line("/etc/group", "sudo:x:27:alice,evil,worse"), deminer.VerbCutLine)
+	if p = Make(report(edit("evil", "sudo:x:27:alice,worse"), cut), Options{}, now); len(p.Steps) != 1 || p.Steps[0].Action.Verb != deminer.VerbCutLine {
+		t.Errorf("cutting the line does not win: %+v", p.Steps)
+	}
+	if _, ok := apply("a b c", "a c", "a x c"); ok {
+		t.Error("a change to what is gone already was made")
+	}
+}
