@@ -6,26 +6,15 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/logins"
 	"github.com/deminer/deminer/internal/match"
 )
 
-// Event is something a log says was done; see the logins package, which reads them.
-type Event struct {
-	Time   time.Time // of the newest
-	First  time.Time // of the oldest
-	Kind   string
-	User   string
-	Text   string // hostile
-	Source string
-	Count  int
-}
+// Event is what a log says was done.
+type Event = logins.Event
 
-// Hint is a sign that logs were meddled with, as the logins package lists them.
-type Hint struct {
-	Path string
-	What string
-	Line deminer.Raw
-}
+// Hint is a sign that logs were meddled with.
+type Hint = logins.Hint
 
 // loggedCommand speaks of commands in logs in which the rules find a miner's words. A log tells what was tried, and helps
 // to date the rest; nothing is acted on for it.

@@ -20,6 +20,7 @@ type gather struct {
 	mu     sync.Mutex
 	gaps   []deminer.Gap
 	events []logins.Event
+	hints  []logins.Hint
 }
 
 func (g *gather) run(ctx context.Context) deminer.Snapshot {
@@ -89,4 +90,6 @@ func (g *gather) logs(ctx context.Context, s *deminer.Snapshot) {
 	found, ev, gaps := logins.Read(ctx, g.host.FS, time.Now().Add(-since), g.host.Info.Zone)
 	g.note(gaps)
 	s.Logins, g.events = found, ev
+	g.hints, gaps = logins.Tampering(ctx, g.host.FS, g.host.Info.Boot)
+	g.note(gaps)
 }

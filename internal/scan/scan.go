@@ -15,6 +15,7 @@ import (
 	"github.com/deminer/deminer/internal/detect"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/incident"
+	"github.com/deminer/deminer/internal/logins"
 	"github.com/deminer/deminer/internal/match"
 )
 
@@ -58,7 +59,7 @@ func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (demi
 	g := gather{host: h, opt: opt}
 	snap := g.run(ctx)
 	rep := deminer.Report{Version: "1", Deminer: opt.Version, Mode: string(opt.Mode), Snapshot: snap}
-	d := detection{host: h, opt: opt}
+	d := detection{host: h, opt: opt, events: g.events, hints: g.hints}
 	d.run(ctx, &rep.Snapshot, rules)
 	rep.Findings, rep.Looked = d.found, d.looked
 	rep.Incidents = incident.Join(&rep.Snapshot, rep.Findings)
@@ -76,6 +77,8 @@ func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (demi
 type detection struct {
 	host   *host.Host
 	opt    Options
+	events []logins.Event
+	hints  []logins.Hint
 	pass   *detect.Pass
 	found  []deminer.Finding
 	looked deminer.Looked
@@ -85,6 +88,7 @@ type detection struct {
 func (d *detection) run(ctx context.Context, snap *deminer.Snapshot, rules *match.Set) {
 	h := d.host
 	d.pass = &detect.Pass{Snapshot: snap, FS: h.FS, Packages: h.Packages, Inside: h.Inside, Rules: rules, Full: d.opt.Mode == Full,
+		Events: d.events, Hints: d.hints,
 		Report: func(f deminer.Finding) { d.found = append(d.found, f) },
 		Gap:    func(g deminer.Gap) { snap.Gaps = append(snap.Gaps, g) },
 	}
