@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -102,7 +103,7 @@ func planOf(cmd *cobra.Command, f *flags, l looking, ch choosing, file string) (
 func runPlan(cmd *cobra.Command, f *flags, h *host.Host, s *store, p *deminer.Plan, window time.Duration) error {
 	begin := time.Now()
 	out := cleaned{Plan: *p}
-	tick := ticker(cmd, f, p)
+	tick := ticker(cmd, f, p, show.Deed)
 	// A signal must not cut a step in half: the run itself goes on to the end of the step it is at.
 	err := s.runner.Run(cmd.Context(), *p, p.Digest(), func(r deminer.Record) {
 		r.Body = nil
@@ -116,12 +117,18 @@ func runPlan(cmd *cobra.Command, f *flags, h *host.Host, s *store, p *deminer.Pl
 	if errors.Is(err, deminer.ErrBusy) {
 		return err
 	}
+	if errors.Is(err, fs.ErrExist) {
+		return fail(exitError, "make a new one with deminer plan; nothing was changed", "plan %s was run here before", p.ID)
+	}
+	if err != nil && len(out.Records) == 0 {
+		return fail(exitError, "nothing was changed", "run plan %s: %w", p.ID, err)
+	}
 	if errors.Is(err, context.Canceled) {
 		return fail(exitError, "deminer resume goes on, deminer undo takes back what was done", "stopped in the middle of plan %s", p.ID)
 	}
 	out.Failed = lines(err)
 	if !f.json {
-		f.page(cmd).Ran(len(p.Steps), out.Contained, out.Elapsed, out.Failed)
+		f.page(cmd).Ran(out.Records, out.Contained, out.Elapsed, out.Failed)
 	}
 	if h.Info.Asleep() {
 		window = 0
@@ -170,15 +177,15 @@ func lines(err error) (out []string) {
 	return []string{deminer.Safe(err.Error())}
 }
 
-// ticker writes each step as it ends.
-func ticker(cmd *cobra.Command, f *flags, p *deminer.Plan) func(deminer.Record) {
+// ticker writes each step as it ends, in the given words.
+func ticker(cmd *cobra.Command, f *flags, p *deminer.Plan, words func(deminer.Action) string) func(deminer.Record) {
 	if f.json {
 		return func(deminer.Record) {}
 	}
 	page := f.page(cmd)
 	return func(r deminer.Record) {
 		if s := find(p, r.Step); s != nil {
-			page.Tick(r.State, show.Deed(s.Action), r.Note)
+			page.Tick(r.State, words(s.Action), r.Note)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -97,7 +96,7 @@ func readJSON(cmd *cobra.Command, name string, v any) error {
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, a []string) error {
 		if err := check(cmd, a); err != nil {
-			return fail(exitUsage, fmt.Sprintf("deminer %s --help shows how to call it", cmd.Name()), "%w", err)
+			return fail(exitUsage, cmd.CommandPath()+" --help shows how to call it", "%w", err)
 		}
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,9 @@ the reason, the risk and whether it can be undone. It changes nothing.`,
 		Example: "  deminer plan\n  deminer plan --out plan.json      save it; deminer clean --plan plan.json runs exactly this one\n  deminer plan --export nft         the blocks as rules for an external firewall",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if export != "" && !slices.Contains([]string{"text", "iptables", "nft", "aws"}, export) {
+				return fail(exitUsage, "known are text, iptables, nft and aws", "export rules as %q: unknown form", export)
+			}
 			h, rep, err := look(cmd.Context(), cmd, f, l.options(nil))
 			if err != nil {
 				return err
@@ -67,6 +71,9 @@ func showPlan(cmd *cobra.Command, f *flags, h *host.Host, p *deminer.Plan, expor
 		lines, err := plan.Firewall(*p, export)
 		if err != nil {
 			return fail(exitUsage, "", "%w", err)
+		}
+		if len(lines) == 0 {
+			fmt.Fprintln(cmd.ErrOrStderr(), "deminer: the plan blocks no address, there is nothing to export")
 		}
 		for _, l := range lines {
 			fmt.Fprintln(cmd.OutOrStdout(), l)

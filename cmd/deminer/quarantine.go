@@ -34,7 +34,7 @@ func inVault(f *flags, found func(*store) error) error {
 
 func entryOf(s *store, id string) (vault.Entry, error) {
 	e, err := s.vault.Show(id)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return e, fail(exitError, "deminer quarantine list shows the entries", "no entry %q in the vault", id)
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/remedy"
+	"github.com/deminer/deminer/internal/show"
 	"github.com/spf13/cobra"
 )
 
@@ -37,7 +38,7 @@ changed since is not overwritten: the line is put back, not the file.`,
 			if err := confirm(cmd, yes, question); err != nil {
 				return err
 			}
-			return again(cmd, f, st, s.runner.Undo)
+			return again(cmd, f, st, show.Back, s.runner.Undo)
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -65,7 +66,7 @@ func newResume(f *flags) *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "Plan %s was not interrupted: %d done, %d failed, %d undone.\n", st.Plan.ID, st.Done, st.Failed, st.Undone)
 				return nil
 			}
-			return again(cmd, f, st, s.runner.Resume)
+			return again(cmd, f, st, show.Deed, s.runner.Resume)
 		},
 	}
 }
@@ -99,10 +100,10 @@ func reopen(f *flags, id string) (*store, *host.Host, *remedy.Status, error) {
 }
 
 // again runs an undo or a resume and shows how it went.
-func again(cmd *cobra.Command, f *flags, st *remedy.Status, do func(context.Context, string, func(deminer.Record)) error) error {
+func again(cmd *cobra.Command, f *flags, st *remedy.Status, words func(deminer.Action) string, do func(context.Context, string, func(deminer.Record)) error) error {
 	begin := time.Now()
 	out := cleaned{Plan: st.Plan}
-	tick := ticker(cmd, f, &st.Plan)
+	tick := ticker(cmd, f, &st.Plan, words)
 	err := do(cmd.Context(), st.Plan.ID, func(r deminer.Record) {
 		out.Records = append(out.Records, r)
 		tick(r)
@@ -123,7 +124,7 @@ func again(cmd *cobra.Command, f *flags, st *remedy.Status, do func(context.Cont
 			return err
 		}
 	} else {
-		f.page(cmd).Ran(len(out.Records), 0, out.Elapsed, out.Failed)
+		f.page(cmd).Ran(out.Records, 0, out.Elapsed, out.Failed)
 	}
 	if hard > 0 {
 		return exit(exitPartly)

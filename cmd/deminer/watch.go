@@ -42,7 +42,9 @@ func watch(ctx context.Context, cmd *cobra.Command, f *flags, p *deminer.Plan, w
 			return out, err
 		}
 		out.Looks++
-		out.Back = append(returned(h.FS, p), convicted(rep)...)
+		var known []deminer.Artifact
+		out.Back, known = returned(h.FS, p)
+		out.Back = append(out.Back, convicted(rep, known)...)
 		out.Left = rep.Snapshot.Gaps
 		out.Watched = time.Since(out.From)
 		if len(out.Back) > 0 {
@@ -73,9 +75,9 @@ func waiting(cmd *cobra.Command, f *flags, done, window time.Duration) {
 }
 
 // returned names what a plan took away and is there again.
-func returned(fsys host.FS, p *deminer.Plan) (out []string) {
+func returned(fsys host.FS, p *deminer.Plan) (out []string, what []deminer.Artifact) {
 	if p == nil {
-		return nil
+		return nil, nil
 	}
 	for _, s := range p.Steps {
 		t := s.Action.Target
@@ -83,15 +85,17 @@ func returned(fsys host.FS, p *deminer.Plan) (out []string) {
 		case deminer.VerbDropFile, deminer.VerbQuarantine:
 			if a, err := fsys.Lstat(string(t.Path)); err == nil && !replaced(p, t.Path) {
 				out = append(out, fmt.Sprintf("%s is there again (written %s)", deminer.Safe(t.Path), show.Moment(a.Mtime)))
+				what = append(what, t)
 			}
 		case deminer.VerbCutLine:
 			data, err := host.ReadFile(fsys, string(t.Path), 8<<20)
 			if err == nil && t.Line != "" && strings.Contains("\n"+string(data)+"\n", "\n"+string(t.Line)+"\n") {
 				out = append(out, fmt.Sprintf("the line is in %s again: %s", deminer.Safe(t.Path), deminer.Cut(t.Line, 100)))
+				what = append(what, t)
 			}
 		}
 	}
-	return out
+	return out, what
 }
 
 // replaced reports whether the plan itself puts another file at the path it cleared.
@@ -102,11 +106,12 @@ func replaced(p *deminer.Plan, name deminer.Raw) bool {
 	})
 }
 
-// convicted names what a look convicts, with the reason.
-func convicted(rep *deminer.Report) (out []string) {
+// convicted names what a look convicts, with the reason, but for what was named already.
+func convicted(rep *deminer.Report, known []deminer.Artifact) (out []string) {
 	for _, inc := range rep.Incidents {
 		for _, m := range inc.Members {
-			if m.Grade == deminer.Convicted {
+			named := slices.ContainsFunc(known, func(a deminer.Artifact) bool { return a.Path == m.Artifact.Path && a.Line == m.Artifact.Line })
+			if m.Grade == deminer.Convicted && !(named && m.Artifact.Path != "") {
 				why := ""
 				if len(m.Why) > 0 {
 					why = ": " + m.Why[0]
@@ -135,6 +140,9 @@ what came back and stops. What the last plan removed is checked by name, too.`,
 			if !cmd.Flags().Changed("watch") && p != nil {
 				window = p.Watch
 			}
+			if !cmd.Flags().Changed("watch") && f.root != "/" {
+				window = 0 // nothing comes back by itself while the system sleeps
+			}
 			got, err := watch(cmd.Context(), cmd, f, p, window)
 			if err != nil {
 				return err
@@ -142,7 +150,7 @@ what came back and stops. What the last plan removed is checked by name, too.`,
 			return showProof(cmd, f, got)
 		},
 	}
-	c.Flags().DurationVar(&window, "watch", 15*time.Minute, "watch for this `time` (default: what the last plan asks for, at least 15m); 0 looks once")
+	c.Flags().DurationVar(&window, "watch", 15*time.Minute, "watch for this `time` (default: what the last plan asks for, at least 15m; with --root once); 0 looks once")
 	return c
 }
 

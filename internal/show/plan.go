@@ -33,7 +33,7 @@ func (p Page) Plan(pl *deminer.Plan, context Context) {
 	if len(pl.Steps) == 0 {
 		p.line("  %s", p.paint(green, "Nothing to change: no incident convicts anything."))
 	} else {
-		p.line("  %s", p.paint(bold, fmt.Sprintf("Plan %s for %s: %s, %d can be undone", pl.ID, deminer.Safe(pl.Host.Name), plural(len(pl.Steps), "step", "steps"), undoable)))
+		p.line("  %s", p.paint(bold, fmt.Sprintf("Plan %s for %s: %s, %s can be undone", pl.ID, deminer.Safe(pl.Host.Name), plural(len(pl.Steps), "step", "steps"), share(undoable, len(pl.Steps)))))
 	}
 	phase := deminer.Phase("")
 	for _, s := range pl.Steps {
@@ -44,6 +44,17 @@ func (p Page) Plan(pl *deminer.Plan, context Context) {
 		p.step(s, context)
 	}
 	p.rest(pl)
+}
+
+// share says n of all in words.
+func share(n, all int) string {
+	switch {
+	case n == all:
+		return "all"
+	case n > 0 && n >= all-3:
+		return fmt.Sprintf("all but %d", all-n)
+	}
+	return fmt.Sprint(n)
 }
 
 func (p Page) step(s deminer.Step, context Context) {
@@ -60,7 +71,7 @@ func (p Page) step(s deminer.Step, context Context) {
 	}
 	for i, w := range s.Why {
 		if i == 3 {
-			p.wrap(14, "          ", p.paint(dim, fmt.Sprintf("and %d more reasons (--json)", len(s.Why)-3)))
+			p.wrap(14, "          ", p.paint(dim, "and "+plural(len(s.Why)-3, "more reason", "more reasons")+" (--json)"))
 			break
 		}
 		p.wrap(14, "        why   ", p.paint(dim, w))
@@ -144,6 +155,40 @@ func Deed(a deminer.Action) string {
 	return string(a.Verb) + " " + t
 }
 
+// Back says in words what taking an action back does.
+func Back(a deminer.Action) string {
+	t, file := a.Target.String(), deminer.Safe(a.Target.Path)
+	switch a.Verb {
+	case deminer.VerbFreeze:
+		return "let go on: " + t
+	case deminer.VerbBlock:
+		return "lift the block of " + t
+	case deminer.VerbCutLine, deminer.VerbEditLine:
+		return "put the line back into " + file
+	case deminer.VerbDropFile, deminer.VerbQuarantine, deminer.VerbCopyFile, deminer.VerbRestore:
+		return "put back " + file
+	case deminer.VerbMaskUnit:
+		return "unmask unit " + deminer.Safe(a.Target.Name)
+	case deminer.VerbReload:
+		return "make systemd read its files again"
+	case deminer.VerbClearFlag:
+		return "set the flags of " + file + " again"
+	case deminer.VerbChmod:
+		return "set the mode of " + file + " back"
+	case deminer.VerbRename:
+		return "move " + file + " back where it was"
+	case deminer.VerbLock:
+		return "unlock account " + deminer.Safe(a.Target.Name)
+	case deminer.VerbRemoveAccount:
+		return "put back account " + deminer.Safe(a.Target.Name)
+	case deminer.VerbSysctl:
+		return "set " + deminer.Safe(a.Target.Name) + " back"
+	case deminer.VerbStopContainer:
+		return "start container " + deminer.Safe(a.Target.Name) + " again"
+	}
+	return "take back: " + Deed(a)
+}
+
 func or(a, b string) string {
 	if a == "" {
 		return b
@@ -157,7 +202,11 @@ func (p Page) Proof(clean bool, watched time.Duration, looks int, back []string,
 		p.line("\r\x1b[K")
 	}
 	if clean {
-		p.line("  %s", p.paint(green, fmt.Sprintf("Stayed clean for %s (%s).", Seconds(watched), plural(looks, "look", "looks"))))
+		text := fmt.Sprintf("Stayed clean for %s (%d looks).", Seconds(watched), looks)
+		if looks == 1 {
+			text = "Looked once more: clean."
+		}
+		p.line("  %s", p.paint(green, text))
 		p.Gaps(left, false)
 		return
 	}

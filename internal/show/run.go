@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,17 +59,36 @@ func (p Page) Tick(state deminer.RecordState, deed, note string) {
 	}
 	p.wrap(12, "  "+p.paint(code, fmt.Sprintf("%-8s", mark))+"  ", deed)
 	if note != "" && state != deminer.StateDone {
-		p.wrap(12, "", p.paint(dim, deminer.Cut(note, 300)))
+		p.wrap(12, "", p.paint(dim, deminer.Cut(bare(note), 300)))
 	}
 }
 
-// Ran writes how a run, a resume or an undo ended.
-func (p Page) Ran(steps int, contained, elapsed time.Duration, failed []string) {
+// bare takes the name of the step off its error: the line above says it.
+func bare(note string) string {
+	if _, rest, ok := strings.Cut(note, "): "); ok && (strings.HasPrefix(note, "step ") || strings.HasPrefix(note, "undo step ")) {
+		return rest
+	}
+	return note
+}
+
+// Ran writes how a run, a resume or an undo ended. What Tick has said of a step is counted, not said again.
+func (p Page) Ran(records []deminer.Record, contained, elapsed time.Duration, failed []string) {
 	text := fmt.Sprintf("Ended after %s.", Seconds(elapsed))
 	if contained > 0 {
 		text = fmt.Sprintf("Contained after %s, all steps ended after %s.", Seconds(contained), Seconds(elapsed))
 	}
 	p.line("\n  %s", p.paint(bold, text))
+	said := 0
+	failed = slices.DeleteFunc(slices.Clone(failed), func(f string) bool {
+		told := slices.ContainsFunc(records, func(r deminer.Record) bool { return r.State == deminer.StateFailed && r.Note == f })
+		if told {
+			said++
+		}
+		return told
+	})
+	if said > 0 {
+		p.line("  %s", p.paint(yellow, plural(said, "step", "steps")+" failed, with the reason above; all others are done."))
+	}
 	if len(failed) == 0 {
 		return
 	}
