@@ -9,7 +9,7 @@ import (
 )
 
 func FuzzRaw(f *testing.F) {
-	for _, s := range []string{"", "plain", `back\slash`, "\xff\xfe", "new\nline\ttab", "\x1b[31m", "…‮", "a\x00b"} {
+	for _, s := range []string{"", "plain", `back\slash`, "\xff\xfe", "new\nline\ttab", "\x1b[31m", "…\u202e", "a\x00b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -27,7 +27,6 @@ type token struct {
 	num  int64
 	f    float64
 	pos  pos
-	raw  bool // the string held an escape that is not ASCII text
 }
 
 type lexer struct {

@@ -158,7 +158,7 @@ func (s *scanner) windows(ctx context.Context) error {
 			return err
 		}
 		from, to := max(0, lo-2), min(s.size, lo+step+over)
-		part := s.mem
+		var part []byte
 		if s.mem != nil {
 			part = s.mem[from:to]
 		} else {

@@ -31,7 +31,7 @@ func (p *Pass) footholds() []*deminer.Foothold {
 func (p *Pass) foreignTargets(f *deminer.Foothold) []string {
 	var out []string
 	for i, t := range f.Targets {
-		own := deminer.Provenance{State: deminer.Unknown}
+		var own deminer.Provenance
 		if i < len(f.TargetOwn) {
 			own = f.TargetOwn[i]
 		} else {

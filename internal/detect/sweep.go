@@ -254,6 +254,3 @@ func kindOf(head []byte) string {
 	}
 	return "other"
 }
-
-// baseOf is the last element of a path.
-func baseOf(name string) string { return path.Base(name) }

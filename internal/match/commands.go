@@ -173,7 +173,7 @@ func afterCronTime(s string) string {
 		return s
 	}
 	for _, t := range f[:skip] {
-		if skip == 5 && strings.Trim(t, "0123456789*/,-LWabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		if skip == 5 && strings.Trim(t, "0123456789*/,-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 			return s
 		}
 	}

@@ -372,7 +372,7 @@ var poolOptions = map[string]bool{"-o": true, "--url": true, "--pool": true, "-e
 // context reads what stands before a host name.
 func (t *scanText) context(start int, port bool) (scheme string, ok bool) {
 	before := t.text[max(0, start-200):start]
-	if i := strings.LastIndex(before, "://"); i >= 0 && strings.IndexAny(before[i+3:], " \t\n/'\"") < 0 {
+	if i := strings.LastIndex(before, "://"); i >= 0 && !strings.ContainsAny(before[i+3:], " \t\n/'\"") {
 		k := i
 		for k > 0 && (alnum[before[k-1]] || before[k-1] == '+' || before[k-1] == '-') {
 			k--
