@@ -7,16 +7,15 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/match"
-	"github.com/deminer/deminer/sigma"
 )
 
 // started is a running process as the event of its start, in Sigma's words for process_creation.
 type started map[string]string
 
-// Get implements sigma.Fields.
+// Get implements match.Fields.
 func (e started) Get(name string) (string, bool) { v, ok := e[name]; return v, ok }
 
-// Each implements sigma.Fields.
+// Each implements match.Fields.
 func (e started) Each(f func(string) bool) {
 	for _, k := range sortedKeys(e) {
 		if !f(e[k]) {
@@ -31,7 +30,7 @@ func processRule(_ context.Context, p *Pass) error {
 	if p.Rules == nil {
 		return nil
 	}
-	src := sigma.LogSource{Category: "process_creation", Product: "linux"}
+	src := match.LogSource{Category: "process_creation", Product: "linux"}
 	for _, pr := range p.subjects() {
 		if len(pr.Argv) == 0 || pr.Own.Trusted() && !interpreter(pr.Name()) && !fetchers[pr.Name()] {
 			continue

@@ -194,8 +194,14 @@ func yaraHits(list []yara.Match) []Hit {
 	return out
 }
 
+// LogSource says which log an event is from, and Fields are the event; callers need not know the engine.
+type (
+	LogSource = sigma.LogSource
+	Fields    = sigma.Fields
+)
+
 // Event asks the Sigma rules about an event. Field names are those of Sigma for the log source, such as CommandLine, Image and ParentImage for process_creation.
-func (s *Set) Event(src sigma.LogSource, fields sigma.Fields) []Hit {
+func (s *Set) Event(src LogSource, fields Fields) []Hit {
 	var out []Hit
 	for _, r := range s.sigma.Match(src, fields) {
 		h, err := sigmaHit(r)
