@@ -209,7 +209,7 @@ func minerCmdline(_ context.Context, p *Pass) error {
 		if !ok || h.Strength < match.Strong || h.Class != match.Mining && h.Class != match.Cradle && h.Class != match.Backdoor {
 			continue
 		}
-		f := hitFinding(h, process(pr), "the command line of process "+pr.ID.String()+": "+deminer.Safe(h.What))
+		f := hitFinding(h, process(pr), "the command line of "+called(pr)+": "+deminer.Safe(h.What))
 		f.Technique, f.Catalogue, f.Time = "T1496.001", "EX-01", pr.Started
 		f.Indicators = hitIndicators(hits)
 		f.Cleared = []string{"a search for such words: the program is not a text or admin tool"}

@@ -26,7 +26,7 @@ func (p *Pass) memfd(pr *deminer.Process) {
 	}
 	f := deminer.Finding{
 		Topic: deminer.TopicBackdoor, Tier: deminer.Strong, Class: deminer.ByProvenance, Technique: "T1620", Catalogue: "DE-03",
-		Title:   "process " + pr.ID.String() + " runs a program that exists in memory only",
+		Title:   called(pr) + " runs a program that exists in memory only",
 		Why:     []string{"/proc/" + fmt.Sprint(pr.ID.PID) + "/exe points to " + q(pr.Exe) + ", which no file system holds", "it shows itself as " + q(pr.Comm)},
 		Cleared: []string{"a container run-time that re-executes itself: neither its name, its parent nor its life time fits one"},
 		Subject: process(pr), Time: pr.Started,
@@ -40,7 +40,7 @@ func (p *Pass) deleted(pr *deminer.Process) {
 	}
 	f := deminer.Finding{
 		Topic: deminer.TopicBackdoor, Tier: deminer.Weak, Class: deminer.ByProvenance, Technique: "T1070.004", Catalogue: "DE-02",
-		Title:   "the program file of process " + pr.ID.String() + " was deleted while it runs",
+		Title:   "the program file of " + called(pr) + " was deleted while it runs",
 		Why:     []string{"/proc/" + fmt.Sprint(pr.ID.PID) + "/exe points to " + q(pr.Exe) + " (deleted)"},
 		Cleared: []string{"an upgrade without a restart: no new program lies at that path"},
 		Subject: process(pr), Time: pr.Started,

@@ -23,7 +23,7 @@ func fakeKthread(_ context.Context, p *Pass) error {
 		}
 		f := deminer.Finding{
 			Topic: deminer.TopicMining, Tier: deminer.Strong, Class: deminer.ByHiding, Technique: "T1036.011", Catalogue: "DE-04",
-			Title: "process " + pr.ID.String() + " pretends to be a kernel thread",
+			Title: called(pr) + " pretends to be a kernel thread",
 			Why: []string{
 				how + " is " + q(name) + ", the name of a kernel thread",
 				fmt.Sprintf("yet it is a user program: it runs %s, its parent is %d, the kernel does not mark it as a kernel thread", q(pr.Exe), pr.PPID),
@@ -87,7 +87,7 @@ func disguise(_ context.Context, p *Pass) error {
 		}
 		f := deminer.Finding{
 			Topic: deminer.TopicBackdoor, Tier: deminer.Strong, Class: deminer.ByHiding, Technique: "T1036.005", Catalogue: "DE-05",
-			Title:   "process " + pr.ID.String() + " shows the name of a system program but runs another",
+			Title:   called(pr) + " shows the name of a system program but runs another",
 			Why:     []string{"it shows itself as " + q(strings.Join(pr.Argv[:min(4, len(pr.Argv))], " ")) + " and " + q(pr.Comm), "it runs " + q(pr.Exe) + ", which no package owns; the real " + q(other) + " lies elsewhere"},
 			Cleared: []string{"interpreters, multi-call programs and daemons that set a title: the program is none of them"},
 			Subject: process(pr), Time: pr.Started,

@@ -76,7 +76,7 @@ func flatCompute(_ context.Context, p *Pass) error {
 		}
 		f := deminer.Finding{
 			Topic: deminer.TopicMining, Tier: deminer.Strong, Class: deminer.ByCompute, Technique: "T1496.001", Catalogue: "RH-01",
-			Title: "process " + pr.ID.String() + " burns CPU at a flat rate and moves no data",
+			Title: called(pr) + " burns CPU at a flat rate and moves no data",
 			Why: []string{
 				fmt.Sprintf("%.2f cores for %s; %d worker threads whose CPU times differ by %.0f %%", p.cores(pr), p.life(pr).Round(time.Second), m.workers, 100*m.spread),
 				fmt.Sprintf("a CPU-second sees %.1f voluntary switches a worker, %.0f bytes of network, %.0f bytes of files and pipes", m.switches, m.net, m.disk),
@@ -90,7 +90,7 @@ func flatCompute(_ context.Context, p *Pass) error {
 		}
 		if len(more) == 0 {
 			f.Topic, f.Tier = deminer.TopicCompute, deminer.Weak
-			f.Title = "steady compute, unexplained: process " + pr.ID.String()
+			f.Title = "steady compute, unexplained: " + called(pr)
 			f.Cleared = append(f.Cleared, "it made no connection, or a package brought its program: for the owner to judge")
 		} else {
 			f.Why = append(f.Why, more...)

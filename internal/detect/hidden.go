@@ -77,7 +77,7 @@ func procCover(_ context.Context, p *Pass) error {
 		if pr := p.memo.procs[pid]; pr != nil {
 			p.Report(deminer.Finding{
 				Topic: deminer.TopicRootkit, Tier: deminer.Strong, Class: deminer.ByHiding, Technique: "T1564.013", Catalogue: "DE-09",
-				Title:   "process " + pr.ID.String() + " is covered by a mount",
+				Title:   called(pr) + " is covered by a mount",
 				Why:     append([]string{"its program is " + q(pr.Exe)}, f.Why...),
 				Subject: process(pr), Also: []deminer.Artifact{f.Subject}, Time: pr.Started,
 			})

@@ -86,7 +86,7 @@ func knownName(_ context.Context, p *Pass) error {
 			if !ok || h.Strength < match.Strong || h.Rule == "ioc/masquerade" || n == "." {
 				continue
 			}
-			f := identityFinding(h, process(pr), "process "+pr.ID.String()+" bears the name "+q(n))
+			f := identityFinding(h, process(pr), called(pr)+" bears the name "+q(n))
 			f.Time = pr.Started
 			if p.busyless(pr) && p.doubtful(pr) == "" && pr.Own.State != deminer.Unowned {
 				f.Tier = deminer.Weak
@@ -148,7 +148,7 @@ func poolConnection(_ context.Context, p *Pass) error {
 			}
 			f := deminer.Finding{
 				Topic: deminer.TopicMining, Tier: tierOf(h.Strength), Class: deminer.ByNetwork, Technique: "T1496.001", Catalogue: "NW-07",
-				Title:   "process " + pr.ID.String() + " is connected to " + deminer.Safe(s.Remote),
+				Title:   called(pr) + " is connected to " + deminer.Safe(s.Remote),
 				Why:     []string{deminer.Safe(h.What) + " (" + q(h.Excerpt) + ")", fmt.Sprintf("%d bytes sent, %d received, %.2f cores used", s.Sent, s.Recv, p.cores(pr))},
 				Subject: process(pr), Also: []deminer.Artifact{{Kind: deminer.KindAddress, Addr: s.Remote}}, Time: pr.Started,
 				Indicators: []deminer.Indicator{{Kind: "ip", Value: a.String()}},

@@ -189,7 +189,7 @@ func stratumExchange(ctx context.Context, p *Pass) error {
 		}
 		f := deminer.Finding{
 			Topic: deminer.TopicMining, Tier: deminer.Strong, Class: deminer.ByNetwork, Technique: "T1496.001", Catalogue: "NW-01",
-			Title:   "process " + pr.ID.String() + " talks to a mining pool",
+			Title:   called(pr) + " talks to a mining pool",
 			Why:     []string{"its memory holds a message of the " + string(m.talk.Dialect) + " mining protocol: " + q(m.talk.Excerpt)},
 			Subject: process(pr), Time: pr.Started,
 		}
@@ -203,7 +203,7 @@ func stratumExchange(ctx context.Context, p *Pass) error {
 			f.Why = append(f.Why, "both sides were seen: a login, and the work the pool gave for it")
 			f.Cleared = []string{"generic JSON-RPC, a rule file or a text about mining: those do not hold a login and its answer in a process that is connected or computes"}
 		case m.talk.Proven() && p.serves(pr):
-			f.Title = "process " + pr.ID.String() + " speaks a mining protocol as a server"
+			f.Title = called(pr) + " speaks a mining protocol as a server"
 			f.Cleared = []string{"it accepts connections and hardly computes: a pool or a proxy, which may be the owner's"}
 		case !m.talk.Client && !m.talk.Server || !p.mayMine(pr, len(c) > 0):
 			f.Tier = deminer.Weak
@@ -262,7 +262,7 @@ func walletInProcess(ctx context.Context, p *Pass) error {
 		w := m.wallets[0]
 		f := deminer.Finding{
 			Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByContent, Technique: "T1496.001", Catalogue: "NW-01",
-			Title:   "process " + pr.ID.String() + " holds a payout address of a miner",
+			Title:   called(pr) + " holds a payout address of a miner",
 			Why:     []string{"its memory holds the " + w.Coin + " address " + q(w.Address) + ", whose checksum is right", "beside it stands " + q(m.marker)},
 			Cleared: []string{"a wallet, an exchange or a page that shows addresses: those have no mining word beside it"},
 			Subject: process(pr), Time: pr.Started, Indicators: talkIndicators(m, nil),
@@ -281,7 +281,7 @@ func memoryRules(ctx context.Context, p *Pass) error {
 	for _, m := range p.readMemory(ctx) {
 		pr := m.pr
 		if h, ok := strongest(m.hits); ok && h.Strength >= match.Strong {
-			f := hitFinding(h, process(pr), "the memory of process "+pr.ID.String()+" matches "+q(h.What))
+			f := hitFinding(h, process(pr), "the memory of "+called(pr)+" matches "+q(h.What))
 			f.Time = pr.Started
 			if packaged(pr.Own) && f.Tier == deminer.Proof {
 				f.Tier = deminer.Strong

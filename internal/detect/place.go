@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"fmt"
 	"path"
 	"strings"
 	"unicode"
@@ -127,4 +128,9 @@ func script(pr *deminer.Process) string {
 		return path.Join(pr.Cwd, a)
 	}
 	return ""
+}
+
+// called names a process to a person.
+func called(pr *deminer.Process) string {
+	return fmt.Sprintf("process %d (%s)", pr.ID.PID, deminer.Cut(pr.Name(), 32))
 }

@@ -75,7 +75,7 @@ func randomxMemory(_ context.Context, p *Pass) error {
 		}
 		f := deminer.Finding{
 			Topic: deminer.TopicMining, Tier: deminer.Strong, Class: deminer.ByCompute, Technique: "T1496.001", Catalogue: "RH-02",
-			Title:   "the memory of process " + pr.ID.String() + " is laid out as RandomX mining needs it",
+			Title:   "the memory of " + called(pr) + " is laid out as RandomX mining needs it",
 			Why:     append(s.why, fmt.Sprintf("it uses %.2f cores", p.cores(pr))),
 			Subject: process(pr), Time: pr.Started,
 		}

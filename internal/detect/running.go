@@ -34,7 +34,7 @@ func runningContent(ctx context.Context, p *Pass) error {
 		if !ok || h.Strength < match.Strong || h.Class == match.Data {
 			continue
 		}
-		f := hitFinding(h, process(pr), "the program of process "+pr.ID.String()+": "+deminer.Safe(h.What))
+		f := hitFinding(h, process(pr), "the program of "+called(pr)+": "+deminer.Safe(h.What))
 		f.Technique, f.Time = "T1496.001", pr.Started
 		if h.Class == match.Mining {
 			f.Tier = deminer.Proof

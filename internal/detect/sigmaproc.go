@@ -43,7 +43,7 @@ func processRule(_ context.Context, p *Pass) error {
 		if !ok || h.Strength < match.Strong {
 			continue
 		}
-		f := hitFinding(h, process(pr), "how process "+pr.ID.String()+" was started: "+deminer.Safe(h.What))
+		f := hitFinding(h, process(pr), "how "+called(pr)+" was started: "+deminer.Safe(h.What))
 		f.Class, f.Time = startClass(h.Class), pr.Started
 		if f.Tier == deminer.Proof || pr.TTY || p.memo.self[deminer.ProcID{PID: pr.PPID}] {
 			f.Tier = lower(f.Tier)
