@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -21,7 +22,17 @@ const maxEntries = 200_000
 // ReadDir implements host.FS. Names are the bytes of the file system. A directory with more than 200,000 names gives
 // those it read first and host.ErrTooLarge.
 func (f *FS) ReadDir(name string) ([]host.Entry, error) {
-	fail := func(err error) ([]host.Entry, error) {
+	d, err := f.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.List()
+}
+
+// OpenDir implements host.DirOpener. The names are those of the directory that was opened, whatever is renamed meanwhile.
+func (f *FS) OpenDir(name string) (host.Dir, error) {
+	fail := func(err error) (host.Dir, error) {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
 	}
 	fd, err := f.take(name, true)
@@ -29,29 +40,55 @@ func (f *FS) ReadDir(name string) ([]host.Entry, error) {
 		return fail(err)
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return fail(err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return fail(unix.ENOTDIR)
-	}
 	var sfs unix.Statfs_t
 	if unix.Fstatfs(fd, &sfs) == nil && sfs.Type == unix.AUTOFS_SUPER_MAGIC {
 		return fail(ErrAutomount)
 	}
-	dir, err := f.reopen(fd, name, unix.O_RDONLY|unix.O_DIRECTORY)
+	const how = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	open := func(extra int) (int, error) {
+		return retry(func() (int, error) { return unix.Openat(fd, ".", how|extra, 0) })
+	}
+	got, err := open(unix.O_NOATIME)
+	if err == unix.EPERM { // O_NOATIME is for the owner and root only
+		got, err = open(0)
+	}
 	if err != nil {
 		return fail(err)
 	}
-	defer unix.Close(dir)
-	list, err := entries(dir)
+	return &dir{fd: got, name: name}, nil
+}
+
+// dir is an open directory.
+type dir struct {
+	fd   int
+	name string
+}
+
+// List implements host.Dir.
+func (d *dir) List() ([]host.Entry, error) {
+	list, err := entries(d.fd)
 	slices.SortFunc(list, func(a, b host.Entry) int { return strings.Compare(a.Name, b.Name) })
 	if err != nil {
-		err = &fs.PathError{Op: "readdir", Path: name, Err: err}
+		err = &fs.PathError{Op: "readdir", Path: d.name, Err: err}
 	}
 	return list, err
 }
+
+// Lstat implements host.Dir. A name that is itself a path is refused.
+func (d *dir) Lstat(name string) (deminer.Attr, error) {
+	var a deminer.Attr
+	err := error(unix.EINVAL)
+	if name != "" && !strings.ContainsAny(name, "/\x00") {
+		a, _, err = attrAt(d.fd, name)
+	}
+	if err != nil {
+		return a, &fs.PathError{Op: "stat", Path: path.Join(d.name, name), Err: err}
+	}
+	return a, nil
+}
+
+// Close implements host.Dir.
+func (d *dir) Close() error { return unix.Close(d.fd) }
 
 func entries(dir int) ([]host.Entry, error) {
 	var out []host.Entry
