@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/deminer/deminer"
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	}
 	var c *coded
 	if !errors.As(err, &c) {
-		c = &coded{code: exitUsage, err: err, hint: "deminer help shows the commands and their flags"}
+		c = &coded{code: exitUsage, err: errors.New(strings.Join(strings.Fields(err.Error()), " ")), hint: "deminer help shows the commands and their flags"}
 		if errors.Is(err, context.Canceled) {
 			c = &coded{code: exitError, err: errors.New("stopped"), hint: "nothing is half done: deminer resume shows whether a plan was interrupted"}
 		}
