@@ -23,6 +23,8 @@ func (g *graph) convict() {
 	g.spread()
 	g.linkNames()
 	g.spread()
+	g.linkNewDirs()
+	g.spread()
 }
 
 // neighbors lists for each ref the refs that are another name of the same thing.
@@ -62,18 +64,21 @@ func (g *graph) judge(n *node, near []string) {
 		n.why = append(n.why, fmt.Sprintf("together: %d independent strong signs (%s)", len(unique(reach)), words(unique(reach))))
 	case len(own) > 0:
 		n.grade = deminer.Suspected
-		n.why = append(n.why, "one strong sign alone does not convict")
+		n.why = append(n.why, alone)
 	}
 }
 
-// overrides tells when a proof speaks of a thing although a package owns it unchanged: a process whose memory or
-// traffic mines (an injected or misused program), or a single line of a packaged file.
+// alone explains a suspect.
+const alone = "one strong sign alone does not convict"
+
+// overrides tells when a proof speaks of a thing although a package owns it: a process whose memory or traffic mines (an
+// injected or misused program), a single line of a packaged file, or a file in the place of a packaged one.
 func (g *graph) overrides(n *node, proof []deminer.Finding) bool {
 	if n.proc != nil && n.proc.Kernel {
 		return false
 	}
 	return slices.ContainsFunc(proof, func(f deminer.Finding) bool {
-		return n.proc != nil && (f.Class == deminer.ByContent || f.Class == deminer.ByNetwork) || n.art.Kind == deminer.KindLine
+		return n.proc != nil && (f.Class == deminer.ByContent || f.Class == deminer.ByNetwork) || n.art.Kind == deminer.KindLine || n.replaced(f)
 	})
 }
 
@@ -125,6 +130,7 @@ func (g *graph) spread() {
 				continue
 			}
 			to.grade, to.tied, changed = deminer.Convicted, true, true
+			to.why = slices.DeleteFunc(to.why, func(w string) bool { return w == alone })
 			to.why = append(to.why, fmt.Sprintf("tied: %s %s it", from.art, f.verb))
 		}
 	}

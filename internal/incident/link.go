@@ -241,6 +241,27 @@ func (g *graph) linkNames() {
 	}
 }
 
+// newDirs is the detector that speaks of directories made with the intrusion. They go when they are empty in the end, and
+// only if something of the intruder's lay in them.
+const newDirs = "kit-directory"
+
+func (g *graph) linkNewDirs() {
+	for _, f := range g.found {
+		if f.Detector != newDirs {
+			continue
+		}
+		for _, a := range f.Also {
+			g.hard(a, f.Subject, "came with the directory")
+		}
+		for _, ref := range slices.Clone(g.order) {
+			n := g.nodes[ref]
+			if n.grade == deminer.Convicted && n.art.Path != "" && strings.HasPrefix(string(n.art.Path), string(f.Subject.Path)+"/") {
+				g.hard(n.art, f.Subject, "lay in")
+			}
+		}
+	}
+}
+
 // sameDir reports whether both lie in one directory that is nobody else's: not a system or shared one.
 func sameDir(a, b *node) bool {
 	if a.art.Kind != deminer.KindFile || b.art.Kind != deminer.KindFile {

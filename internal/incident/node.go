@@ -31,7 +31,13 @@ func (n *node) trusted() bool {
 	case n.foot != nil && n.foot.Line == "":
 		return n.foot.Own.Trusted()
 	}
-	return n.own.Trusted() || n.art.Kind == deminer.KindFile && n.own.State == deminer.Owned
+	return n.own.Trusted() || n.art.Kind == deminer.KindFile && n.own.State == deminer.Owned // Owned: not compared, so not accused by what is around it
+}
+
+// replaced reports a proof that the file in the place of a packaged one is another: its package owns the name, but its
+// content was not found unchanged.
+func (n *node) replaced(f deminer.Finding) bool {
+	return n.art.Kind == deminer.KindFile && !n.own.Trusted() && f.Class == deminer.ByTamper && f.Subject.Ref() == n.ref
 }
 
 // access are the mechanisms that let a person in rather than start a program.
