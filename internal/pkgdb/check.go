@@ -12,6 +12,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/deminer/deminer"
 )
@@ -112,9 +113,20 @@ func (db *DB) Check(ctx context.Context, name string) deminer.Provenance {
 	if len(want) == 0 {
 		return prov
 	}
-	if target, err := db.fs.ReadLink(name); err == nil && want[0].matches(target) {
-		prov.State = deminer.Intact // apk keeps the digest of a link's target
-		return prov
+	before, err := db.fs.Lstat(name)
+	if err == nil && before.Type == deminer.Symlink {
+		if target, err := db.fs.ReadLink(name); err == nil && want[0].matches(target) {
+			prov.State = deminer.Intact // apk keeps the digest of a link's target
+			return prov
+		}
+	}
+	var key [32]byte
+	remember := db.memory != nil && err == nil && before.IsRegular()
+	if remember {
+		if key = comparison(before, want); db.memory.Same(key) {
+			prov.State = deminer.Intact
+			return prov
+		}
 	}
 	f, err := db.fs.Open(name)
 	if err != nil {
@@ -125,7 +137,13 @@ func (db *DB) Check(ctx context.Context, name string) deminer.Provenance {
 		return prov
 	}
 	defer f.Close()
-	return judge(prov, want, ctxReader{ctx, f})
+	prov = db.judge(prov, want, ctxReader{ctx, f})
+	if remember && prov.State == deminer.Intact && time.Since(before.Ctime) > settled {
+		if after, err := f.Attr(); err == nil && same(before, after) {
+			db.memory.Keep(key)
+		}
+	}
+	return prov
 }
 
 // CheckContent implements host.Packages, with the same rules as Check.
@@ -134,10 +152,10 @@ func (db *DB) CheckContent(name string, r io.Reader) deminer.Provenance {
 	if len(want) == 0 {
 		return prov
 	}
-	return judge(prov, want, r)
+	return db.judge(prov, want, r)
 }
 
-func judge(prov deminer.Provenance, want []item, r io.Reader) deminer.Provenance {
+func (db *DB) judge(prov deminer.Provenance, want []item, r io.Reader) deminer.Provenance {
 	hashes := map[algo]hash.Hash{}
 	var all []io.Writer
 	for _, w := range want {
@@ -146,7 +164,12 @@ func judge(prov deminer.Provenance, want []item, r io.Reader) deminer.Provenance
 			all = append(all, hashes[w.algo])
 		}
 	}
-	n, err := io.CopyBuffer(io.MultiWriter(all...), io.LimitReader(r, maxHash+1), make([]byte, 128<<10))
+	buf, _ := db.bufs.Get().(*[]byte)
+	if buf == nil {
+		buf = new(make([]byte, 128<<10))
+	}
+	defer db.bufs.Put(buf)
+	n, err := io.CopyBuffer(io.MultiWriter(all...), io.LimitReader(r, maxHash+1), *buf)
 	if err == nil && n > maxHash {
 		err = errors.New("larger than 2 GiB")
 	}

@@ -48,6 +48,8 @@ type DB struct {
 	gaps   []deminer.Gap
 	odd    []string
 	cache  []sums
+	memory Memory
+	bufs   sync.Pool // of *[]byte to read with
 }
 
 // pkg is one installed package.
