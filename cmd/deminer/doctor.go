@@ -54,7 +54,7 @@ func diagnose(f *flags) ([]check, error) {
 		{"systemd", i.Systemd, map[bool]string{true: "runs here", false: "does not run here: units are handled as files"}[i.Systemd]},
 		{"packages", h.Packages != nil, map[bool]string{true: "database found: packaged files can be told from foreign ones", false: "no database: no file can be vouched for"}[h.Packages != nil]},
 	}
-	for _, g := range gaps {
+	for _, g := range append(gaps, unread(h)...) {
 		out = append(out, check{"cannot see", false, deminer.Safe(g.Part + ": " + g.Why)})
 	}
 	if set, err := loadRules(f); err != nil {

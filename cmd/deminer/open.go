@@ -89,8 +89,16 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 			gaps = append(gaps, deminer.Gap{Part: "cache", State: deminer.Failed, Why: "what was read cannot be remembered, the next full scan reads all again: " + err.Error()})
 		}
 	}
-	rep.Snapshot.Gaps = append(gaps, rep.Snapshot.Gaps...)
+	rep.Snapshot.Gaps = append(append(gaps, unread(h)...), rep.Snapshot.Gaps...)
 	return h, &rep, nil
+}
+
+// unread is what of the package database could not be read; known only after it was asked.
+func unread(h *host.Host) []deminer.Gap {
+	if db, ok := h.Packages.(*pkgdb.DB); ok {
+		return db.Gaps()
+	}
+	return nil
 }
 
 var errNoPlan = errors.New("no plan was run on this host yet")
