@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/lab/manifest"
@@ -80,7 +81,7 @@ func wild(text string) (string, bool) {
 		if c == '\n' || c == '\t' || c == ' ' {
 			continue
 		}
-		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
+		if c == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") || !unicode.IsPrint(c) {
 			return text[max(0, i-40):min(len(text), i+40)], true
 		}
 	}
