@@ -293,20 +293,18 @@ func (s *Sweeper) content(ctx context.Context, f *Found, r host.File) (Content, 
 	return c, size, err
 }
 
-// ownProgram is deminer's own program, which holds every indicator, whatever its name: the zero value where it cannot be seen.
-func (p *Pass) ownProgram() deminer.Attr {
-	if len(p.Snapshot.Host.Self) == 0 {
-		return deminer.Attr{}
+// ownProgram is deminer's own program, which holds every indicator, whatever its name: the zero value where it cannot be
+// seen. It is asked before processes are listed.
+func (p *Pass) ownProgram() (own inode) {
+	if self := p.Snapshot.Host.Self; len(self) > 0 && p.Inside != nil {
+		if f, err := p.Inside.Exe(self[0]); err == nil {
+			defer f.Close()
+			if a, err := f.Attr(); err == nil {
+				own = inode{a.Dev, a.Ino}
+			}
+		}
 	}
-	if pr := p.memo.procs[p.Snapshot.Host.Self[0].PID]; pr != nil {
-		return pr.ExeAttr
-	}
-	return deminer.Attr{}
-}
-
-// own reports whether a file is the running deminer.
-func own(program, a deminer.Attr) bool {
-	return program.Ino != 0 && program.Ino == a.Ino && program.Dev == a.Dev
+	return own
 }
 
 // kindOf tells programs and text from data by the first bytes.

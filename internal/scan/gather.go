@@ -7,13 +7,15 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/accounts"
+	"github.com/deminer/deminer/internal/detect"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/logins"
+	"github.com/deminer/deminer/internal/match"
 	"github.com/deminer/deminer/internal/persist"
 )
 
-// gather fills a snapshot. What only a running system has is asked while the file side is read: the first second of a
-// scan is spent waiting for the CPU window anyhow.
+// gather fills a snapshot. What only a running system has is asked while footholds, logs and files are read: the first
+// second of a scan is spent waiting for the CPU window anyhow.
 type gather struct {
 	host   *host.Host
 	opt    Options
@@ -21,6 +23,8 @@ type gather struct {
 	gaps   []deminer.Gap
 	events []logins.Event
 	hints  []logins.Hint
+	rules  *match.Set
+	files  *detect.Sweeper // the places are swept; what runs is not yet
 }
 
 func (g *gather) run(ctx context.Context) deminer.Snapshot {
@@ -38,6 +42,7 @@ func (g *gather) run(ctx context.Context) deminer.Snapshot {
 		g.footholds(ctx, &s, own)
 		g.logs(ctx, &s)
 	})
+	wait.Go(func() { g.places(ctx, s.Accounts) })
 	wait.Wait()
 	g.opt.Progress(Stage{"Programs", 0, len(s.Processes)})
 	own.processes(ctx, g.host.Inside, s.Processes)
@@ -80,6 +85,15 @@ func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners
 		own.foothold(ctx, &s.Footholds[i])
 	}
 	g.opt.Progress(Stage{"Footholds", len(found), len(found)})
+}
+
+// places sweeps the files that can be judged without a look at what runs.
+func (g *gather) places(ctx context.Context, accounts []deminer.Account) {
+	early := &detect.Pass{Snapshot: &deminer.Snapshot{Host: g.host.Info, Accounts: accounts}, FS: g.host.FS, Packages: g.host.Packages,
+		Inside: g.host.Inside, Rules: g.rules, Full: g.opt.Mode == Full, Gap: func(gap deminer.Gap) { g.note([]deminer.Gap{gap}) }}
+	g.files = detect.NewSweeper(early, detect.SweepOptions{Full: g.opt.Mode == Full, Paths: g.opt.Paths, Cache: g.opt.Cache,
+		Progress: func(n int) { g.opt.Progress(Stage{"Files", n, 0}) }})
+	g.files.Places(ctx)
 }
 
 // since is how far back logs are read.

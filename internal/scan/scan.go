@@ -56,10 +56,10 @@ func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (demi
 	if opt.Progress == nil {
 		opt.Progress = func(Stage) {}
 	}
-	g := gather{host: h, opt: opt}
+	g := gather{host: h, opt: opt, rules: rules}
 	snap := g.run(ctx)
 	rep := deminer.Report{Version: "1", Deminer: opt.Version, Mode: string(opt.Mode), Snapshot: snap}
-	d := detection{host: h, opt: opt, events: g.events, hints: g.hints}
+	d := detection{host: h, opt: opt, events: g.events, hints: g.hints, files: g.files}
 	d.run(ctx, &rep.Snapshot, rules)
 	rep.Findings, rep.Looked = d.found, d.looked
 	rep.Incidents = incident.Join(&rep.Snapshot, rep.Findings)
@@ -79,12 +79,13 @@ type detection struct {
 	opt    Options
 	events []logins.Event
 	hints  []logins.Hint
+	files  *detect.Sweeper
 	pass   *detect.Pass
 	found  []deminer.Finding
 	looked deminer.Looked
 }
 
-// run sweeps the files and runs every detector; findings are sorted so that equal hosts give equal reports.
+// run ends the sweep and runs every detector; findings are sorted so that equal hosts give equal reports.
 func (d *detection) run(ctx context.Context, snap *deminer.Snapshot, rules *match.Set) {
 	h := d.host
 	d.pass = &detect.Pass{Snapshot: snap, FS: h.FS, Packages: h.Packages, Inside: h.Inside, Rules: rules, Full: d.opt.Mode == Full,
@@ -93,8 +94,7 @@ func (d *detection) run(ctx context.Context, snap *deminer.Snapshot, rules *matc
 		Gap:    func(g deminer.Gap) { snap.Gaps = append(snap.Gaps, g) },
 	}
 	d.pass.Prepare()
-	d.pass.Files = detect.Sweep(ctx, d.pass, detect.SweepOptions{Full: d.opt.Mode == Full, Paths: d.opt.Paths, Cache: d.opt.Cache,
-		Progress: func(n int) { d.opt.Progress(Stage{"Files", n, 0}) }})
+	d.pass.Files = d.files.Started(ctx, d.pass)
 	d.looked.Rules = rules.Len()
 	d.looked.Files, d.looked.Bytes = d.pass.Files.Looked()
 	all := detect.All()

@@ -45,7 +45,11 @@ func (l told) Containers(context.Context) ([]deminer.Container, []deminer.Gap) {
 type within struct{ h *hosttest.Host }
 
 func (w within) Exe(id deminer.ProcID) (host.File, error) {
-	return w.h.FS.Open(w.h.Snapshot.Proc(id.PID).Exe)
+	pr := w.h.Snapshot.Proc(id.PID)
+	if pr == nil {
+		return nil, errors.New("no such process in the text")
+	}
+	return w.h.FS.Open(pr.Exe)
 }
 
 func (w within) Memory(context.Context, deminer.ProcID, int64, func(deminer.Region, uint64, []byte) bool) error {
