@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"encoding"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -100,7 +102,7 @@ var plainWords = map[string]string{
 	"looks": "how often it was looked at", "clean": "nothing came back", "ok": "true: as it should be", "text": "what it says, safe text", "ref": "ref of the thing",
 	"rootfs": "its root directory", "since": "earliest trace", "distrust": "why the system can no longer be trusted", "cleared": "benign explanations that were tested, and how", "at": "when",
 	"undo": "it can be undone", "sha256": "SHA-256 of the content", "exe": "path of the program", "added": "when it came in", "link": "where the link leads", "until": "when it ends by itself",
-	"Family": "known family", "Strength": "how much a hit weighs", "What": "what a hit means",
+	"family": "known family", "strength": "how much a hit weighs", "what": "what a hit means", "Rule.line": "number of its first line", "Rule.file": "file of the rules it is in", "Looked.files": "how many",
 }
 
 // docs collects types and their comments.
@@ -229,7 +231,7 @@ func (d *docs) write(b *strings.Builder, typ reflect.Type) {
 		}
 		meaning := d.doc[typ.String()+"."+f.Name]
 		if meaning == "" {
-			meaning = plainWords[tag]
+			meaning = cmp.Or(plainWords[label(typ)+"."+tag], plainWords[tag])
 		}
 		if meaning == "" && !strings.Contains(d.kind(f.Type), "](#") {
 			d.t.Errorf("%s.%s: neither the field nor plainWords says what it means", typ, f.Name)
@@ -253,6 +255,9 @@ func (d *docs) kind(typ reflect.Type) string {
 		return "raw text"
 	case reflect.TypeFor[[]byte]():
 		return "base64"
+	}
+	if typ.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
+		return "text"
 	}
 	switch typ.Kind() {
 	case reflect.Pointer:
