@@ -201,8 +201,8 @@ func (d *docs) see(typ reflect.Type) {
 
 func label(typ reflect.Type) string {
 	name := typ.Name()
-	if typ == reflect.TypeFor[vault.Entry]() {
-		name = "VaultEntry"
+	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "match" && name != "Rule" {
+		name = map[string]string{"vault": "Vault", "match": "Rule"}[pkg] + name // the root package has one of that name, too
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }
