@@ -13,13 +13,13 @@ type Verb string
 
 // The verbs. The comment names the target and the arguments (Action.Args).
 const (
-	VerbFreeze        Verb = "freeze"           // process: stop it without killing it; undo thaws
-	VerbBlock         Verb = "block"            // address: drop egress to "ip" or "ip:port"; args "for" (duration, default 24h)
+	VerbFreeze        Verb = "freeze"           // process: stop it without killing it; args "same-program"="yes", "after", "spare": see internal/remedy/twins.go; undo thaws
+	VerbBlock         Verb = "block"            // address: drop egress to "ip" or "ip:port"; args "for" (duration, default 24h), "keep"="yes": written down, so that deminer block reapply blocks again after a reboot
 	VerbCutLine       Verb = "cut-line"         // line: remove these whole lines, nothing else; args "drop-empty"="yes": remove the file if nothing but blank lines remains, "if-present"="yes"
 	VerbEditLine      Verb = "edit-line"        // line: replace Line by args "new" (whole line or lines)
 	VerbDropFile      Verb = "drop-file"        // file: move a foothold's file or link to the vault
 	VerbMaskUnit      Verb = "mask-unit"        // unit: link to /dev/null so that nothing can start it
-	VerbReload        Verb = "reload"           // host: systemd daemon-reload and reset-failed of args "units" (space separated); undo reloads again at the end
+	VerbReload        Verb = "reload"           // host: systemd daemon-reload and reset-failed of args "units" (space separated), "users"="yes": of the managers of users, too; undo reloads again at the end
 	VerbClearFlag     Verb = "clear-flag"       // file: clear inode flags args "flags" ("i", "a", "ia")
 	VerbChmod         Verb = "chmod"            // file: set mode args "mode" (octal)
 	VerbRename        Verb = "rename"           // file: move back to args "to"; refuses to overwrite
@@ -30,7 +30,7 @@ const (
 	VerbUnmount       Verb = "unmount"          // mount: detach a cover over /proc/PID
 	VerbSysctl        Verb = "set-sysctl"       // setting: write args "value" to Name (dotted)
 	VerbStopContainer Verb = "stop-container"   // container: clear its restart policy, pause, stop; args "engine"
-	VerbKill          Verb = "kill"             // process: SIGKILL by pidfd, with its descendants; cannot be undone
+	VerbKill          Verb = "kill"             // process: SIGKILL by pidfd, with its descendants; args as freeze; cannot be undone
 	VerbQuarantine    Verb = "quarantine"       // file: move to the vault
 	VerbUnload        Verb = "unload-module"    // module: never planned automatically
 )

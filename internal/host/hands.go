@@ -66,6 +66,8 @@ type Proc struct {
 	State  byte   // letter of /proc/PID/stat
 	Kernel bool   // a kernel thread
 	Exe    string // without " (deleted)"
+	Size   int64  // bytes of the running content; 0 where it could not be asked
+	Space  uint64 // inode of its mount namespace: names mean something else in another one
 	Cgroup string // path in the unified hierarchy
 }
 
@@ -96,6 +98,8 @@ type Procs interface {
 	// List lists all processes, hidden ones too as far as PIDs can be probed.
 	List() ([]Proc, error)
 	Signal(id deminer.ProcID, s Sign) error
+	// Digest gives the SHA-256 of the running content, even if its file is deleted or a memfd; ErrTooLarge over 256 MiB.
+	Digest(id deminer.ProcID) (string, error)
 	// Freeze stops or thaws a whole cgroup by the version 2 freezer, only if members are exactly its processes;
 	// done is false where it was not possible, and nothing changed.
 	Freeze(cgroup string, members []deminer.ProcID, on bool) (done bool, err error)
@@ -125,6 +129,9 @@ type Units interface {
 	Reload() error
 	// ResetFailed forgets the failed state of a unit; an unknown unit is no error.
 	ResetFailed(unit string) error
+	// ReloadUsers makes the managers of all users that have one read their files again and forget the failed units, and
+	// says how many did; the error names those that did not answer.
+	ReloadUsers(units []string) (int, error)
 }
 
 // Kernel changes mounts of PID 1's namespace and kernel settings.

@@ -62,5 +62,10 @@ func (l *Lister) userUnits(user string, lingers bool, dirs []string) {
 	for i := range l.found[from:] {
 		f := &l.found[from+i]
 		f.Trigger = strings.Replace(f.Trigger, "at boot", start, 1)
+		for _, a := range f.Remove {
+			if a.Verb == deminer.VerbReload {
+				a.Args["users"] = "yes"
+			}
+		}
 	}
 }

@@ -28,12 +28,15 @@ type Options struct {
 	Also []string
 	// Skip are refs that a person decided to leave alone.
 	Skip []string
+	// BlockFor is how long blocks last; 0: what the recipe says, else a day. KeepBlocks writes them down for the next boot.
+	BlockFor   time.Duration
+	KeepBlocks bool
 }
 
 // Make plans the end of the report's incidents. The same report, options and time give the same plan.
 func Make(rep *deminer.Report, opt Options, now time.Time) deminer.Plan {
 	p := deminer.Plan{Version: "1", Host: rep.Snapshot.Host, Made: now.UTC(), Watch: DefaultWatch}
-	b := builder{guard: newGuard(rep), plan: &p, seen: map[string]int{}}
+	b := builder{guard: newGuard(rep), plan: &p, opt: opt, seen: map[string]int{}, sources: sources(rep)}
 	for _, inc := range rep.Incidents {
 		if len(opt.Incidents) > 0 && !slices.Contains(opt.Incidents, inc.ID) {
 			continue
@@ -57,13 +60,31 @@ func Make(rep *deminer.Report, opt Options, now time.Time) deminer.Plan {
 }
 
 type builder struct {
+	opt   Options
 	guard *guard
 	plan  *deminer.Plan
 	seen  map[string]int // action key -> index of its step
+	// sources are the convicted files that a rename of the plan puts back under their packaged names.
+	sources map[string]bool
+}
+
+// sources lists what convicted members' recipes rename: the packaged content under the intruder's name.
+func sources(rep *deminer.Report) map[string]bool {
+	out := map[string]bool{}
+	for _, inc := range rep.Incidents {
+		for _, m := range inc.Members {
+			for _, a := range m.Remove {
+				if a.Verb == deminer.VerbRename {
+					out[string(cmp.Or(a.Target.Path, m.Artifact.Path))] = true
+				}
+			}
+		}
+	}
+	return out
 }
 
 func (b *builder) member(m deminer.Member) {
-	actions := m.Remove
+	actions := slices.Concat(m.Remove, b.guard.definition(m))
 	if len(actions) == 0 {
 		b.refuse(m.Artifact, "deminer has no safe recipe for it", "handle it by hand, see the findings")
 		return
@@ -74,6 +95,9 @@ func (b *builder) member(m deminer.Member) {
 		}
 		if asleep := b.plan.Host.Asleep(); asleep && !onFiles(a.Verb) {
 			continue
+		}
+		if a.Verb == deminer.VerbQuarantine && b.sources[string(a.Target.Path)] {
+			continue // the packaged content: it goes back to its name instead
 		}
 		if why, advice := b.guard.refuses(a, m); why != "" {
 			b.refuse(a.Target, why, advice)
@@ -111,12 +135,19 @@ func (b *builder) add(a deminer.Action, m deminer.Member) {
 	}
 	s := deminer.Step{Phase: cmp.Or(a.Phase, phaseOf(a.Verb)), Action: a, Why: slices.Clone(m.Why), Undo: true, Risk: risk(a, m)}
 	s.Action.Args = cloneArgs(a.Args)
+	if a.Verb == deminer.VerbBlock {
+		b.blocked(&s)
+	}
 	if a.Verb == deminer.VerbKill {
 		s.Undo, s.NoUndo = false, "a killed process does not come back; the journal keeps how it was started"
+	}
+	if a.Verb == deminer.VerbUnmount {
+		s.Undo, s.NoUndo = false, "what was mounted over a process to hide it is not mounted again; the journal keeps what it was"
 	}
 	if m.Artifact.Kind == deminer.KindProcess {
 		if p := b.guard.procs[m.Artifact.Proc]; p != nil {
 			s.Expect.Exe = p.Exe
+			b.wide(&s, p)
 		}
 	}
 	b.seen[key] = len(b.plan.Steps)
@@ -133,6 +164,9 @@ func (b *builder) merge(s *deminer.Step, a deminer.Action, m deminer.Member) {
 		}
 		s.Action.Args["units"] = deminer.Raw(strings.Join(slices.Compact(units), " "))
 	}
+	if a.Verb == deminer.VerbReload && a.Args["users"] == "yes" {
+		s.Action.Args["users"] = "yes"
+	}
 	if phase := cmp.Or(a.Phase, phaseOf(a.Verb)); phaseIndex(phase) < phaseIndex(s.Phase) {
 		s.Phase, s.Action.Verb = phase, a.Verb
 	}
@@ -140,6 +174,23 @@ func (b *builder) merge(s *deminer.Step, a deminer.Action, m deminer.Member) {
 		if !slices.Contains(s.Why, w) && len(s.Why) < 8 {
 			s.Why = append(s.Why, w)
 		}
+	}
+}
+
+// blocked makes a block last as long as was asked for.
+func (b *builder) blocked(s *deminer.Step) {
+	args := map[string]deminer.Raw{}
+	for k, v := range s.Action.Args {
+		args[k] = v
+	}
+	if b.opt.BlockFor > 0 {
+		args["for"] = deminer.Raw(b.opt.BlockFor.String())
+	}
+	if b.opt.KeepBlocks {
+		args["keep"] = "yes"
+	}
+	if len(args) > 0 {
+		s.Action.Args = args
 	}
 }
 

@@ -15,21 +15,33 @@ type guard struct {
 	host  deminer.HostInfo
 	procs map[deminer.ProcID]*deminer.Process
 	// session are the key fingerprints that let the operator in.
-	session []string
-	peers   []string // addresses the operator's session comes from
-	homes   []string
-	keys    map[string]string // ref of a login-key line -> fingerprint
-	trusted map[string]deminer.Provenance
+	session  []string
+	peers    []string // addresses the operator's session comes from
+	homes    []string
+	keys     map[string]string // ref of a login-key line -> fingerprint
+	trusted  map[string]deminer.Provenance
+	accounts []deminer.Account
+	// accused are the convicted processes, out the convicted accounts.
+	accused map[deminer.ProcID]bool
+	out     map[string]bool
+	// programs are the files that run or are started by something: no directories.
+	programs map[string]bool
+	engine   int             // PID of Docker's daemon; 0: it does not run
+	empties  map[string]bool // directories that go only if they are empty
 }
 
 func newGuard(rep *deminer.Report) *guard {
 	s := &rep.Snapshot
-	g := &guard{host: s.Host, procs: map[deminer.ProcID]*deminer.Process{}, keys: map[string]string{}, trusted: map[string]deminer.Provenance{}}
+	g := &guard{host: s.Host, procs: map[deminer.ProcID]*deminer.Process{}, keys: map[string]string{}, trusted: map[string]deminer.Provenance{},
+		programs: map[string]bool{}, empties: map[string]bool{}, accounts: s.Accounts, accused: map[deminer.ProcID]bool{}, out: map[string]bool{}}
 	for i := range s.Processes {
 		p := &s.Processes[i]
 		g.procs[p.ID] = p
+		if path.Base(p.Exe) == "dockerd" {
+			g.engine = p.ID.PID
+		}
 		if p.Exe != "" && !p.Deleted && p.Container == "" {
-			g.trusted[p.Exe] = p.Own
+			g.trusted[p.Exe], g.programs[p.Exe] = p.Own, true
 		}
 	}
 	for _, f := range s.Footholds {
@@ -37,6 +49,7 @@ func newGuard(rep *deminer.Report) *guard {
 			g.keys[f.Artifact().Ref()] = f.Key
 		}
 		for i, t := range f.Targets {
+			g.programs[t] = true
 			if i < len(f.TargetOwn) {
 				g.trusted[t] = f.TargetOwn[i]
 			}
@@ -47,6 +60,21 @@ func newGuard(rep *deminer.Report) *guard {
 	}
 	for _, a := range s.Accounts {
 		g.homes = append(g.homes, a.Home)
+	}
+	for _, inc := range rep.Incidents {
+		for _, m := range inc.Members {
+			if m.Grade == deminer.Convicted && m.Artifact.Kind == deminer.KindProcess && !byProgram(m) {
+				g.accused[m.Artifact.Proc] = true
+			}
+			if m.Grade == deminer.Convicted && m.Artifact.Kind == deminer.KindAccount {
+				g.out[m.Artifact.Name] = true
+			}
+			for _, a := range m.Remove {
+				if a.Verb == deminer.VerbQuarantine && a.Args["only"] == "empty" {
+					g.empties[string(a.Target.Path)] = true
+				}
+			}
+		}
 	}
 	g.operator(s)
 	return g
@@ -92,6 +120,11 @@ func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string)
 		}
 	case deminer.VerbBlock:
 		return g.block(a.Target.Addr)
+	case deminer.VerbStopContainer:
+		if engine := string(a.Args["engine"]); engine != "" && engine != "docker" && engine != "podman" {
+			return deminer.Safe(engine) + " keeps no restart policy that deminer could clear; its processes are frozen and killed as processes",
+				"take the container away where it is scheduled (delete the pod, the static manifest or the task), or it is started again"
+		}
 	case deminer.VerbUnload:
 		return "unloading a hostile module can take the kernel down", "rebuild, or boot a clean kernel"
 	}
@@ -112,7 +145,9 @@ func (g *guard) process(id deminer.ProcID, m deminer.Member) (string, string) {
 		return "it is not in the snapshot", "scan again"
 	case p.Kernel:
 		return "it is a true kernel thread", ""
-	case !p.Own.Trusted():
+	case g.shared(p) && byProgram(m):
+		return "it runs an interpreter that others run, too, and nothing speaks against it itself", "look at what it runs; --also acts on it"
+	case p.Own.State != deminer.Intact && p.Own.State != deminer.Owned:
 		return "", ""
 	case strings.HasPrefix(path.Base(p.Exe), "sshd") && p.PPID == 1:
 		return "it is the packaged SSH server", ""
@@ -135,18 +170,32 @@ var data = []string{"/var/lib/postgresql", "/var/lib/mysql", "/var/lib/mongodb",
 func (g *guard) away(name string) (string, string) {
 	clean := path.Clean(name)
 	switch {
-	case !strings.HasPrefix(name, "/") || strings.Count(clean, "/") < 2:
+	case !strings.HasPrefix(name, "/") || strings.Count(clean, "/") < 2 && !g.programs[clean]:
 		return "a directory at the top of the tree is never moved away", ""
-	case slices.Contains(keep, clean) && clean != "/root/.ssh/authorized_keys":
+	case slices.ContainsFunc(names(clean), func(n string) bool { return slices.Contains(keep, n) }) && clean != "/root/.ssh/authorized_keys":
 		return "a host does not work without this file", "its bad lines are cut instead; if none is named, repair it by hand"
 	case slices.Contains(g.homes, clean) && (clean == "/root" || !strings.HasPrefix(clean, "/home/")):
 		return "it is the home of an account", ""
-	case g.trusted[clean].Trusted():
+	case slices.ContainsFunc(names(clean), func(n string) bool { return g.trusted[n].Trusted() }):
 		return "a package owns it unchanged", ""
-	case slices.ContainsFunc(data, func(d string) bool { return strings.HasPrefix(clean, d+"/") }) && !g.runs(clean):
+	case g.interpreter(clean):
+		return "it is an interpreter that processes run against which nothing speaks", "look at what they run"
+	case g.holds(clean) != "" && !g.empties[clean]:
+		return g.holds(clean), "name the bad files in it"
+	case slices.ContainsFunc(data, func(d string) bool { return strings.HasPrefix(clean, d+"/") }) && !g.runs(clean) && !g.idle(clean):
 		return "it lies among the data of a database or of containers", "look at it yourself; deminer moves only running programs out of here"
 	}
 	return "", ""
+}
+
+// interpreter reports whether a file is an interpreter that runs somewhere without being accused.
+func (g *guard) interpreter(name string) bool {
+	for _, p := range g.procs {
+		if p.Exe == name && g.shared(p) && !g.accused[p.ID] {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *guard) runs(name string) bool {

@@ -15,6 +15,7 @@ import (
 // away is the undo data of what moves to the vault.
 type away struct {
 	Gone  bool         `json:"gone,omitempty"` // it was not there any more
+	Kept  bool         `json:"kept,omitempty"` // it was to go only if empty, and is not
 	Entry string       `json:"entry,omitempty"`
 	Dir   deminer.Attr `json:"dir,omitzero"`
 }
@@ -51,6 +52,9 @@ func readyAway(t *Tools, s deminer.Step) (any, error) {
 		e.SHA256, err = t.swallow(name, n)
 	case deminer.Directory:
 		e.Members, err = t.members(name)
+		if err == nil && len(e.Members) > 0 && s.Action.Args["only"] == "empty" {
+			return away{Kept: true}, nil
+		}
 	case deminer.Symlink, deminer.Pipe, deminer.UnixSock:
 	default:
 		err = fmt.Errorf("move %q to the vault: %w: a device cannot be made again", name, deminer.ErrProtected)
@@ -114,6 +118,9 @@ func doAway(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	if err != nil || d.Gone {
 		return "nothing to do: it is gone", err
 	}
+	if d.Kept {
+		return "left in place: something of others lies in it", nil
+	}
 	e, err := t.Vault.Show(d.Entry)
 	if err != nil {
 		return "", err
@@ -158,8 +165,8 @@ func (t *Tools) removeSame(name string, e vault.Entry) error {
 
 func undoAway(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	d, err := take[away](raw)
-	if err != nil || d.Gone {
-		return "it was gone before", err
+	if err != nil || d.Gone || d.Kept {
+		return "it was gone before, or was left in place", err
 	}
 	e, err := t.Vault.Show(d.Entry)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
@@ -61,6 +62,11 @@ func (f *fakeUnits) Reload() error { f.said = append(f.said, "reload"); return n
 func (f *fakeUnits) ResetFailed(u string) error {
 	f.said = append(f.said, "reset "+u)
 	return nil
+}
+
+func (f *fakeUnits) ReloadUsers(units []string) (int, error) {
+	f.said = append(f.said, "users "+strings.Join(units, " "))
+	return 1, nil
 }
 
 type fakeEngine struct {

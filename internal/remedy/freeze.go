@@ -16,10 +16,11 @@ type frozen struct {
 	// Stopped were stopped before: undo leaves them so.
 	Stopped []deminer.ProcID `json:"stopped,omitempty"`
 	Cgroup  string           `json:"cgroup,omitempty"`
+	Twins   twins            `json:"twins,omitzero"`
 }
 
 func freeze() Verb {
-	return Verb{Name: deminer.VerbFreeze, Doc: "stop a process and its descendants without killing them", Phase: deminer.PhaseFreeze,
+	return Verb{Name: deminer.VerbFreeze, Doc: "stop a process, its descendants and those that run the same program, without killing them", Phase: deminer.PhaseFreeze,
 		Ready: readyFreeze, Do: doFreeze, Undo: thaw}
 }
 
@@ -32,23 +33,46 @@ func (t *Tools) target(s deminer.Step) (p host.Proc, l host.Launch, gone bool, e
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, l, true, nil
 	}
-	if err == nil && s.Expect.Exe != "" && p.Exe != s.Expect.Exe {
-		err = fmt.Errorf("find process %d: %w: it runs %q by now", p.ID.PID, deminer.ErrChanged, p.Exe)
+	if err != nil {
+		return p, l, false, err
+	}
+	if s.Expect.Exe != "" && p.Exe != s.Expect.Exe {
+		return p, l, false, fmt.Errorf("find process %d: %w: it runs %q by now", p.ID.PID, deminer.ErrChanged, p.Exe)
+	}
+	if s.Expect.SHA256 == "" {
+		return p, l, false, nil
+	}
+	sum, err := t.Hands.Procs.Digest(p.ID)
+	if err == nil && sum != s.Expect.SHA256 {
+		err = fmt.Errorf("find process %d: %w: it runs another program by that name", p.ID.PID, deminer.ErrChanged)
 	}
 	return p, l, false, err
 }
 
+// prey is everything a step on a process is after.
+func (t *Tools) prey(s deminer.Step, w twins) (*hunt, error) {
+	spare, err := spared(s)
+	return &hunt{of: s.Action.Target.Proc, twins: w, spare: spare}, err
+}
+
 func readyFreeze(t *Tools, s deminer.Step) (any, error) {
 	p, _, gone, err := t.target(s)
-	if err != nil || gone {
-		return frozen{Gone: gone}, err
-	}
-	all, err := t.Hands.Procs.List()
 	if err != nil {
 		return nil, err
 	}
-	f := frozen{Cgroup: p.Cgroup}
-	for _, one := range family(all, p.ID) {
+	f := frozen{Gone: gone, Cgroup: p.Cgroup}
+	if f.Twins, err = t.twinsOf(s, p, gone); err != nil {
+		return nil, err
+	}
+	h, err := t.prey(s, f.Twins)
+	if err != nil {
+		return nil, err
+	}
+	list, err := t.suspects(h)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range list {
 		if one.State == 'T' {
 			f.Stopped = append(f.Stopped, one.ID)
 		}
@@ -60,35 +84,53 @@ func readyFreeze(t *Tools, s deminer.Step) (any, error) {
 // a twin that is still awake could continue a stopped process, but not thaw a cgroup unnoticed.
 func doFreeze(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	f, err := take[frozen](raw)
-	if err != nil || f.Gone {
+	if err != nil || f.Gone && !f.Twins.Known() {
 		return "nothing to do: it has ended", err
 	}
-	told, err := t.signAll(s.Action.Target.Proc, host.SignStop, nil)
+	h, err := t.prey(s, f.Twins)
 	if err != nil {
 		return "", err
 	}
-	whole, err := t.Hands.Procs.Freeze(f.Cgroup, told, true)
+	if err := t.signAll(h, host.SignStop, nil); err != nil {
+		return "", err
+	}
+	note := fmt.Sprintf("%d processes stopped%s", len(h.told), h.left())
+	if f.Gone {
+		return note + "; the one that was meant has ended", nil
+	}
+	whole, err := t.Hands.Procs.Freeze(f.Cgroup, h.told, true)
 	if err != nil {
-		return fmt.Sprintf("%d processes stopped by signal; %v", len(told), err), nil
+		return fmt.Sprintf("%s by signal; %v", note, err), nil
 	}
 	if whole {
-		return fmt.Sprintf("%d processes stopped, with their whole cgroup", len(told)), nil
+		return note + ", with their whole cgroup", nil
 	}
-	return fmt.Sprintf("%d processes stopped", len(told)), nil
+	return note, nil
+}
+
+// left says how many a hunt came upon and left alone.
+func (h *hunt) left() string {
+	if n := len(h.kept) + len(h.spare); n > 0 {
+		return fmt.Sprintf(" (%d left alone: deminer's own, or an owner's program among them)", n)
+	}
+	return ""
 }
 
 func thaw(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	f, err := take[frozen](raw)
-	if err != nil || f.Gone {
+	if err != nil || f.Gone && !f.Twins.Known() {
 		return "it had ended before", err
 	}
 	if err := need(t.Hands.Procs != nil, "thaw"); err != nil {
 		return "", err
 	}
-	_, freezeErr := t.Hands.Procs.Freeze(f.Cgroup, nil, false)
-	told, err := t.signAll(s.Action.Target.Proc, host.SignContinue, f.Stopped)
-	if err != nil || freezeErr != nil {
-		return "", errors.Join(err, freezeErr)
+	h, err := t.prey(s, f.Twins)
+	if err != nil {
+		return "", err
 	}
-	return fmt.Sprintf("%d processes go on", len(told)), nil
+	_, freezeErr := t.Hands.Procs.Freeze(f.Cgroup, nil, false)
+	if err := errors.Join(freezeErr, t.signAll(h, host.SignContinue, f.Stopped)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d processes go on", len(h.told)), nil
 }

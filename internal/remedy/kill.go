@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
@@ -15,45 +17,78 @@ import (
 type killed struct {
 	Gone   bool        `json:"gone,omitempty"`
 	Launch host.Launch `json:"launch"`
+	Twins  twins       `json:"twins,omitzero"`
 }
 
 func kill() Verb {
-	return Verb{Name: deminer.VerbKill, Doc: "kill a process with its descendants; cannot be undone", Phase: deminer.PhaseKill,
+	return Verb{Name: deminer.VerbKill, Doc: "kill a process with its descendants and those that run the same program; cannot be undone", Phase: deminer.PhaseKill,
 		Ready: func(t *Tools, s deminer.Step) (any, error) {
-			_, l, gone, err := t.target(s)
-			return killed{Gone: gone, Launch: l}, err
+			p, l, gone, err := t.target(s)
+			if err != nil {
+				return nil, err
+			}
+			k := killed{Gone: gone, Launch: l}
+			k.Twins, err = t.twinsOf(s, p, gone)
+			return k, err
 		}, Do: doKill, Undo: undoKill}
 }
 
-// doKill stops the whole family first, so that nobody forks or flees while the others die.
+// doKill stops everybody first, so that nobody forks or flees while the others die, kills them, and looks again until
+// nobody is left.
 func doKill(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	k, err := take[killed](raw)
-	if err != nil || k.Gone {
+	if err != nil || k.Gone && !k.Twins.Known() {
 		return "nothing to do: it has ended", err
 	}
-	id := s.Action.Target.Proc
-	if _, _, err := t.Hands.Procs.Look(id); errors.Is(err, fs.ErrNotExist) || errors.Is(err, deminer.ErrChanged) {
+	_, _, err = t.Hands.Procs.Look(s.Action.Target.Proc)
+	if away := errors.Is(err, fs.ErrNotExist) || errors.Is(err, deminer.ErrChanged); away && !k.Twins.Known() {
 		return "it has ended", nil
 	}
-	stopped, err := t.signAll(id, host.SignStop, nil)
+	h, err := t.prey(s, k.Twins)
 	if err != nil {
 		return "", err
 	}
-	var failed []error
-	// Children first: a parent that dies first would hand them on to init, out of our sight.
-	for i := len(stopped) - 1; i >= 0; i-- {
-		if err := t.Hands.Procs.Signal(stopped[i], host.SignKill); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, deminer.ErrChanged) {
-			failed = append(failed, err)
-		}
-	}
+	dead, err := t.killAll(h)
 	// A cgroup that a freeze step stopped as a whole must not stay so: what is started in it next would never run.
-	if _, err := t.Hands.Procs.Freeze(k.Launch.Cgroup, nil, false); err != nil {
-		failed = append(failed, err)
-	}
-	if err := errors.Join(failed...); err != nil {
+	_, thawErr := t.Hands.Procs.Freeze(k.Launch.Cgroup, nil, false)
+	if err := errors.Join(err, thawErr); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d processes killed; %s", len(stopped), started(k.Launch)), nil
+	return fmt.Sprintf("%d processes killed%s; %s", dead, h.left(), started(k.Launch)), nil
+}
+
+// killAll kills what a hunt finds, again and again, until two looks in a row find nobody.
+func (t *Tools) killAll(h *hunt) (dead int, err error) {
+	end := time.Now().Add(hunting)
+	all := map[deminer.ProcID]bool{}
+	for quiet := 0; quiet < 2; {
+		h.told, h.fails = nil, nil
+		if err := t.signAll(h, host.SignStop, nil); err != nil {
+			return dead, err
+		}
+		// Children first: a parent that dies first would hand them on to init, out of our sight.
+		prey := h.told
+		for _, id := range slices.Backward(prey) {
+			h.tell(t, id, host.SignKill)
+		}
+		if err := errors.Join(h.fails...); err != nil {
+			return dead, err
+		}
+		if quiet++; len(prey) > 0 {
+			quiet = 0
+		}
+		for _, id := range prey {
+			all[id] = true
+		}
+		dead = len(all)
+		if time.Now().After(end) {
+			return dead, fmt.Errorf("process %d: it, or what runs its program, lived for %s after it was killed", h.of.PID, hunting)
+		}
+		if quiet < 2 {
+			time.Sleep(pause)
+		}
+	}
+	return dead, nil
 }
 
 func undoKill(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
@@ -74,6 +109,9 @@ func started(l host.Launch) string {
 	var argv []string
 	for _, a := range l.Argv {
 		argv = append(argv, string(a))
+	}
+	if len(argv) == 0 {
+		return "it had ended before"
 	}
 	return fmt.Sprintf("it was started as %q in %q by user %d", deminer.Cut(strings.Join(argv, " "), 400), deminer.Cut(l.Cwd, 200), l.UID)
 }

@@ -99,8 +99,18 @@ func doReload(t *Tools, s deminer.Step, _ json.RawMessage) (string, error) {
 		return "", err
 	}
 	var failed []error
-	for _, unit := range strings.Fields(string(s.Action.Args["units"])) {
+	units := strings.Fields(string(s.Action.Args["units"]))
+	for _, unit := range units {
 		failed = append(failed, t.Hands.Units.ResetFailed(unit))
 	}
-	return "", errors.Join(failed...)
+	note := ""
+	if s.Action.Args["users"] == "yes" {
+		// What does not answer there is said and no more: the rest of the clean-up must not wait for a user's manager.
+		n, err := t.Hands.Units.ReloadUsers(units)
+		note = fmt.Sprintf("%d managers of users read their files again", n)
+		if err != nil {
+			note += "; " + deminer.Cut(err.Error(), 500)
+		}
+	}
+	return note, errors.Join(failed...)
 }

@@ -58,6 +58,13 @@ func (p *procs) read(pid int) (host.Proc, error) {
 	if exe, err := os.Readlink(dir + "/exe"); err == nil {
 		s.Exe = strings.TrimSuffix(exe, " (deleted)")
 	}
+	var st unix.Stat_t
+	if unix.Stat(dir+"/exe", &st) == nil {
+		s.Size = st.Size
+	}
+	if unix.Stat(dir+"/ns/mnt", &st) == nil {
+		s.Space = st.Ino
+	}
 	if text, err := slurp(dir+"/cgroup", 64<<10); err == nil {
 		for line := range strings.SplitSeq(text, "\n") {
 			if rest, ok := strings.CutPrefix(line, "0::"); ok {

@@ -30,8 +30,14 @@ const (
 // Dial connects to systemd as root. check is asked about the connection before anything is said on it; nil asks nothing.
 // The deadline of ctx holds for the whole conversation. It fails where systemd does not run.
 func Dial(ctx context.Context, check func(*net.UnixConn) error) (*dbus.Conn, error) {
+	return DialAt(ctx, Socket, check)
+}
+
+// DialAt is Dial to the private socket of another manager, that of a user's (user@.service(5)). Root greets as itself: a
+// user's manager lets root do all that its user may.
+func DialAt(ctx context.Context, socket string, check func(*net.UnixConn) error) (*dbus.Conn, error) {
 	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", Socket)
+	c, err := d.DialContext(ctx, "unix", socket)
 	if err != nil {
 		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}

@@ -1,0 +1,124 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// TestNothingThatHoldsOthersGoesWhole: whoever gets a directory convicted must not have the owner's files moved with it.
+func TestNothingThatHoldsOthersGoesWhole(t *testing.T) {
+	for _, name := range []string{"/etc/cron.d", "/etc/cron.d/", "/etc/systemd/system", "/home/alice", "/home", "/var/www", "/opt/app", "/opt/app/bin", "/var/lib", "/var/lib/postgresql",
+		"/var/lib/mysql", "/usr/bin/bash", "/usr/sbin/init", "/bin/bash", "/usr/local/bin", "/var/run/lock", "/lib/systemd/system", "/var/spool/cron/crontabs", "/etc/ssh", "/dev/shm", "/usr/lib/postgresql",
+		"/bin/passwd-tool", "/", "//", "/..", "/../etc", "/opt/../etc/cron.d", "/opt/jdk/bin/java", "etc/cron.d", "/var/lib/deminer"} {
+		r := report(member(file(name), deminer.VerbQuarantine))
+		s := &r.Snapshot
+		s.Accounts = append(s.Accounts, deminer.Account{Name: "alice", UID: 1000, Home: "/home/alice"})
+		s.Processes = append(s.Processes, deminer.Process{ID: deminer.ProcID{PID: 70, Start: 70}, PPID: 1, Exe: "/opt/app/bin/server", Own: deminer.Provenance{State: deminer.Unowned}},
+			deminer.Process{ID: deminer.ProcID{PID: 71, Start: 71}, PPID: 1, Exe: "/opt/jdk/bin/java", Own: deminer.Provenance{State: deminer.Unowned}},
+			deminer.Process{ID: deminer.ProcID{PID: 72, Start: 72}, PPID: 1, Exe: "/usr/bin/passwd-tool", Own: deminer.Provenance{State: deminer.Intact}})
+		if p := Make(r, Options{}, now); len(p.Steps) != 0 || len(p.Refused) == 0 {
+			t.Errorf("%s: planned %+v", name, p.Steps)
+		}
+	}
+	// What an intruder brings still goes, from the same places.
+	for _, name := range []string{"/etc/cron.d/x", "/home/alice/.x", "/opt/app/.hidden/miner", "/var/www/html/shell.php", "/usr/bin/sysetmd", "/tmp/.y", "/var/tmp/.ICE-unix", "/home/mallory"} {
+		r := report(member(file(name), deminer.VerbQuarantine))
+		r.Snapshot.Accounts = append(r.Snapshot.Accounts, deminer.Account{Name: "alice", UID: 1000, Home: "/home/alice"}, deminer.Account{Name: "mallory", UID: 1001, Home: "/home/mallory"})
+		r.Incidents[0].Members = append(r.Incidents[0].Members, member(deminer.Artifact{Kind: deminer.KindAccount, Name: "mallory"}, deminer.VerbRemoveAccount))
+		if p := Make(r, Options{}, now); len(p.Steps) != 2 {
+			t.Errorf("%s: not planned: %+v", name, p.Refused)
+		}
+	}
+}
+
+// TestSharedInterpreterIsNoTwin: a miner in node must not take the owner's node services with it.
+func TestSharedInterpreterIsNoTwin(t *testing.T) {
+	node := func(pid int, findings ...int) (deminer.Process, deminer.Member) {
+		id := deminer.ProcID{PID: pid, Start: uint64(pid)}
+		m := member(proc(pid), deminer.VerbFreeze, deminer.VerbKill)
+		m.Findings = findings
+		if len(findings) == 0 {
+			m.Why = []string{"tied: /opt/node/bin/node runs the program it"}
+		}
+		return deminer.Process{ID: id, PPID: 1, Exe: "/opt/node/bin/node", Own: deminer.Provenance{State: deminer.Unowned}}, m
+	}
+	bad, badMember := node(80, 0)
+	good, goodMember := node(81)
+	r := report(badMember, goodMember, member(file("/opt/node/bin/node"), deminer.VerbQuarantine))
+	r.Snapshot.Processes = append(r.Snapshot.Processes, bad, good)
+	p := Make(r, Options{}, now)
+	for _, s := range p.Steps {
+		if s.Action.Target.Proc.PID != 80 || s.Action.Args["same-program"] != "" {
+			t.Errorf("planned %s of %s with %v", s.Action.Verb, s.Action.Target, s.Action.Args)
+		}
+	}
+	if len(p.Steps) != 2 || len(p.Refused) < 2 {
+		t.Errorf("%d steps, refused %+v", len(p.Steps), p.Refused)
+	}
+	for exe, want := range map[string]bool{"/usr/bin/python3.11": true, "/opt/x/java": true, "/usr/bin/perl5.36.0": true, "/lib64/ld-linux-x86-64.so.2": true, "/bin/busybox": true, "/tmp/kswapd0": false, "/usr/bin/bashd": false} {
+		if interprets(exe) != want {
+			t.Errorf("%s: interpreter %v", exe, !want)
+		}
+	}
+}
+
+// TestTwinsOfAMiner: what no package owns is looked for by content; a program of an owner's size turns that to names.
+func TestTwinsOfAMiner(t *testing.T) {
+	find := func(p deminer.Plan) map[string]deminer.Raw { return p.Steps[0].Action.Args }
+	r := report(member(proc(66), deminer.VerbFreeze, deminer.VerbKill))
+	r.Snapshot.Processes[6].ExeAttr.Size = 4711
+	if args := find(Make(r, Options{}, now)); args["same-program"] != "yes" || args["after"] != "66" {
+		t.Errorf("args %v", args)
+	}
+	// The intruder linked or copied the owner's program and loads his miner into it.
+	r.Snapshot.Processes = append(r.Snapshot.Processes, deminer.Process{ID: deminer.ProcID{PID: 90, Start: 90}, PPID: 1, Exe: "/opt/app/server", ExeAttr: deminer.Attr{Size: 4711}, Own: deminer.Provenance{State: deminer.Unowned}})
+	if args := find(Make(r, Options{}, now)); args["same-program"] != "yes" || args["after"] != "" {
+		t.Errorf("args %v, want names only", args)
+	}
+	// Under the name of an owner's interpreter in a hidden place it is a disguise, in a package it is not looked for at all.
+	r.Snapshot.Processes[6].Exe = "/tmp/.x/python3"
+	if args := find(Make(r, Options{}, now)); args["same-program"] != "yes" {
+		t.Errorf("args %v", args)
+	}
+	r.Snapshot.Processes[6].Own.State = deminer.Intact
+	if args := find(Make(r, Options{}, now)); args["same-program"] != "" {
+		t.Errorf("args %v: a packaged program was looked for", args)
+	}
+}
+
+// TestDatabaseUnderAMinerIsSpared: an intruder may start the owner's database from his own process.
+func TestDatabaseUnderAMinerIsSpared(t *testing.T) {
+	r := report(member(proc(66), deminer.VerbFreeze, deminer.VerbKill))
+	r.Snapshot.Processes[5].PPID = 67
+	r.Snapshot.Processes = append(r.Snapshot.Processes, deminer.Process{ID: deminer.ProcID{PID: 67, Start: 67}, PPID: 66, Exe: "/bin/dash", Own: deminer.Provenance{State: deminer.Intact}},
+		deminer.Process{ID: deminer.ProcID{PID: 68, Start: 68}, PPID: 66, Exe: "/usr/sbin/nginx", Unit: "nginx.service", Own: deminer.Provenance{State: deminer.Intact}})
+	for _, s := range Make(r, Options{}, now).Steps {
+		if got := s.Action.Args["spare"]; got != "60@60 68@68" {
+			t.Errorf("%s spares %q", s.Action.Verb, got)
+		}
+		if !strings.Contains(s.Risk, "60@60") {
+			t.Errorf("the risk does not say so: %q", s.Risk)
+		}
+	}
+}
+
+func TestUnmountAndContainerdAndBlocks(t *testing.T) {
+	mount := deminer.Artifact{Kind: deminer.KindMount, Path: "/proc/66"}
+	box := deminer.Artifact{Kind: deminer.KindContainer, Name: "c1"}
+	boxed := member(box)
+	boxed.Remove = []deminer.Action{{Verb: deminer.VerbStopContainer, Target: box, Args: map[string]deminer.Raw{"engine": "containerd"}}}
+	p := Make(report(member(mount, deminer.VerbUnmount), boxed, member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "203.0.113.7:3333"}, deminer.VerbBlock)), Options{BlockFor: 72 * time.Hour, KeepBlocks: true}, now)
+	if len(p.Steps) != 2 || p.Steps[1].Undo || p.Steps[1].NoUndo == "" {
+		t.Errorf("steps %+v", p.Steps)
+	}
+	if args := p.Steps[0].Action.Args; args["for"] != "72h0m0s" || args["keep"] != "yes" {
+		t.Errorf("block args %v", args)
+	}
+	if !slices.ContainsFunc(p.Refused, func(r deminer.Refusal) bool { return strings.Contains(r.Why, "containerd") && r.Advice != "" }) {
+		t.Errorf("nothing is said of the container: %+v", p.Refused)
+	}
+}

@@ -1,0 +1,121 @@
+package plan
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/deminer/deminer"
+)
+
+// interpreters are programs that say nothing of what they run: that two processes share one ties them in no way.
+var interpreters = []string{"python", "pypy", "perl", "ruby", "irb", "node", "nodejs", "deno", "bun", "java", "javaw", "php", "php-fpm", "php-cgi", "bash", "sh", "dash",
+	"zsh", "ksh", "mksh", "fish", "csh", "tcsh", "ash", "busybox", "toybox", "lua", "luajit", "tclsh", "wish", "expect", "awk", "gawk", "mawk", "sed", "dotnet", "mono", "Rscript", "R",
+	"beam.smp", "erl", "guile", "ghc", "julia", "scala", "wine", "wine64", "gdb", "lldb", "env", "nohup", "setsid", "timeout", "xargs", "sudo", "su", "screen", "tmux", "tini", "dumb-init",
+	"runc", "crun", "conmon", "containerd-shim", "containerd-shim-runc-v2", "dockerd", "containerd", "docker-proxy", "qemu-system-x86_64", "gunicorn", "uwsgi", "httpd", "apache2", "nginx"}
+
+// interprets reports whether a program is an interpreter, by its name without a version: python3.11, ld-linux-x86-64.so.2.
+func interprets(exe string) bool {
+	base := path.Base(exe)
+	if strings.HasPrefix(base, "ld-linux") || strings.HasPrefix(base, "ld-musl") || strings.HasPrefix(base, "ld.so") || strings.HasPrefix(base, "ld64.so") || strings.HasPrefix(base, "qemu-") {
+		return true
+	}
+	return slices.Contains(interpreters, base) || slices.Contains(interpreters, strings.TrimRight(base, "0123456789.-"))
+}
+
+// volatile reports a place where no owner installs an interpreter: there a name like python3 is a disguise.
+func volatile(exe string) bool {
+	if strings.HasPrefix(exe, "/memfd:") || strings.Contains(exe, "/.") {
+		return true
+	}
+	return slices.ContainsFunc([]string{"/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/"}, func(d string) bool { return strings.HasPrefix(exe, d) })
+}
+
+// byProgram reports whether a process is convicted for nothing but the program that it runs.
+func byProgram(m deminer.Member) bool {
+	return len(m.Findings) == 0 && len(m.Why) > 0 && !slices.ContainsFunc(m.Why, func(w string) bool {
+		return !strings.HasPrefix(w, "tied: ") || !strings.HasSuffix(w, " runs the program it")
+	})
+}
+
+// shared reports whether a process runs an interpreter that may be an owner's, from an archive and in no package (a JDK, node).
+func (g *guard) shared(p *deminer.Process) bool {
+	return p.Exe != "" && interprets(p.Exe) && !volatile(p.Exe) && !p.Deleted && !p.Memfd
+}
+
+// wide makes a step on a process one on everything that runs its program, where that says something: what a respawner starts
+// again between plan and kill has to go as well. Branches of its family that must not be touched are spared.
+func (b *builder) wide(s *deminer.Step, p *deminer.Process) {
+	if s.Action.Verb != deminer.VerbFreeze && s.Action.Verb != deminer.VerbKill {
+		return
+	}
+	s.Expect.SHA256 = p.SHA256
+	args := map[string]deminer.Raw{}
+	if p.Own.State == deminer.Unowned && p.Exe != "" && (!interprets(p.Exe) || volatile(p.Exe)) {
+		args["same-program"] = "yes"
+		if !b.guard.alike(p) {
+			args["after"] = deminer.Raw(strconv.FormatUint(b.guard.youngest(), 10))
+		}
+	}
+	var spare []string
+	for _, id := range b.guard.below(p) {
+		spare = append(spare, id.String())
+	}
+	if len(spare) > 0 {
+		args["spare"] = deminer.Raw(strings.Join(spare, " "))
+		s.Risk = strings.TrimPrefix(s.Risk+"; ", "; ") + "what it started and must not be touched goes on: " + strings.Join(spare, ", ")
+	}
+	for k, v := range s.Action.Args {
+		args[k] = v
+	}
+	if len(args) > 0 {
+		s.Action.Args = args
+	}
+}
+
+// youngest is the start of the process that started last.
+func (g *guard) youngest() (last uint64) {
+	for id := range g.procs {
+		last = max(last, id.Start)
+	}
+	return last
+}
+
+// alike reports whether a process that is not accused runs a program of the very size by another name: then the content
+// may be an owner's, copied or linked by the intruder, and does not tell who is who.
+func (g *guard) alike(p *deminer.Process) bool {
+	for _, q := range g.procs {
+		if q.Exe != p.Exe && q.ExeAttr.Size == p.ExeAttr.Size && !q.Kernel && !g.accused[q.ID] {
+			return true
+		}
+	}
+	return p.ExeAttr.Size == 0
+}
+
+// below lists the topmost processes under p that must not be touched: databases, parts of the system, and packaged programs
+// of another unit.
+func (g *guard) below(p *deminer.Process) (out []deminer.ProcID) {
+	kids := map[int][]*deminer.Process{}
+	for _, q := range g.procs {
+		kids[q.PPID] = append(kids[q.PPID], q)
+	}
+	seen := map[deminer.ProcID]bool{p.ID: true}
+	for todo := []*deminer.Process{p}; len(todo) > 0; todo = todo[1:] {
+		for _, q := range kids[todo[0].ID.PID] {
+			if seen[q.ID] {
+				continue
+			}
+			seen[q.ID] = true
+			why, _ := g.process(q.ID, deminer.Member{})
+			other := q.Own.Trusted() && q.Unit != p.Unit && strings.HasSuffix(q.Unit, ".service")
+			if (why != "" || other) && !g.accused[q.ID] {
+				out = append(out, q.ID)
+				continue
+			}
+			todo = append(todo, q)
+		}
+	}
+	slices.SortFunc(out, func(a, b deminer.ProcID) int { return a.PID - b.PID })
+	return out
+}

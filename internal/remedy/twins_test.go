@@ -1,0 +1,187 @@
+//go:build linux
+
+package remedy_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+	"golang.org/x/sys/unix"
+)
+
+// watchdog looks every 20 ms whether its twin lives, which it knows by a file, and starts a new one, as a child of a child
+// that ends at once, where it does not. It ends by itself after 60 s or when its directory is gone.
+func watchdog() {
+	dir, me, twin := os.Getenv("DEMINER_TEST_WATCHDOG"), os.Getenv("DEMINER_TEST_ME"), os.Getenv("DEMINER_TEST_TWIN")
+	if me == "fork" {
+		start(dir, os.Getenv("DEMINER_TEST_TWIN"), os.Getenv("DEMINER_TEST_OTHER"))
+		os.Exit(0)
+	}
+	_ = os.WriteFile(dir+"/"+me, []byte(strconv.Itoa(os.Getpid())), 0o600)
+	for range 3000 {
+		if _, err := os.Stat(dir); err != nil {
+			os.Exit(0)
+		}
+		b, _ := os.ReadFile(dir + "/" + twin)
+		pid, _ := strconv.Atoi(string(b))
+		if pid > 0 && letter(pid) == "" || twin == "none" {
+			cmd := exec.Command("/proc/self/exe")
+			cmd.Env = []string{"DEMINER_TEST_WATCHDOG=" + dir, "DEMINER_TEST_ME=fork", "DEMINER_TEST_TWIN=" + twin, "DEMINER_TEST_OTHER=" + me}
+			_ = cmd.Run()
+			time.Sleep(60 * time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	os.Exit(0)
+}
+
+func start(dir, me, twin string) {
+	self, _ := os.Readlink("/proc/self/exe")
+	self = strings.TrimSuffix(self, " (deleted)")
+	if _, err := os.Stat(self); err != nil {
+		self = "/proc/self/exe"
+	}
+	cmd := exec.Command(self)
+	cmd.Env = []string{"DEMINER_TEST_WATCHDOG=" + dir, "DEMINER_TEST_ME=" + me, "DEMINER_TEST_TWIN=" + twin}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	_ = cmd.Start()
+}
+
+// copySelf makes a program of the test binary under another name.
+func copySelf(t *testing.T, to string) {
+	t.Helper()
+	from, err := os.Open("/proc/self/exe")
+	must(t, err)
+	defer from.Close()
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	must(t, err)
+	_, err = io.Copy(f, from)
+	must(t, err)
+	must(t, f.Close())
+}
+
+// running lists the living processes whose program has this name.
+func running(exe string) (out []int) {
+	names, _ := os.ReadDir("/proc")
+	for _, e := range names {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if to, _ := os.Readlink("/proc/" + e.Name() + "/exe"); strings.TrimSuffix(to, " (deleted)") == exe && letter(pid) != "" {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// pair starts two watchdogs of one program that restart each other, and gives the first.
+func pair(t *testing.T, remove bool) (exe string, first deminer.ProcID) {
+	t.Helper()
+	dir := t.TempDir()
+	exe = dir + "/kworkerd"
+	copySelf(t, exe)
+	marks := filepath.Join(dir, "marks")
+	must(t, os.Mkdir(marks, 0o700))
+	t.Cleanup(func() {
+		_ = os.RemoveAll(marks)
+		for range 50 {
+			for _, pid := range running(exe) {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	for _, one := range [][2]string{{"a", "b"}, {"b", "a"}} {
+		cmd := exec.Command(exe)
+		cmd.Env = []string{"DEMINER_TEST_WATCHDOG=" + marks, "DEMINER_TEST_ME=" + one[0], "DEMINER_TEST_TWIN=" + one[1]}
+		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+		must(t, cmd.Start())
+		go func() { _ = cmd.Wait() }()
+	}
+	pid := 0
+	eventually(t, "both run", func() bool {
+		b, _ := os.ReadFile(marks + "/a")
+		_, err := os.Stat(marks + "/b")
+		pid, _ = strconv.Atoi(string(b))
+		return pid > 0 && err == nil
+	})
+	if remove {
+		must(t, os.Remove(exe))
+	}
+	return exe, deminer.ProcID{PID: pid, Start: startOf(t, pid)}
+}
+
+// TestWatchdogPairDies: two processes that start each other again, neither a child of the other, both die for good.
+func TestWatchdogPairDies(t *testing.T) {
+	for name, remove := range map[string]bool{"file": false, "deleted": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			exe, id := pair(t, remove)
+			if n := len(running(exe)); n != 2 {
+				t.Fatalf("%d run, want 2", n)
+			}
+			// That they do respawn: without it the test proves nothing.
+			must(t, unix.Kill(id.PID, unix.SIGKILL))
+			eventually(t, "the twin starts it again", func() bool { l := running(exe); return len(l) == 2 && l[0] != id.PID && l[1] != id.PID })
+			id = deminer.ProcID{PID: running(exe)[0]}
+			id.Start = startOf(t, id.PID)
+			frz, kil := do(deminer.VerbFreeze, proc(id), "same-program", "yes"), do(deminer.VerbKill, proc(id), "same-program", "yes")
+			frz.Expect.Exe, kil.Expect.Exe = exe, exe
+			w.mustRun(t, planOf("f", frz))
+			for _, pid := range running(exe) {
+				if letter(pid) != "T" {
+					t.Errorf("process %d is %q, want stopped", pid, letter(pid))
+				}
+			}
+			w.mustRun(t, planOf("k", kil))
+			time.Sleep(300 * time.Millisecond)
+			if left := running(exe); len(left) > 0 {
+				t.Errorf("still running, or again: %v", left)
+			}
+		})
+	}
+}
+
+// TestWatchdogPairThaws: undo lets both go on.
+func TestWatchdogPairThaws(t *testing.T) {
+	w := newWorld(t, true)
+	exe, id := pair(t, false)
+	w.mustRun(t, planOf("f", do(deminer.VerbFreeze, proc(id), "same-program", "yes")))
+	w.mustUndo(t, "f")
+	for _, pid := range running(exe) {
+		eventually(t, "it goes on", func() bool { return letter(pid) == "S" || letter(pid) == "R" })
+	}
+}
+
+// TestKillFindsTwinOfTheDead: the process that was meant has died since the plan, its twin has not.
+func TestKillFindsTwinOfTheDead(t *testing.T) {
+	w := newWorld(t, true)
+	exe, id := pair(t, false)
+	must(t, unix.Kill(id.PID, unix.SIGKILL))
+	eventually(t, "it was started again", func() bool { l := running(exe); return len(l) == 2 && l[0] != id.PID && l[1] != id.PID })
+	s := do(deminer.VerbKill, proc(id), "same-program", "yes")
+	s.Expect = deminer.Expect{Exe: exe, SHA256: sumOf(t, exe)}
+	w.mustRun(t, planOf("k", s))
+	time.Sleep(300 * time.Millisecond)
+	if left := running(exe); len(left) > 0 {
+		t.Errorf("still running: %v", left)
+	}
+}
+
+func sumOf(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	must(t, err)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
