@@ -15,9 +15,6 @@ var closed = set("daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "
 	"gnats", "nobody", "_apt", "systemd-network", "systemd-resolve", "systemd-timesync", "messagebus", "sshd", "adm", "shutdown", "halt",
 	"operator", "ftp", "dbus", "polkitd", "tss", "rpc", "rpcuser", "nfsnobody", "apache", "nginx", "tcpdump", "syslog", "uuidd", "chrony")
 
-// powerful groups make their members root, at once or by a detour.
-var powerful = []string{"sudo", "wheel", "root", "docker", "lxd", "disk", "shadow"}
-
 // rogueAccount speaks of accounts that let somebody in who should not be there.
 func rogueAccount(_ context.Context, p *Pass) error {
 	for i := range p.Snapshot.Accounts {
@@ -26,14 +23,10 @@ func rogueAccount(_ context.Context, p *Pass) error {
 		if len(why) > 0 {
 			f := p.aboutAccount(a, tier, deminer.ByAccess, why...)
 			f.Cleared = append(f.Cleared, "a second name of root kept by the owner, or a vendor's account: ask the owner; it is not removed on this sign alone")
-			if p.madeNear(a) {
-				f = p.settle(f)
-			}
 			p.Report(f)
 		}
-		p.accountIdentity(a)
-		if tier == deminer.Strong && len(why) > 0 {
-			p.accountKept(a)
+		if p.accountIdentity(a) || tier == deminer.Strong && len(why) > 0 {
+			p.accountCame(a)
 		}
 	}
 	return nil
@@ -83,48 +76,55 @@ func (p *Pass) accountReasons(a *deminer.Account) ([]string, deminer.Tier) {
 	if a.UID < 1000 || !a.Login || a.UID >= 65534 {
 		return nil, ""
 	}
-	f, near := p.madeWith(a)
-	if !near {
+	f, ok := p.madeWith(a)
+	if !ok {
 		return nil, ""
-	}
-	why = append(why, "it was made, or its password set, at the time of another finding: "+f.Title)
-	for _, g := range a.Groups {
-		if slices.Contains(powerful, g) {
-			return append(why, "it is in group "+g), deminer.Strong
-		}
 	}
 	if w := p.rogueGrant(a); w != "" {
 		return append(why, w), deminer.Strong
 	}
-	return why, deminer.Weak
+	return append(why, "it was made within minutes of another finding: "+f.Title), deminer.Weak
 }
 
-// madeWith gives the finding at whose time the account was made, its password set, or its home filled.
+// madeWith gives the proven file within minutes of which the account was made: by its home, or as the last line of a
+// passwd file written then.
 func (p *Pass) madeWith(a *deminer.Account) (deminer.Finding, bool) {
-	if f, ok := p.near(p.madeAt(a), time.Hour); ok {
+	if f, ok := p.near(p.madeAt(a), minutes); ok {
 		return f, true
 	}
-	if a.Changed <= 0 {
+	const name = "/etc/passwd"
+	last := ""
+	lines(p.read("accounts", name, 4<<20), func(_ int, l string) {
+		if strings.Contains(l, ":") {
+			last = l
+		}
+	})
+	at, err := p.FS.Stat(name)
+	if err != nil || !strings.HasPrefix(last, a.Name+":") {
 		return deminer.Finding{}, false
 	}
-	return p.near(time.Unix(int64(a.Changed)*86400, 0).Add(12*time.Hour), 13*time.Hour)
+	return p.near(at.Mtime, minutes)
 }
 
-func (p *Pass) madeNear(a *deminer.Account) bool {
-	_, ok := p.madeWith(a)
-	return ok
-}
-
-// rogueGrant says what an account was given: root without a password, or a login key an earlier finding speaks of.
-func (p *Pass) rogueGrant(a *deminer.Account) string {
-	for i := range p.Snapshot.Footholds {
-		f := &p.Snapshot.Footholds[i]
-		if f.ID == "PL-22" && strings.Fields(string(f.Line + f.Command + " x"))[0] == a.Name && strings.Contains(string(f.Line+f.Command), "NOPASSWD") {
-			return "it may become root without a password: " + where(f)
-		}
+// accountCame adds to an account that something else speaks of that it came with the intrusion.
+func (p *Pass) accountCame(a *deminer.Account) {
+	g, ok := p.madeWith(a)
+	if !ok {
+		return
 	}
+	f := p.aboutAccount(a, deminer.Strong, deminer.ByProvenance, "it was made within "+minutes.String()+" of: "+g.Title)
+	f.Title = "account " + q(a.Name) + " came with the intrusion"
+	if fl := p.clearFlags("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"); len(fl) > 0 {
+		f.Why = append(f.Why, "/etc/passwd or a file beside it was made unchangeable, which keeps the account there")
+		f.Remove = append([]deminer.Action{{Verb: deminer.VerbRemoveAccount, Target: f.Subject}}, fl...)
+	}
+	p.Report(f)
+}
+
+// rogueGrant says that a login key of which earlier findings prove that it is the intruder's was put into the account.
+func (p *Pass) rogueGrant(a *deminer.Account) string {
 	for _, f := range p.memo.found {
-		if f.Detector == "rogue-key" && f.Tier != deminer.Weak && a.Home != "/" && under(string(f.Subject.Path), a.Home) && a.UID != 0 {
+		if f.Detector == "rogue-key" && (f.Tier == deminer.Proof || f.Class == deminer.ByIdentity && f.Tier == deminer.Strong) && a.Home != "/" && under(string(f.Subject.Path), a.Home) && a.UID != 0 {
 			return "a login key of the intruder's lets him in as this account: " + f.Title
 		}
 	}
@@ -138,22 +138,6 @@ func (p *Pass) hasKey(a *deminer.Account) bool {
 		}
 	}
 	return false
-}
-
-// accountKept speaks of a passwd or shadow file made unchangeable, so that a bad account cannot be removed.
-func (p *Pass) accountKept(a *deminer.Account) {
-	for _, name := range []string{"/etc/passwd", "/etc/shadow"} {
-		fl := p.flagged(name)
-		if fl == 0 {
-			continue
-		}
-		f := p.aboutAccount(a, deminer.Strong, deminer.ByTamper, name+" was made unchangeable (chattr +"+fl.String()+"), which keeps the account there")
-		f.Technique, f.Catalogue = "T1222.002", "DE-01"
-		f.Title = name + " was made unchangeable and holds the account " + q(a.Name)
-		f.Remove = append([]deminer.Action{{Verb: deminer.VerbRemoveAccount, Target: f.Subject}}, p.clearFlags("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow")...)
-		p.Report(f)
-		return
-	}
 }
 
 // rogueKey speaks of login keys that are known to be an attacker's, lie where no key belongs, or came with the intrusion.
@@ -223,21 +207,65 @@ func (p *Pass) usedBefore(key string, t time.Time) time.Time {
 	return time.Time{}
 }
 
-// keyTime speaks of a key that came with the intrusion: its file was last written then, and the key is the last one in it
-// or the file is no older.
+// keyTime speaks of a key that came with the intrusion: its file was last written within minutes of the intruder's files
+// and the key is the last one in it. That alone says nothing: an owner may have been at work. A second sign must come with
+// it, and a key that was used before is the owner's.
 func (p *Pass) keyTime(f *deminer.Foothold, last int) {
 	if f.LineNo != last {
 		return
 	}
-	if g, ok := p.near(f.Attr.Mtime, 15*time.Minute, f.Path); ok {
-		k := p.aboutKey(f, deminer.Strong, deminer.ByAccess, "the file was last written at "+f.Attr.Mtime.UTC().Format(time.RFC3339)+", within a quarter of an hour of: "+g.Title, "it is the last key of the file")
-		k.Cleared = []string{"keys that were there before: only the last line is meant"}
-		if used := p.usedBefore(f.Key, g.Time); !used.IsZero() {
-			k.Tier = deminer.Weak
-			k.Cleared = append(k.Cleared, "it was used at "+used.UTC().Format(time.RFC3339)+", before that: the owner's")
-		} else if f.LineNo > 1 || f.Line != "" {
-			k = p.settle(k)
-		}
-		p.Report(k)
+	g, ok := p.near(f.Attr.Mtime, minutes, f.Path)
+	if !ok {
+		return
 	}
+	k := p.aboutKey(f, deminer.Weak, deminer.ByProvenance, "the file was last written at "+f.Attr.Mtime.UTC().Format(time.RFC3339)+", within "+minutes.String()+" of: "+g.Title, "it is the last key of the file")
+	k.Title = "a login key in " + where(f) + " came with the intrusion"
+	k.Cleared = []string{"keys that were there before: only the last line is meant"}
+	if used := p.usedBefore(f.Key, g.Time); !used.IsZero() {
+		k.Cleared = append(k.Cleared, "it was used at "+used.UTC().Format(time.RFC3339)+", before that: the owner's")
+		p.Report(k)
+		return
+	}
+	if len(p.clearFlags(string(f.Path))) > 0 {
+		k.Tier = deminer.Strong
+		t := p.aboutKey(f, deminer.Strong, deminer.ByTamper, "its file was made unchangeable, so that the key stays")
+		t.Title = "a login key in " + where(f) + " was made to stay"
+		p.Report(t)
+	}
+	if why := p.nobodyIn(f.Attr.Mtime); why != "" {
+		k.Tier = deminer.Strong
+		n := p.aboutKey(f, deminer.Strong, deminer.ByAccess, "nobody of the owner's was logged in who could have put it there: "+why)
+		n.Title = "a login key in " + where(f) + " was put there while nobody was logged in"
+		p.Report(n)
+	}
+	p.Report(k)
+}
+
+// halfDay is how long before a change a login may lie whose session made it.
+const halfDay = 12 * time.Hour
+
+// nobodyIn says why nobody but an intruder can have been at work in a session at that time, or "": the records of logins
+// reach back before it and show nobody. Somebody whose password was guessed is no owner. Where records are missing,
+// nothing can be said.
+func (p *Pass) nobodyIn(t time.Time) string {
+	guesser := map[string]bool{}
+	for _, f := range p.memo.found {
+		if f.Detector == "guessed-password" && f.Tier != deminer.Weak {
+			guesser[f.Subject.Addr] = true
+		}
+	}
+	source := ""
+	for _, l := range p.Snapshot.Logins {
+		switch {
+		case l.Time.After(t.Add(time.Minute)):
+		case (l.Kind == "login" || l.Kind == "sudo" || l.Kind == "su") && l.Time.After(t.Add(-halfDay)) && !guesser[l.From]:
+			return ""
+		case l.Time.Before(t):
+			source = l.Source
+		}
+	}
+	if source == "" || len(p.Snapshot.Logins) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s was kept at that time and shows no login in the %d hours before", deminer.Safe(source), int(halfDay.Hours()))
 }

@@ -63,6 +63,7 @@ func All() []Detector {
 		{"firewall", "rules that let the intruder's traffic through", host.NeedFS, firewall},
 		{"tuning", "kernel settings changed for mining", host.NeedFS, tuning},
 		{"defences", "protection that was switched off", host.NeedFS, defences},
+		{"kit-directory", "directories made with the intrusion", host.NeedFS, kitDirectory},
 		{"wiped-logs", "logs and histories that were emptied", host.NeedFS, wiped},
 		// How it came in.
 		{"logged-command", "commands in logs that hold a miner's words", host.NeedFS, loggedCommand},

@@ -22,7 +22,7 @@ func kept(name string) []string {
 // replacedCommand speaks of system commands that are not what their package brought.
 func replacedCommand(ctx context.Context, p *Pass) error {
 	done := map[string]bool{}
-	for _, dir := range []string{"/usr/bin", "/bin", "/usr/sbin", "/sbin"} {
+	for _, dir := range p.commandDirs() {
 		for _, name := range watched {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -42,6 +42,17 @@ func replacedCommand(ctx context.Context, p *Pass) error {
 	}
 	p.toolCopies()
 	return nil
+}
+
+// commandDirs are the directories of the system's commands, each once: /bin and /sbin may be links into /usr.
+func (p *Pass) commandDirs() []string {
+	out := []string{"/usr/bin", "/usr/sbin"}
+	for _, dir := range []string{"/bin", "/sbin"} {
+		if a, err := p.FS.Lstat(dir); err == nil && a.IsDir() {
+			out = append(out, dir)
+		}
+	}
+	return out
 }
 
 // aliases are the names under which intruders keep copies of the downloader and of chattr for themselves.

@@ -47,6 +47,12 @@ func minerContent(_ context.Context, p *Pass) error {
 
 // fileFinding weighs a hit in a file by how the file is used.
 func (p *Pass) fileFinding(f *Found, h match.Hit) deminer.Finding {
+	if how, _ := p.use(f.Path); how == "" && ruleFile(f.Path) {
+		g := hitFinding(h, file(f.Path), q(f.Path)+" holds indicators")
+		g.Tier = deminer.Weak
+		g.Cleared = []string{"nothing runs or starts it, and it lies among detection rules or their samples"}
+		return g
+	}
 	if n := families(f.Content.Hits); n >= manyFamilies {
 		g := hitFinding(h, file(f.Path), q(f.Path)+" holds indicators of many families")
 		g.Tier = deminer.Weak
@@ -81,6 +87,16 @@ func (p *Pass) fileFinding(f *Found, h match.Hit) deminer.Finding {
 		g.Cleared = []string{"nothing runs or starts it: a copy at rest, a source tree or a text about mining"}
 	}
 	return g
+}
+
+// ruleFile reports files in the source or rule directories of detection tools: deminer's own, YARA, Sigma, tests.
+func ruleFile(name string) bool {
+	for _, d := range []string{"/rules/", "/yara/", "/sigma/", "/samples/", "/testdata/", "/signatures/"} {
+		if strings.Contains(name, d) {
+			return true
+		}
+	}
+	return false
 }
 
 // manyFamilies is how many families a program names that is none of them.

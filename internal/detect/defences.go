@@ -79,9 +79,9 @@ func (p *Pass) selinux() {
 			return
 		}
 		f.Time = a.Mtime
-		if g, ok := p.near(a.Mtime, time24); ok && p.proven() != "" {
+		if g, ok := p.near(a.Mtime, minutes, name); ok && p.proven() != "" {
 			f.Tier = deminer.Proof
-			f.Why = append(f.Why, "the file was last written within a day of: "+g.Title, "on this host an intrusion is proven: "+p.proven())
+			f.Why = append(f.Why, "the file was last written within "+minutes.String()+" of: "+g.Title, "on this host an intrusion is proven: "+p.proven())
 			f.Remove = []deminer.Action{{Verb: deminer.VerbEditLine, Target: f.Subject, Args: map[string]deminer.Raw{"new": deminer.Raw(strings.Replace(l, v, "enforcing", 1))}}}
 			if v == "disabled" {
 				// Enforcing on files that were never labeled locks the owner out; permissive labels them first.
@@ -94,7 +94,9 @@ func (p *Pass) selinux() {
 
 // wrappers speaks of hosts.allow and hosts.deny lines that keep others out of ssh.
 func (p *Pass) wrappers() {
-	for _, name := range []string{"/etc/hosts.deny", "/etc/hosts.allow"} {
+	bad := p.badAddresses()
+	invited := false // a line lets the intruder's own address in
+	for _, name := range []string{"/etc/hosts.allow", "/etc/hosts.deny"} {
 		lines(p.read("defences", name, 256<<10), func(no int, l string) {
 			t := strings.ToLower(strings.TrimSpace(l))
 			if strings.HasPrefix(t, "#") || t == "" {
@@ -114,7 +116,18 @@ func (p *Pass) wrappers() {
 			if a, err := p.FS.Stat(name); err == nil {
 				f.Time = a.Mtime
 			}
-			if _, ok := p.near(f.Time, time24); ok || spawn && len(cradlesIn(l)) > 0 {
+			for _, addr := range addrText.FindAllString(l, 8) {
+				if title, ok := bad[addr]; ok {
+					f.Tier, invited = deminer.Strong, invited || strings.HasSuffix(name, "allow")
+					f.Why = append(f.Why, addr+" is the address of: "+title)
+					f.Indicators = append(f.Indicators, deminer.Indicator{Kind: "ip", Value: addr})
+				}
+			}
+			if strings.HasSuffix(name, "deny") && invited && strings.Contains(t, "all") {
+				f.Tier = deminer.Strong
+				f.Why = append(f.Why, "it keeps everybody out while /etc/hosts.allow lets the intruder's address in")
+			}
+			if spawn && len(cradlesIn(l)) > 0 {
 				f.Tier = deminer.Strong
 			}
 			p.Report(p.settle(f))

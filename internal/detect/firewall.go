@@ -29,6 +29,9 @@ func firewall(_ context.Context, p *Pass) error {
 				if a, err := p.FS.Stat(name); err == nil {
 					f.Time = a.Mtime
 				}
+				for _, a := range addrText.FindAllString(l, 8) {
+					f.Indicators = append(f.Indicators, deminer.Indicator{Kind: "ip", Value: a})
+				}
 				p.Report(p.settle(f))
 			}
 		})

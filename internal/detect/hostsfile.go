@@ -112,9 +112,9 @@ func unchangeable(_ context.Context, p *Pass) error {
 			f.Time = a.Ctime
 		}
 		// The change of a flag sets the change time, so it tells when this was done.
-		if g, ok := p.near(f.Time, 2*time24); ok && p.proven() != "" {
+		if g, ok := p.near(f.Time, minutes, deminer.Raw(name)); ok && p.proven() != "" {
 			f.Tier, f.Cleared = deminer.Proof, nil
-			f.Why = append(f.Why, "it was last changed at "+f.Time.UTC().Format("2006-01-02 15:04")+" UTC, within two days of: "+g.Title, "on this host an intrusion is proven: "+p.proven())
+			f.Why = append(f.Why, "it was last changed at "+f.Time.UTC().Format("2006-01-02 15:04")+" UTC, within "+minutes.String()+" of: "+g.Title, "on this host an intrusion is proven: "+p.proven())
 		}
 		p.Report(f)
 	}

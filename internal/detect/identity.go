@@ -167,13 +167,13 @@ func poolConnection(_ context.Context, p *Pass) error {
 }
 
 // accountIdentity speaks of accounts with a name that intruders are known to make.
-func (p *Pass) accountIdentity(a *deminer.Account) {
+func (p *Pass) accountIdentity(a *deminer.Account) bool {
 	if p.Rules == nil {
-		return
+		return false
 	}
 	h, ok := strongest(p.Rules.Named(match.KindAccount, a.Name))
 	if !ok || h.Strength < match.Strong || closed[a.Name] {
-		return
+		return false
 	}
 	f := p.aboutAccount(a, deminer.Strong, deminer.ByIdentity, "the name is one that intruders are known to make: "+deminer.Safe(h.What))
 	f.Title = "account " + q(a.Name) + " bears a known name"
@@ -182,10 +182,7 @@ func (p *Pass) accountIdentity(a *deminer.Account) {
 		f.Indicators = append(f.Indicators, deminer.Indicator{Kind: "family", Value: h.Family})
 	}
 	p.Report(f)
-	if why := p.proven(); why != "" && a.Login {
-		g := p.aboutAccount(a, deminer.Strong, deminer.ByAccess, "it can log in with "+q(a.Shell), "on this host an intrusion is proven: "+why)
-		p.Report(g)
-	}
+	return true
 }
 
 // keyIdentity speaks of keys that are known to be an attacker's.

@@ -2,6 +2,8 @@ package detect
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/deminer/deminer"
 )
@@ -21,16 +23,17 @@ func linkedFoothold(_ context.Context, p *Pass) error {
 			continue
 		}
 		told[f.Subject.Ref()] = p.fetchesFrom(f, bad) || told[f.Subject.Ref()]
-		at, ok := p.nearOthers(f)
+		at, ok := p.near(f.Time, minutes, f.Subject.Path)
 		if !ok || why == "" {
 			continue
 		}
-		told[f.Subject.Ref()] = true
+		told[f.Subject.Ref()], p.memo.raised[f.Subject.Ref()] = true, true
 		h := f
 		h.Tier, h.Title = deminer.Proof, deminer.Safe(f.Subject.Path)+" came with the intrusion: "+f.Title
 		h.Why = append([]string{"it was last written at the time of: " + at.Title, "on this host an intrusion is proven: " + why}, f.Why...)
 		p.Report(h)
 	}
+	p.runsProven()
 	return nil
 }
 
@@ -47,15 +50,47 @@ func (p *Pass) fetchesFrom(f deminer.Finding, bad map[string]string) bool {
 	return false
 }
 
-// nearOthers is near for a finding: what was found in the same file, or by the same kind of look, does not count.
-func (p *Pass) nearOthers(f deminer.Finding) (deminer.Finding, bool) {
-	for _, o := range p.memo.found {
-		if o.Tier != deminer.Proof || o.Time.IsZero() || f.Time.IsZero() || o.Subject.Path == f.Subject.Path || o.Topic == deminer.TopicTamper || o.Topic == deminer.TopicDoor {
-			continue
-		}
-		if o.Time.Sub(f.Time).Abs() < timeHour {
-			return o, true
+// runsProven speaks of entries whose script does nothing but start a proven program: a second name of the same starter.
+func (p *Pass) runsProven() {
+	bad := map[string]string{}
+	for _, f := range p.memo.found {
+		if f.Tier == deminer.Proof && f.Subject.Kind == deminer.KindFile && f.Topic != deminer.TopicTamper && f.Topic != deminer.TopicDoor && !packaged(p.owner(string(f.Subject.Path))) {
+			bad[string(f.Subject.Path)] = f.Title
 		}
 	}
-	return deminer.Finding{}, false
+	if len(bad) == 0 {
+		return
+	}
+	for _, f := range p.footholds() {
+		for _, t := range p.foreignTargets(f) {
+			if bad[t] != "" {
+				continue
+			}
+			lines([]byte(p.script(t)), func(no int, l string) {
+				cmd := startedBy(l)
+				title := bad[cmd]
+				if title == "" {
+					return
+				}
+				g := about(f, deminer.Strong, deminer.ByContent, "an entry in "+where(f)+" starts a script that starts a proven program",
+					fmt.Sprintf("line %d of %s runs %s: %s", no, q(t), q(cmd), title))
+				g.Cleared = []string{"a script that removes or stops the program: it runs it"}
+				g.Also = []deminer.Artifact{file(t)}
+				p.Report(g)
+			})
+		}
+	}
+}
+
+// startedBy gives the program that a line of a script starts, behind the words that only lead to it.
+func startedBy(l string) string {
+	for _, w := range strings.Fields(l) {
+		switch w {
+		case "exec", "nohup", "setsid", "-f", "sh", "bash", "/bin/sh", "/bin/bash", "env", "nice", "(", "&&":
+			continue
+		}
+		w, _, _ = strings.Cut(strings.Trim(w, "()'\""), ">")
+		return strings.TrimRight(w, ";&")
+	}
+	return ""
 }

@@ -10,8 +10,6 @@ import (
 	"github.com/deminer/deminer"
 )
 
-const timeHour = time.Hour
-
 // loginConfig speaks of settings of sshd and PAM that let people in by a way of their own.
 func loginConfig(_ context.Context, p *Pass) error {
 	for _, f := range p.footholds() {

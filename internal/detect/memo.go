@@ -21,13 +21,14 @@ type memo struct {
 
 	found  []deminer.Finding // what earlier detectors reported
 	memory []*inMemory
-	looked bool // memory was read
+	looked bool            // memory was read
+	raised map[string]bool // refs that closeness in time made proof: no anchors for others
 }
 
 func newMemo(s *deminer.Snapshot) *memo {
 	m := &memo{
 		procs: map[int]*deminer.Process{}, socks: map[int][]*deminer.Socket{}, starts: map[string][]*deminer.Foothold{},
-		self: map[deminer.ProcID]bool{},
+		self: map[deminer.ProcID]bool{}, raised: map[string]bool{},
 	}
 	for i := range s.Processes {
 		m.procs[s.Processes[i].ID.PID] = &s.Processes[i]

@@ -33,8 +33,9 @@ func sudoers(_ context.Context, p *Pass) error {
 		case free && p.rogueName(who):
 			why = append(why, "it makes "+q(who)+", of whom an earlier finding speaks, root without a password")
 		}
-		if g, ok := p.near(f.Attr.Mtime, timeHour, f.Path); ok && free && len(why) == 0 {
-			why = append(why, "it makes "+q(who)+" root without a password, and the file was last written within an hour of: "+g.Title)
+		close := false
+		if g, ok := p.near(f.Attr.Mtime, minutes, f.Path); ok && free && len(why) == 0 {
+			why, close = append(why, "it makes "+q(who)+" root without a password, and the file was last written within "+minutes.String()+" of: "+g.Title), true
 		}
 		if len(why) == 0 {
 			continue
@@ -42,7 +43,10 @@ func sudoers(_ context.Context, p *Pass) error {
 		g := about(f, deminer.Strong, deminer.ByAccess, "a sudo rule in "+where(f)+" makes somebody root", append(why, "the rule: "+q(text))...)
 		g.Topic, g.Technique = deminer.TopicBackdoor, "T1548.003"
 		g.Cleared = []string{"rules of cloud images, monitoring and deployment users: those were there before"}
-		p.Report(p.settle(g))
+		if !close { // closeness is counted once
+			g = p.settle(g)
+		}
+		p.Report(g)
 	}
 	return nil
 }

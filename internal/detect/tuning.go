@@ -6,12 +6,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/deminer/deminer"
 )
-
-const time24 = 24 * time.Hour
 
 // hugeUsers are programs for which owners set huge pages.
 var hugeUsers = []string{"postgres", "mysqld", "mariadbd", "oracle", "java", "qemu", "kvm", "dpdk", "vpp", "ovs-vswitchd", "hdbindexserver", "ceph-osd", "spdk_tgt", "mongod", "clickhouse"}
@@ -172,9 +169,9 @@ func (p *Pass) sysctlLine(name, l string, no int) {
 	}
 	if a, err := p.FS.Stat(name); err == nil {
 		f.Time = a.Mtime
-		if g, ok := p.near(a.Mtime, time24); ok && p.noHugeUser() {
+		if g, ok := p.near(a.Mtime, minutes, deminer.Raw(name)); ok && p.noHugeUser() {
 			f.Tier = deminer.Strong
-			f.Why = append(f.Why, "the file was last written within a day of: "+g.Title)
+			f.Why = append(f.Why, "the file was last written within minutes of: "+g.Title)
 		}
 	}
 	p.Report(p.settle(f))

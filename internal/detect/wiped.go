@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/deminer/deminer"
 )
@@ -65,7 +66,7 @@ func wipedFinding(name, title string, a deminer.Attr) deminer.Finding {
 
 // weigh is weak at the time of another finding, and a note else.
 func (p *Pass) weigh(a deminer.Attr) deminer.Tier {
-	if _, ok := p.near(a.Mtime, time24); ok {
+	if _, ok := p.near(a.Mtime, time.Hour); ok {
 		return deminer.Weak
 	}
 	return deminer.Note

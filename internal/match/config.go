@@ -15,9 +15,11 @@ type MinerConfig struct {
 const (
 	maxConfig     = 1 << 20
 	minConfigKeys = 4
+	minPaidKeys   = 2 // beside a pool and a payout address
 )
 
-// MinerConfig reads JSON (with comments, as XMRig allows) and tells whether one object, with what it holds, has at least four keys that only miners use.
+// MinerConfig reads JSON (with comments, as XMRig allows) and tells whether one object, with what it holds, has at least four keys that only miners use,
+// or two beside a pool and a payout address.
 // Keys that other programs share count nothing. Data longer than 1 MiB is not looked at.
 func (s *Set) MinerConfig(b []byte) (MinerConfig, bool) {
 	if len(b) > maxConfig || !looksJSON(b) {
@@ -90,7 +92,23 @@ func (r *jsonReader) run() (MinerConfig, bool) {
 	return MinerConfig{}, false
 }
 
-func (r *jsonReader) done() bool { return len(r.found) >= minConfigKeys }
+// done: enough keys that only miners use, or fewer of them with a pool and a payout address of valid checksum as its user.
+func (r *jsonReader) done() bool {
+	if len(r.found) >= minConfigKeys {
+		return true
+	}
+	if len(r.found) < minPaidKeys || len(r.cfg.Pools) == 0 {
+		return false
+	}
+	for _, u := range r.cfg.Users {
+		login, _, _ := strings.Cut(u, ".")
+		login, _, _ = strings.Cut(login, "+")
+		if w, ok := ParseWallet(login); ok && w.Checked {
+			return true
+		}
+	}
+	return false
+}
 
 func (r *jsonReader) result() (MinerConfig, bool) {
 	for k := range r.found {

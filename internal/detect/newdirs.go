@@ -1,0 +1,90 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// maxNewDirs bounds how many directories are spoken of.
+const maxNewDirs = 200
+
+// kitDirectory speaks of directories that were made in the minutes of the intrusion around something accused. They are
+// taken away only if they are empty when everything of the intruder's has left them.
+func kitDirectory(_ context.Context, p *Pass) error {
+	if p.proven() == "" {
+		return nil
+	}
+	done := map[string]bool{}
+	for _, name := range p.accusedPaths() {
+		for dir := path.Dir(name); strings.Count(dir, "/") > 1 && len(done) < maxNewDirs; dir = path.Dir(dir) {
+			if done[dir] {
+				break
+			}
+			done[dir] = true
+			p.newDirectory(dir)
+		}
+	}
+	for _, m := range p.Snapshot.Kernel.Mounts {
+		if procMount.MatchString(m.Point) && strings.Count(m.Root, "/") > 1 && !done[m.Root] {
+			done[m.Root] = true
+			p.newDirectory(m.Root, deminer.Artifact{Kind: deminer.KindMount, Path: deminer.Raw(m.Point)})
+		}
+	}
+	return nil
+}
+
+func (p *Pass) newDirectory(dir string, also ...deminer.Artifact) {
+	a, err := p.FS.Lstat(dir)
+	if err != nil || !a.IsDir() || a.Btime.IsZero() || packaged(p.owner(dir)) || under(dir, StateDir) || dir == StateDir {
+		return
+	}
+	g, ok := p.near(a.Btime, minutes)
+	if !ok {
+		return
+	}
+	p.Report(deminer.Finding{
+		Topic: deminer.TopicMining, Tier: deminer.Weak, Class: deminer.ByProvenance, Catalogue: "EX-05",
+		Title:   q(dir) + " was made with the intrusion",
+		Why:     []string{"the directory was made at " + a.Btime.UTC().Format(time.RFC3339) + ", within " + fmt.Sprint(minutes) + " of: " + g.Title, "it goes only if nothing of others lies in it"},
+		Cleared: []string{"a directory of the owner's: it stays as long as anything lies in it"},
+		Subject: file(dir), Also: also, Time: a.Btime,
+		Remove: []deminer.Action{{Verb: deminer.VerbQuarantine, Target: file(dir), Args: map[string]deminer.Raw{"only": "empty"}}},
+	})
+}
+
+// accusedPaths are the paths of which strong findings speak, and what accused entries start.
+func (p *Pass) accusedPaths() []string {
+	var out []string
+	seen := map[string]bool{}
+	add := func(name string) {
+		if name != "" && !seen[name] {
+			seen[name] = true
+			out = append(out, name)
+		}
+	}
+	lines := map[string]bool{}
+	for _, f := range p.memo.found {
+		if f.Tier != deminer.Proof && f.Tier != deminer.Strong || f.Topic == deminer.TopicDoor {
+			continue
+		}
+		for _, a := range append([]deminer.Artifact{f.Subject}, f.Also...) {
+			if a.Kind == deminer.KindFile || a.Kind == deminer.KindLine || a.Kind == deminer.KindProcess {
+				add(string(a.Path))
+			}
+			lines[a.Ref()] = true
+		}
+	}
+	for i := range p.Snapshot.Footholds {
+		if f := &p.Snapshot.Footholds[i]; lines[f.Artifact().Ref()] {
+			for _, t := range p.foreignTargets(f) {
+				add(t)
+			}
+		}
+	}
+	return out
+}
