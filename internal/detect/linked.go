@@ -8,8 +8,8 @@ import (
 	"github.com/deminer/deminer"
 )
 
-// linked are the detectors whose strong signs about footholds are looked at again once an intrusion is proven.
-var linked = set("foothold-cradle", "foothold-text", "foothold-odd", "foothold-target", "foothold-immutable", "lookalike")
+// linked are the detectors whose strong signs about entries and files are looked at again once an intrusion is proven.
+var linked = set("family-path", "miner-content", "miner-config", "foothold-cradle", "foothold-text", "foothold-odd", "foothold-target", "foothold-immutable", "lookalike")
 
 // linkedFoothold speaks again of doubtful entries where something ties them to a proven intrusion: they fetch from an
 // address that a suspect talks to, or they were written at the time of what is proven. An owner's own entry of that kind
@@ -29,7 +29,7 @@ func linkedFoothold(_ context.Context, p *Pass) error {
 		}
 		told[f.Subject.Ref()], p.memo.raised[f.Subject.Ref()] = true, true
 		h := f
-		h.Tier, h.Title = deminer.Proof, deminer.Safe(f.Subject.Path)+" came with the intrusion: "+f.Title
+		h.Tier, h.Title = deminer.Proof, "came with the intrusion: "+f.Title
 		h.Why = append([]string{"it was last written at the time of: " + at.Title, "on this host an intrusion is proven: " + why}, f.Why...)
 		p.Report(h)
 	}
