@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/deminer/deminer"
 	"github.com/spf13/cobra"
@@ -49,7 +50,7 @@ func diagnose(f *flags) ([]check, error) {
 	}
 	i := h.Info
 	out := []check{
-		{"host", true, fmt.Sprintf("%s, %s, kernel %s, %s", deminer.Safe(i.Name), deminer.Safe(i.Distro), deminer.Safe(i.Kernel), deminer.Safe(i.Source))},
+		{"host", true, strings.Join(slices.DeleteFunc([]string{deminer.Safe(i.Name), deminer.Safe(i.Distro), deminer.Safe(i.Kernel), deminer.Safe(i.Source)}, func(s string) bool { return s == "" }), ", ")},
 		{"rights", i.Root, map[bool]string{true: "all", false: "not root: other users' processes and files stay unseen; nothing can be changed"}[i.Root]},
 		{"systemd", i.Systemd, map[bool]string{true: "runs here", false: "does not run here: units are handled as files"}[i.Systemd]},
 		{"packages", h.Packages != nil, map[bool]string{true: "database found: packaged files can be told from foreign ones", false: "no database: no file can be vouched for"}[h.Packages != nil]},

@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,10 @@ func (p Page) Plan(pl *deminer.Plan, context Context) {
 		p.line("  %s", p.paint(bold, fmt.Sprintf("Plan %s for %s: %s, %s can be undone", pl.ID, deminer.Safe(pl.Host.Name), plural(len(pl.Steps), "step", "steps"), share(undoable, len(pl.Steps)))))
 	}
 	phase := deminer.Phase("")
-	for _, s := range pl.Steps {
+	for i, s := range pl.Steps {
+		if i > 0 && len(s.Why) > 1 && slices.Equal(s.Why, pl.Steps[i-1].Why) {
+			s.Why = []string{"as " + pl.Steps[i-1].ID}
+		}
 		if s.Phase != phase {
 			phase = s.Phase
 			p.line("\n  %s", p.paint(cyan, phaseWords[phase]))
@@ -86,7 +90,7 @@ func (p Page) step(s deminer.Step, context Context) {
 
 func (p Page) diff(sign, code string, lines []string) {
 	for _, l := range lines {
-		p.line("          %s", p.paint(code, sign+" "+deminer.Cut(l, max(p.width()-13, 20))))
+		p.line("          %s", p.paint(code, sign+" "+deminer.Cut(keys(l), max(p.width()-13, 20))))
 	}
 }
 

@@ -2,6 +2,8 @@ package show
 
 import (
 	"fmt"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +22,7 @@ func (p Page) Report(r *deminer.Report, verbose bool) {
 	p.review(r, verbose)
 	p.line("")
 	p.Gaps(r.Snapshot.Gaps, verbose)
-	p.line("  %s", p.paint(dim, looked(r)))
+	p.wrap(2, "  ", p.paint(dim, looked(r)))
 	p.next(r)
 }
 
@@ -117,9 +119,9 @@ func (p Page) members(inc *deminer.Incident, role deminer.Role, label string, ve
 			more++
 			continue
 		}
-		text := m.Artifact.String()
-		if m.Detail != "" {
-			text += "   " + p.paint(dim, m.Detail)
+		text := keys(m.Artifact.String())
+		if d := detail(m); d != "" {
+			text += " · " + p.paint(dim, d)
 		}
 		if m.Grade != deminer.Convicted {
 			text = p.paint(yellow, "? ") + text
@@ -138,6 +140,33 @@ func (p Page) members(inc *deminer.Incident, role deminer.Role, label string, ve
 	if more > 0 {
 		p.line("%12s%s", "", p.paint(dim, fmt.Sprintf("and %d more (deminer scan -v)", more)))
 	}
+}
+
+// detail is the detail of a member without what its line says already.
+func detail(m *deminer.Member) string {
+	line := deminer.Safe(m.Artifact.Line)
+	var parts []string
+	for part := range strings.SplitSeq(m.Detail, "  ") {
+		part = strings.TrimSpace(part)
+		first, rest, _ := strings.Cut(part, " ")
+		last := len(parts) - 1
+		switch {
+		case part == "" || part == "0.0 cores" || m.Artifact.Kind == deminer.KindLine && strings.Contains(line, strings.TrimSuffix(part, "…")):
+		case last >= 0 && (first == parts[last] || first == path.Base(parts[last])): // argv begins with the program just named
+			parts[last] = strings.TrimSpace(parts[last] + " " + rest)
+		default:
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// key is the body of an SSH key as it stands in a file.
+var key = regexp.MustCompile(`AAAA[A-Za-z0-9+/=]{30,}`)
+
+// keys shortens SSH keys: their end tells them apart, and what follows them is the comment a person looks for.
+func keys(text string) string {
+	return key.ReplaceAllStringFunc(text, func(k string) string { return "AAAA…" + k[len(k)-8:] })
 }
 
 func (p Page) entries(inc *deminer.Incident, verbose bool) {
@@ -202,8 +231,17 @@ func (p Page) review(r *deminer.Report, verbose bool) {
 	}
 	if len(strong) > 0 {
 		p.line("\n  For the owner to decide (one sign alone proves nothing):")
+		like := map[string]int{}
 		for _, f := range strong {
-			p.finding(f, verbose)
+			if like[f.Detector]++; verbose || like[f.Detector] <= 3 {
+				p.finding(f, verbose)
+			}
+		}
+		for _, f := range strong {
+			if n := like[f.Detector]; n > 3 && !verbose {
+				p.line("    - %s", p.paint(dim, fmt.Sprintf("and %d more like it: %s (deminer scan -v)", n-3, f.Detector)))
+				like[f.Detector] = 0
+			}
 		}
 	}
 	switch {

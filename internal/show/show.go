@@ -139,6 +139,7 @@ func (p Page) Gaps(gaps []deminer.Gap, all bool) {
 	if len(gaps) == 0 {
 		return
 	}
+	gaps = grouped(gaps)
 	if !all {
 		var parts []string
 		for i, g := range gaps {
@@ -157,8 +158,29 @@ func (p Page) Gaps(gaps []deminer.Gap, all bool) {
 	}
 }
 
+// grouped puts the parts that were left out for the same reason on one line.
+func grouped(gaps []deminer.Gap) (out []deminer.Gap) {
+	at := map[string]int{}
+	for _, g := range gaps {
+		kind, name, ok := strings.Cut(g.Part, "/")
+		i, seen := at[kind+g.Why]
+		switch {
+		case ok && g.What == "" && seen:
+			out[i].Part += ", " + name
+			continue
+		case ok && g.What == "":
+			at[kind+g.Why] = len(out)
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
 func gap(g deminer.Gap) string {
 	s := g.Part
+	for _, kind := range []string{"persist/", "detect/", "live/", "view/"} {
+		s = strings.TrimPrefix(s, kind)
+	}
 	if g.What != "" {
 		s += " " + deminer.Cut(g.What, 60)
 	}

