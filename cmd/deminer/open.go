@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -75,22 +76,38 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	bars := newProgress(cmd, f)
 	opt.Version, opt.Progress = version, bars.step
 	var memory *cache
-	if opt.Mode == scan.Full && !f.fresh {
-		memory = openCache(f, version+set.Digest())
+	if opt.Mode == scan.Full {
+		memory = openCache(f, build()+set.Digest())
 		opt.Cache = memory
+		if db, ok := h.Packages.(*pkgdb.DB); ok {
+			db.Remember(memory)
+		}
 	}
 	rep, err := scan.Run(ctx, h, set, opt)
 	bars.end()
-	if err != nil {
-		return nil, nil, err
-	}
-	if memory != nil {
-		if err := memory.save(); err != nil {
+	if memory != nil { // what an interrupted scan read need not be read again, either
+		if err := memory.save(err == nil); err != nil {
 			gaps = append(gaps, deminer.Gap{Part: "cache", State: deminer.Failed, Why: "what was read cannot be remembered, the next full scan reads all again: " + err.Error()})
 		}
 	}
+	if err != nil {
+		return nil, nil, err
+	}
 	rep.Snapshot.Gaps = append(append(gaps, unread(h)...), rep.Snapshot.Gaps...)
 	return h, &rep, nil
+}
+
+// build names this very program: another one may judge the same file otherwise.
+func build() string {
+	name, err := os.Executable()
+	if err != nil {
+		return version
+	}
+	st, err := os.Stat(name)
+	if err != nil {
+		return version
+	}
+	return fmt.Sprint(version, st.Size(), st.ModTime().UnixNano())
 }
 
 // unread is what of the package database could not be read; known only after it was asked.

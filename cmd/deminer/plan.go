@@ -62,6 +62,7 @@ the reason, the risk and whether it can be undone. It changes nothing.`,
 	ch.add(c)
 	c.Flags().StringVar(&out, "out", "", "save the plan to `FILE`")
 	c.Flags().StringVar(&export, "export", "", "print its blocks as rules: text, iptables, nft or aws")
+	_ = c.RegisterFlagCompletionFunc("export", cobra.FixedCompletions([]string{"text", "iptables", "nft", "aws"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

@@ -71,7 +71,7 @@ func quarantineList(f *flags) *cobra.Command {
 
 func quarantineShow(f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use: "show ENTRY", Short: "Show all that is known of an entry", Args: args(cobra.ExactArgs(1)),
+		Use: "show ENTRY", Short: "Show all that is known of an entry", Args: args(cobra.ExactArgs(1)), ValidArgsFunction: entryIDs(f, 1),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			return inVault(f, func(s *store) error {
 				e, err := entryOf(s, a[0])
@@ -88,7 +88,7 @@ func quarantineRestore(f *flags) *cobra.Command {
 	var yes bool
 	var to string
 	c := &cobra.Command{
-		Use: "restore ENTRY", Short: "Put an entry back where it was, or elsewhere", Args: args(cobra.ExactArgs(1)),
+		Use: "restore ENTRY", Short: "Put an entry back where it was, or elsewhere", Args: args(cobra.ExactArgs(1)), ValidArgsFunction: entryIDs(f, 1),
 		Long: "Puts the content back with owner, mode, times, attributes, ACL and flags. It never overwrites: what is at the path now must be moved first.",
 		RunE: func(cmd *cobra.Command, a []string) error {
 			return inVault(f, func(s *store) error {
@@ -125,7 +125,7 @@ func quarantineRestore(f *flags) *cobra.Command {
 func quarantineDelete(f *flags) *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
-		Use: "delete ENTRY...", Short: "Delete entries for good", Args: args(cobra.MinimumNArgs(1)),
+		Use: "delete ENTRY...", Short: "Delete entries for good", Args: args(cobra.MinimumNArgs(1)), ValidArgsFunction: entryIDs(f, 0),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return inVault(f, func(s *store) error {
 				for _, id := range ids {

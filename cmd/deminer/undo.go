@@ -23,7 +23,7 @@ func newUndo(f *flags) *cobra.Command {
 with owner, mode, times and attributes. A killed process stays dead. What somebody else
 changed since is not overwritten: the line is put back, not the file.`,
 		Example: "  deminer undo                          the latest plan\n  deminer undo 20260303-040000-1f2e",
-		Args:    args(cobra.MaximumNArgs(1)),
+		Args:    args(cobra.MaximumNArgs(1)), ValidArgsFunction: planIDs(f),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			id := ""
 			if len(a) == 1 {
@@ -51,7 +51,7 @@ func newResume(f *flags) *cobra.Command {
 		Use:   "resume [PLAN]",
 		Short: "Finish a plan that was interrupted",
 		Long:  "After a power cut, a crash or Ctrl-C: goes on with the step the plan was at. A plan that was not interrupted is left alone.",
-		Args:  args(cobra.MaximumNArgs(1)),
+		Args:  args(cobra.MaximumNArgs(1)), ValidArgsFunction: planIDs(f),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			id := ""
 			if len(a) == 1 {
