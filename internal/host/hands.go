@@ -25,6 +25,8 @@ type Node struct {
 	Attr deminer.Attr `json:"attr"`           // deep: with inode flags and extended attributes
 	Link deminer.Raw  `json:"link,omitempty"` // target of a symbolic link
 	Dir  deminer.Attr `json:"dir"`            // its directory: device, inode, times, flags
+	// Mounted: something is mounted on the name, so that what is seen is not what lies there.
+	Mounted bool `json:"-"`
 }
 
 // Files looks at files strictly beneath the root, without changing their access times. Links in directories of the path
@@ -46,10 +48,11 @@ type Files interface {
 type Writer interface {
 	// Put makes path what n says, in one step that is whole or not at all: the content is written beside it with n's
 	// owner, mode, extended attributes and, unless zero, times, then takes the name. was is what holds the name
-	// now; the zero Attr means that nothing may. content is read for regular files only.
+	// now; the zero Attr means that nothing may. content is read for regular files only. n.Dir, unless zero, is the
+	// directory that must hold the name.
 	Put(path string, n Node, content io.Reader, was deminer.Attr) error
-	// Remove takes the name away; a directory must be empty.
-	Remove(path string, was deminer.Attr) error
+	// Remove takes the name away, out of the directory was.Dir unless that is zero; a directory must be empty.
+	Remove(path string, was Node) error
 	// Set gives owner, mode, extended attributes, flags and, unless zero, times.
 	Set(path string, was, to deminer.Attr) error
 	// Rename moves to a name of the same file system that must not exist.

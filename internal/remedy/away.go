@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 
@@ -46,12 +47,15 @@ func readyAway(t *Tools, s deminer.Step) (any, error) {
 	if err := t.Hands.Files.Room(name, 0); err != nil {
 		return nil, err
 	}
+	if err := uncovered(name, n); err != nil {
+		return nil, err
+	}
 	e := vault.Entry{Path: deminer.Raw(name), Attr: n.Attr, Link: n.Link, Size: n.Attr.Size}
 	switch n.Attr.Type {
 	case deminer.Regular:
 		e.SHA256, err = t.swallow(name, n)
 	case deminer.Directory:
-		e.Members, err = t.members(name)
+		e.Members, err = t.members(name, n.Attr)
 		if err == nil && len(e.Members) > 0 && s.Action.Args["only"] == "empty" {
 			return away{Kept: true}, nil
 		}
@@ -97,7 +101,8 @@ func (t *Tools) swallow(name string, n host.Node) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	sum, size, err := t.store(f, n.Attr.Size)
+	// One byte more shows that it grows; without an end it would fill the vault.
+	sum, size, err := t.store(io.LimitReader(f, n.Attr.Size+1), n.Attr.Size)
 	if err != nil {
 		return "", fmt.Errorf("copy %q to the vault: %w", name, err)
 	}
@@ -125,26 +130,38 @@ func doAway(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := checkMembers(e); err != nil {
+		return "", err
+	}
 	name := string(e.Path)
+	dirs := map[string]deminer.Attr{name: e.Attr}
+	for _, m := range e.Members {
+		if m.Attr.Type == deminer.Directory {
+			dirs[name+"/"+string(m.Path)] = m.Attr
+		}
+	}
 	for _, m := range slices.Backward(e.Members) {
 		sub := name + "/" + string(m.Path)
-		if err := t.removeSame(sub, vault.Entry{Attr: m.Attr, Link: m.Link, SHA256: m.SHA256}); err != nil {
+		if err := t.removeSame(sub, vault.Entry{Attr: m.Attr, Link: m.Link, SHA256: m.SHA256}, dirs[parent(sub)]); err != nil {
 			return "", err
 		}
 	}
-	if err := t.removeSame(name, e); err != nil {
+	if err := t.removeSame(name, e, d.Dir); err != nil {
 		return "", err
 	}
 	return "vault entry " + e.ID, t.Hands.Writer.Settle(name, d.Dir, false)
 }
 
-// removeSame removes a name if it still holds what the vault does.
-func (t *Tools) removeSame(name string, e vault.Entry) error {
+// removeSame removes a name if it still holds what the vault does, in the directory that it was found in.
+func (t *Tools) removeSame(name string, e vault.Entry, in deminer.Attr) error {
 	n, err := t.Hands.Files.Look(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(inside(name, n, in), uncovered(name, n)); err != nil {
 		return err
 	}
 	if n.Attr.Type != e.Attr.Type || n.Attr.Ino != e.Attr.Ino || n.Attr.Dev != e.Attr.Dev || n.Link != e.Link {
@@ -160,7 +177,7 @@ func (t *Tools) removeSame(name string, e vault.Entry) error {
 			return fmt.Errorf("remove %q: %w: its content is another one", name, deminer.ErrChanged)
 		}
 	}
-	return t.Hands.Writer.Remove(name, n.Attr)
+	return t.Hands.Writer.Remove(name, n)
 }
 
 func undoAway(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
@@ -170,6 +187,13 @@ func undoAway(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	}
 	e, err := t.Vault.Show(d.Entry)
 	if err != nil {
+		return "", err
+	}
+	n, err := t.Hands.Files.Look(string(e.Path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err := t.sameDir(string(e.Path), n.Dir, d.Dir); err != nil {
 		return "", err
 	}
 	if err := t.Restore(e, string(e.Path)); err != nil {

@@ -48,7 +48,7 @@ func (t *Tools) revertNew(c change, now *host.Node, sum string) error {
 	if sum != c.New {
 		return fmt.Errorf("remove %q again: %w", string(c.Path), deminer.ErrChanged)
 	}
-	return t.Hands.Writer.Remove(string(c.Path), now.Attr)
+	return t.Hands.Writer.Remove(string(c.Path), *now)
 }
 
 // revertWhole puts the old bytes back. Owner and mode that somebody changed since stay as they are.

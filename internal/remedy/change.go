@@ -176,14 +176,18 @@ func (t *Tools) fetch(sum string) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// look gives what holds the name of a change now: nil where nothing does, and the digest of its content.
+// look gives what holds the name of a change now: nil where nothing does, and the digest of its content. The directory
+// must be the one that the change was prepared in, or one made anew at the same place.
 func (t *Tools) look(c change) (*host.Node, string, error) {
 	n, err := t.Hands.Files.Look(string(c.Path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, "", err
+	}
+	if err := errors.Join(t.sameDir(string(c.Path), n.Dir, c.Dir), uncovered(string(c.Path), n)); err != nil {
+		return nil, "", err
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil
 	}
 	if n.Attr.Type != deminer.Regular {
 		return &n, "", nil
@@ -222,7 +226,7 @@ func (t *Tools) apply(c change) error {
 	case (now == nil) != (c.Before == nil), now != nil && sum != c.Old:
 		return fmt.Errorf("change %q: %w", name, deminer.ErrChanged)
 	case c.New == "":
-		err = t.Hands.Writer.Remove(name, now.Attr)
+		err = t.Hands.Writer.Remove(name, *now)
 	default:
 		err = t.put(name, c.New, c.After, now)
 	}

@@ -87,7 +87,7 @@ func (w cutWriter) Put(p string, n host.Node, r io.Reader, was deminer.Attr) err
 	return err
 }
 
-func (w cutWriter) Remove(p string, was deminer.Attr) error {
+func (w cutWriter) Remove(p string, was host.Node) error {
 	w.c.event()
 	err := w.Writer.Remove(p, was)
 	w.c.event()

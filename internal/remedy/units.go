@@ -73,7 +73,7 @@ func unmask(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
 	case n.Link != "/dev/null":
 		return "", fmt.Errorf("unmask %q: %w: it is no mask any more", name, deminer.ErrChanged)
 	default:
-		if err := t.Hands.Writer.Remove(name, n.Attr); err != nil {
+		if err := t.Hands.Writer.Remove(name, n); err != nil {
 			return "", err
 		}
 	}

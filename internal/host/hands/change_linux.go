@@ -7,11 +7,12 @@ import (
 	"fmt"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
 	"golang.org/x/sys/unix"
 )
 
 // Remove implements host.Writer.
-func (f *files) Remove(name string, was deminer.Attr) error {
+func (f *files) Remove(name string, was host.Node) error {
 	p, err := f.at(name)
 	if err != nil {
 		return err
@@ -20,18 +21,29 @@ func (f *files) Remove(name string, was deminer.Attr) error {
 	if err := p.room(0); err != nil {
 		return err
 	}
-	if err := p.open(func() error { return p.remove(was) }); err != nil {
+	if err := p.within(was.Dir); err != nil {
+		return p.fail("remove", err)
+	}
+	if err := p.open(func() error { return p.remove(was.Attr) }); err != nil {
 		return p.fail("remove", err)
 	}
 	return nil
 }
 
-func (p place) remove(was deminer.Attr) error {
+func (p place) remove(was deminer.Attr) (failed error) {
 	fd, a, err := p.hold(was)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
+	if a.Links > 1 && a.Type != deminer.Directory {
+		// The inode lives on under another name, which keeps its flags.
+		keep, err := flags(fd, a.Type)
+		if err != nil {
+			return err
+		}
+		defer func() { failed = errors.Join(failed, setFlags(fd, a.Type, keep)) }()
+	}
 	if err := setFlags(fd, a.Type, 0); err != nil {
 		return fmt.Errorf("clear its flags: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
@@ -39,6 +41,8 @@ func (p place) look() (n host.Node, err error) {
 		return n, p.fail("look at", err)
 	}
 	defer unix.Close(fd)
+	here, there := mountOf(p.dir), mountOf(fd)
+	n.Mounted = here != there
 	if n.Attr, err = attrOf(fd); err == nil {
 		n.Attr, err = deep(fd, n.Attr)
 	}
@@ -54,6 +58,17 @@ func (p place) look() (n host.Node, err error) {
 		return n, p.fail("look at", err)
 	}
 	return n, nil
+}
+
+// mountOf gives the id of the mount that a descriptor lies in, from fdinfo (proc(5)); "" where it cannot be read.
+func mountOf(fd int) string {
+	text, err := slurp("/proc/self/fdinfo/"+strconv.Itoa(fd), 4096)
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(text, "mnt_id:")
+	id, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(id)
 }
 
 func readlink(fd int) (string, error) {

@@ -53,7 +53,7 @@ func TestLinksStayInside(t *testing.T) {
 			t.Errorf("look %s: %+v", p, n)
 		}
 		n, r := regular("new")
-		for _, err := range []error{f.Put(p, n, r, deminer.Attr{}), f.Remove(p, deminer.Attr{}), f.Set(p, deminer.Attr{}, n.Attr), f.Rename(p, deminer.Attr{}, "/stolen"), f.Rename("/etc/f", deminer.Attr{}, p)} {
+		for _, err := range []error{f.Put(p, n, r, deminer.Attr{}), f.Remove(p, host.Node{}), f.Set(p, deminer.Attr{}, n.Attr), f.Rename(p, deminer.Attr{}, "/stolen"), f.Rename("/etc/f", deminer.Attr{}, p)} {
 			if err == nil {
 				t.Errorf("%s: a change got through", p)
 			}
@@ -106,10 +106,10 @@ func TestPutIdentifies(t *testing.T) {
 	if err := f.Put("/etc/f", fresh, r, deminer.Attr{}); !errors.Is(err, deminer.ErrChanged) {
 		t.Errorf("put where nothing may be: %v, want ErrChanged", err)
 	}
-	if err := f.Remove("/etc/f", other); !errors.Is(err, deminer.ErrChanged) {
+	if err := f.Remove("/etc/f", host.Node{Attr: other}); !errors.Is(err, deminer.ErrChanged) {
 		t.Errorf("remove another: %v, want ErrChanged", err)
 	}
-	if err := f.Remove("/etc/none", n.Attr); !errors.Is(err, fs.ErrNotExist) {
+	if err := f.Remove("/etc/none", n); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("remove nothing: %v", err)
 	}
 	list, err := f.List("/etc", 10)

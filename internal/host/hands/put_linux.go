@@ -23,7 +23,7 @@ func (f *files) Put(name string, n host.Node, content io.Reader, was deminer.Att
 	if err := p.room(n.Attr.Size); err != nil {
 		return err
 	}
-	if err := p.check(was); err != nil {
+	if err := errors.Join(p.within(n.Dir), p.check(was)); err != nil {
 		return p.fail("put", err)
 	}
 	if err := p.open(func() error { return p.put(n, content, was) }); err != nil {
@@ -77,104 +77,137 @@ func (p place) open(change func() error) (err error) {
 	return change()
 }
 
-// put makes the new thing beside the name, gives it the name, and then its inode flags.
+// put makes the new thing beside the name, gives it the name, and then its inode flags. All but its content goes through a
+// descriptor of the very thing that was made: whoever may write to the directory could put another under its name.
 func (p place) put(n host.Node, content io.Reader, was deminer.Attr) error {
 	tmp := temp(p.name)
 	if err := p.clear(tmp); err != nil {
 		return err
 	}
-	err := p.make(tmp, n, content)
-	if err == nil {
-		err = p.swap(tmp, was)
-	}
+	fd, err := p.make(tmp, n, content)
 	if err != nil {
 		// The name is as it was; only our own half-made thing goes.
 		return errors.Join(err, p.clear(tmp))
 	}
+	defer unix.Close(fd)
+	if err := p.swap(tmp, was); err != nil {
+		return errors.Join(err, p.clear(tmp))
+	}
+	mine, err1 := attrOf(fd)
+	now, err2 := p.now()
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if now.Ino != mine.Ino || now.Dev != mine.Dev {
+		return fmt.Errorf("%w: somebody puts other things in its place", deminer.ErrChanged)
+	}
 	if n.Attr.Flags != 0 {
-		if err := p.flag(n.Attr.Flags); err != nil {
+		if err := setFlags(fd, mine.Type, n.Attr.Flags); err != nil {
 			return err
 		}
 	}
 	return syncDir(p.dir)
 }
 
-func (p place) flag(want deminer.Flags) error {
-	fd, err := unix.Openat(p.dir, p.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
+// within checks that the directory is the one that was meant; the zero Attr means any.
+func (p place) within(dir deminer.Attr) error {
+	if dir.Ino == 0 {
+		return nil
 	}
-	defer unix.Close(fd)
-	a, err := attrOf(fd)
-	if err != nil {
-		return err
+	now, err := attrOf(p.dir)
+	if err == nil && (now.Ino != dir.Ino || now.Dev != dir.Dev) {
+		err = fmt.Errorf("%w: another directory has that name", deminer.ErrChanged)
 	}
-	return setFlags(fd, a.Type, want)
+	return err
 }
 
-// make creates the thing under a temporary name, with everything but its inode flags.
-func (p place) make(tmp string, n host.Node, content io.Reader) error {
+// make creates the thing under a temporary name, with everything but its inode flags, and gives an O_PATH descriptor of it.
+func (p place) make(tmp string, n host.Node, content io.Reader) (_ int, err error) {
 	switch n.Attr.Type {
 	case deminer.Regular:
-		if err := p.write(tmp, n.Attr, content); err != nil {
-			return err
-		}
+		return p.write(tmp, n.Attr, content)
 	case deminer.Symlink:
-		if err := unix.Symlinkat(string(n.Link), p.dir, tmp); err != nil {
-			return err
-		}
+		err = unix.Symlinkat(string(n.Link), p.dir, tmp)
 	case deminer.Directory:
-		if err := unix.Mkdirat(p.dir, tmp, 0o700); err != nil {
-			return err
-		}
+		err = unix.Mkdirat(p.dir, tmp, 0o700)
 	case deminer.Pipe:
-		if err := unix.Mknodat(p.dir, tmp, unix.S_IFIFO|0o600, 0); err != nil {
-			return err
-		}
+		err = unix.Mknodat(p.dir, tmp, unix.S_IFIFO|0o600, 0)
 	case deminer.UnixSock:
-		if err := unix.Mknodat(p.dir, tmp, unix.S_IFSOCK|0o600, 0); err != nil {
-			return err
-		}
+		err = unix.Mknodat(p.dir, tmp, unix.S_IFSOCK|0o600, 0)
 	default:
-		return fmt.Errorf("%w: a %s cannot be made again", deminer.ErrProtected, n.Attr.Type)
+		err = fmt.Errorf("%w: a %s cannot be made again", deminer.ErrProtected, n.Attr.Type)
 	}
-	return p.dress(tmp, n.Attr)
+	if err != nil {
+		return -1, err
+	}
+	fd, err := unix.Openat(p.dir, tmp, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	a, err := attrOf(fd)
+	if err == nil && (a.Type != n.Attr.Type || int(a.UID) != os.Geteuid() || a.Links > 1 && a.Type != deminer.Directory) {
+		err = fmt.Errorf("%w: somebody puts other things in its place", deminer.ErrChanged)
+	}
+	if err == nil {
+		err = p.dress(fd, tmp, n.Attr)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // write creates a regular file and has its content on disk before it returns.
-func (p place) write(tmp string, a deminer.Attr, content io.Reader) (err error) {
+func (p place) write(tmp string, a deminer.Attr, content io.Reader) (_ int, err error) {
 	fd, err := unix.Openat(p.dir, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return err
+		return -1, err
 	}
 	f := os.NewFile(uintptr(fd), tmp)
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if content != nil {
 		if _, err := io.Copy(f, content); err != nil {
-			return err
+			return -1, err
 		}
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return -1, err
+	}
+	if err := p.dress(fd, tmp, a); err != nil {
+		return -1, err
+	}
+	return unix.Open(self(fd), unix.O_PATH|unix.O_CLOEXEC, 0)
 }
 
-// dress gives owner, mode, extended attributes and times. The order matters: chown drops set-id bits and capabilities, so
-// it goes first; times go last.
-func (p place) dress(name string, a deminer.Attr) error {
-	if err := unix.Fchownat(p.dir, name, int(a.UID), int(a.GID), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+// dress gives owner, mode, extended attributes and times to what is open. The order matters: chown drops set-id bits and
+// capabilities, so it goes first; times go last. Only a link's own attributes and times go by its name, which then is not followed.
+func (p place) dress(fd int, name string, a deminer.Attr) error {
+	if err := unix.Fchownat(fd, "", int(a.UID), int(a.GID), unix.AT_EMPTY_PATH); err != nil {
 		return err
 	}
-	if a.Type != deminer.Symlink {
-		// Fchmodat follows links, but what we just made under O_EXCL, or checked, is none.
-		if err := unix.Fchmodat(p.dir, name, a.Mode, 0); err != nil {
+	link := a.Type == deminer.Symlink
+	if !link {
+		if err := unix.Chmod(self(fd), a.Mode); err != nil {
 			return err
 		}
 	}
 	if a.Deep {
-		if err := setXattrs(self(p.dir)+"/"+name, a.Xattrs); err != nil {
+		way := self(fd)
+		if link {
+			way = self(p.dir) + "/" + name
+		}
+		if err := setXattrs(way, a.Xattrs); err != nil {
 			return fmt.Errorf("set extended attributes: %w", err)
 		}
 	}
-	return times(p.dir, name, a)
+	if link {
+		return times(p.dir, name, a)
+	}
+	if a.Atime.IsZero() && a.Mtime.IsZero() {
+		return nil
+	}
+	return unix.UtimesNanoAt(unix.AT_FDCWD, self(fd), []unix.Timespec{stamp(a.Atime), stamp(a.Mtime)}, 0)
 }
 
 // swap gives the temporary thing the name. It exchanges the two and looks at what came back, so that nothing but what was
