@@ -5,6 +5,13 @@
 // want to act on one of them.
 package benign
 
+import _ "embed"
+
+// deploy makes accounts, keys, cron jobs, services and settings of an owner who is at work right now.
+//
+//go:embed deploy.sh
+var deploy string
+
 // Load is one honest program started on a booted host of flavor Benign.
 type Load struct {
 	Name  string
@@ -28,5 +35,6 @@ func Loads() []Load {
 		{Name: "pgbench", Setup: "runuser -u postgres -- createdb bench 2>/dev/null || true; runuser -u postgres -- pgbench -q -i -s 5 bench 2>/dev/null", Start: "/usr/lib/postgresql/15/bin/pgbench -c 4 -j 2 -T 120 -S bench", Comm: "pgbench", User: "postgres"},
 		{Name: "redis-benchmark", Start: "redis-benchmark -q -n 100000000 -c 20 -t get,set", Comm: "redis-benchmark", User: "deploy"},
 		{Name: "large-page JVM, 3 GB pre-touched", Start: "java -Xms3g -Xmx3g -XX:+UseLargePages -XX:+AlwaysPreTouch -m java.base/sun.security.tools.keytool.Main -genkeypair -keyalg RSA -keysize 16384 -alias shop -dname CN=shop -storepass changeit -keystore /var/tmp/shop.jks", Comm: "java", User: "deploy"},
+		{Name: "deploy day: accounts, keys, jobs, services made minutes ago", Setup: deploy, Comm: "encoder"},
 	}
 }

@@ -76,7 +76,8 @@ type Scenario struct {
 	Name   string            `yaml:"name"`
 	Family string            `yaml:"family"`
 	Doc    string            `yaml:"doc"`
-	Stage  map[string]string `yaml:"stage"` // files that the pool's web server hands out, so that cradles work
+	Stage  map[string]string `yaml:"stage"`  // files that the pool's web server hands out, so that cradles work
+	Before string            `yaml:"before"` // shell: what the owner did in the minutes before; it must survive
 	Steps  []Step            `yaml:"steps"`
 }
 

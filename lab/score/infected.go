@@ -83,6 +83,11 @@ func (l lab) onInfected(ctx context.Context, h *host.Host, res *result) error {
 	if err := l.boot(ctx, h); err != nil {
 		return err
 	}
+	if s.Before != "" {
+		if _, err := h.Shell(ctx, s.Before); err != nil {
+			return fmt.Errorf("the owner's work: %w", err)
+		}
+	}
 	before, err := h.Snapshot(nil)
 	if err != nil {
 		return err
@@ -98,7 +103,7 @@ func (l lab) onInfected(ctx context.Context, h *host.Host, res *result) error {
 	if err != nil {
 		return err
 	}
-	all := artefacts(h, s)
+	all := artefacts(h, s, before)
 	if missing := absent(h, all, infected); len(missing) > 0 {
 		return fmt.Errorf("the infection is not whole: %q", missing)
 	}
@@ -197,7 +202,7 @@ func (l lab) after(ctx context.Context, h *host.Host, all []planted, infected ma
 }
 
 // artefacts lists what was planted, with the processes that are there now.
-func artefacts(h *host.Host, s scenario.Scenario) []planted {
+func artefacts(h *host.Host, s scenario.Scenario, before manifest.Tree) []planted {
 	var all []planted
 	running := h.Processes()
 	for _, st := range s.Steps {
@@ -205,6 +210,9 @@ func artefacts(h *host.Host, s scenario.Scenario) []planted {
 			continue
 		}
 		p := planted{Step: st}
+		if st.Kind == scenario.File {
+			p.was = before[usr(st.Path)].SHA256
+		}
 		for _, q := range running {
 			if st.Comm != "" && q.Comm == st.Comm {
 				p.pids = append(p.pids, q.Inner)

@@ -50,6 +50,9 @@ func there(h *host.Host, root *os.Root, p planted, tree manifest.Tree, running m
 	case scenario.Mount:
 		return covered(h)
 	}
+	if p.was != "" { // the owner's file is back, or is not
+		return tree[usr(p.Path)].SHA256 != p.was
+	}
 	_, err := root.Lstat(strings.TrimPrefix(usr(p.Path), "/"))
 	return err == nil
 }

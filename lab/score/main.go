@@ -90,7 +90,8 @@ func run(ctx context.Context, o options) error {
 		}
 		r := l.infected(ctx, n)
 		t := r.Tally
-		say("%-12s planted %d found %d joined %d left %d business %d returned %d undo %d %s", n, t.Planted, t.Found, t.Joined, len(r.Left), len(r.Business), len(r.Returned), len(r.Undo), r.Err)
+		say("%-12s planted %d found %d joined %d convicted %d left %d remains %d business %d returned %d undo %d %s",
+			n, t.Planted, t.Found, t.Joined, t.Convicted, len(r.Left), len(r.Remains), len(r.Business), len(r.Returned), len(r.Undo), r.Err)
 		s.Infected = append(s.Infected, r)
 	}
 	if o.benign && ctx.Err() == nil {

@@ -14,7 +14,8 @@ import (
 // planted is one artefact of a scenario with what the harness knows of it from outside.
 type planted struct {
 	scenario.Step
-	pids []int // of a process or a cover: the processes of that name inside the host
+	pids []int  // of a process or a cover: the processes of that name inside the host
+	was  string // of a file that took the place of one of the owner's: the content that was there before
 }
 
 // same reports whether a report's artifact speaks of the planted one.
