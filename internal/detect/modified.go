@@ -23,8 +23,21 @@ func modifiedPackage(ctx context.Context, p *Pass) error {
 		return nil
 	}
 	done := map[string]bool{}
+	dirs := map[string]string{} // real paths: packages bring many files to one directory
+	resolve := func(name string) (string, error) {
+		dir, ok := dirs[path.Dir(name)]
+		if !ok {
+			dir, _ = host.Resolve(p.FS, path.Dir(name))
+			dirs[path.Dir(name)] = dir
+		}
+		real := path.Join(dir, path.Base(name))
+		if a, err := p.FS.Lstat(real); err != nil || dir == "" || a.Type == deminer.Symlink {
+			return host.Resolve(p.FS, name)
+		}
+		return real, nil
+	}
 	check := func(name string) {
-		real, err := host.Resolve(p.FS, name)
+		real, err := resolve(name)
 		if err != nil || done[real] || inList(watched, path.Base(real)) {
 			return
 		}
