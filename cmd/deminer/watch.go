@@ -83,7 +83,8 @@ func returned(fsys host.FS, p *deminer.Plan) (out []string, what []deminer.Artif
 		t := s.Action.Target
 		switch s.Action.Verb {
 		case deminer.VerbDropFile, deminer.VerbQuarantine:
-			if a, err := fsys.Lstat(string(t.Path)); err == nil && !replaced(p, t.Path) {
+			// A directory is left in place where something of the owner's lies in it, and starts nothing by itself.
+			if a, err := fsys.Lstat(string(t.Path)); err == nil && !a.IsDir() && !replaced(p, t.Path) {
 				out = append(out, fmt.Sprintf("%s is there again (written %s)", deminer.Safe(t.Path), show.Moment(a.Mtime)))
 				what = append(what, t)
 			}
