@@ -29,6 +29,7 @@ type options struct {
 	deminer, out, jsonOut, scenarios, keep string
 	watch, wait                            time.Duration
 	rounds                                 int
+	strict                                 bool
 	benign, show                           bool
 }
 
@@ -43,6 +44,7 @@ func main() {
 	flag.DurationVar(&o.wait, "wait", 75*time.Second, "wait after the reboot: longer than one minute of cron")
 	flag.IntVar(&o.rounds, "rounds", 3, "scans of each benign load")
 	flag.BoolVar(&o.benign, "benign", true, "measure the benign loads")
+	flag.BoolVar(&o.strict, "strict", false, "fail unless everything was found, removed, spared and taken back")
 	flag.BoolVar(&o.show, "show", false, "only infect with the one scenario and show what deminer scan prints")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -102,7 +104,13 @@ func run(ctx context.Context, o options) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return write(s, o)
+	if err := write(s, o); err != nil {
+		return err
+	}
+	if n := s.faults(); o.strict && n > 0 {
+		return fmt.Errorf("%d faults: see the page", n)
+	}
+	return nil
 }
 
 func write(s score, o options) error {

@@ -19,6 +19,23 @@ type score struct {
 	Honest   []honest  `json:"honest"`
 }
 
+// faults counts what kept the score from being perfect.
+func (s score) faults() (n int) {
+	for _, r := range s.Infected {
+		n += r.Tally.Planted - r.Tally.Convicted + len(r.Tally.Apart) + len(r.Left) + len(r.Remains) + len(r.Business) + len(r.Returned) + len(r.Undo)
+		if r.Err != "" {
+			n++
+		}
+	}
+	for _, h := range s.Honest {
+		n += len(h.Acting)
+		if h.Err != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // markdown writes the score as a page; every figure in it was measured in this run.
 func (s score) markdown() string {
 	var b strings.Builder
