@@ -22,10 +22,12 @@ type procs struct {
 	proc string
 	// keep holds the PIDs that are never touched: 1, deminer and its ancestors.
 	keep map[int]bool
+	// groups are where the version 2 control group hierarchy may be mounted.
+	groups []string
 }
 
 func newProcs(proc string) *procs {
-	p := &procs{proc: proc, keep: map[int]bool{1: true, os.Getpid(): true}}
+	p := &procs{proc: proc, keep: map[int]bool{1: true, os.Getpid(): true}, groups: cgroups()}
 	for pid := os.Getppid(); pid > 1 && !p.keep[pid]; {
 		p.keep[pid] = true
 		s, err := p.read(pid)
@@ -250,7 +252,7 @@ func (p *procs) Freeze(cgroup string, members []deminer.ProcID, on bool) (bool, 
 	if cgroup == "" || path.Clean(cgroup) == "/" || strings.Contains(cgroup, "..") {
 		return false, nil
 	}
-	for _, top := range cgroups() {
+	for _, top := range p.groups {
 		dir := top + path.Clean("/"+cgroup)
 		if _, err := os.Stat(dir + "/cgroup.freeze"); err != nil {
 			continue

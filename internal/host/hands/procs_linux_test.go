@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/deminer/deminer"
+	"golang.org/x/sys/unix"
 )
 
 func TestParseStat(t *testing.T) {
@@ -47,20 +48,32 @@ func TestListFindsOurselves(t *testing.T) {
 	}
 }
 
-// TestFreezeCgroup freezes a group of its own, if the host lets us make one.
+// TestFreezeCgroup freezes a group of its own, in a hierarchy that it mounts if there is none.
 func TestFreezeCgroup(t *testing.T) {
-	var top string
+	p := newProcs("/proc")
+	top := ""
 	for _, dir := range cgroups() {
 		if _, err := os.Stat(dir + "/cgroup.controllers"); err == nil {
 			top = dir
 		}
 	}
-	name := "/deminer-test"
-	if top == "" || os.Mkdir(top+name, 0o755) != nil {
-		t.Skip("no writable version 2 cgroup hierarchy")
+	if top == "" {
+		top = t.TempDir()
+		if err := unix.Mount("none", top, "cgroup2", 0, ""); err != nil {
+			t.Fatalf("mount the version 2 hierarchy: %v", err)
+		}
+		t.Cleanup(func() { unix.Unmount(top, unix.MNT_DETACH) })
+		p.groups = []string{top}
 	}
-	defer os.Remove(top + name)
-	p := newProcs("/proc")
+	name := "/deminer-test-" + itoa(os.Getpid())
+	if err := os.Mkdir(top+name, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // after the sleeper's own clean-up: a group with a process in it stays
+		if err := os.Remove(top + name); err != nil {
+			t.Error(err)
+		}
+	})
 	if done, err := p.Freeze(name, nil, true); done || err != nil {
 		t.Errorf("froze an empty group: %v %v", done, err)
 	}
