@@ -276,6 +276,14 @@ func TestConfigRecognizer(t *testing.T) {
 	if got, ok := s.MinerConfig([]byte(three)); ok {
 		t.Errorf("three miner keys: %+v", got)
 	}
+	paid := `{"donate-level":0,"cpu":{"threads":2},"pools":[{"coin":"monero","url":"192.0.2.1:5555","user":"` + testWallet + `","pass":"x"}]}`
+	if _, ok := s.MinerConfig([]byte(paid)); !ok {
+		t.Errorf("two miner keys beside a pool and a payout address were passed over")
+	}
+	unpaid := strings.Replace(paid, testWallet, "shop", 1)
+	if got, ok := s.MinerConfig([]byte(unpaid)); ok {
+		t.Errorf("two miner keys without an address: %+v", got)
+	}
 	spread := `{"donate-level":1}` + "\n" + `{"randomx":1}` + "\n" + `{"huge-pages":1}` + "\n" + `{"rig-id":1}`
 	if got, ok := s.MinerConfig([]byte(spread)); ok {
 		t.Errorf("keys of four objects: %+v", got)
