@@ -44,7 +44,7 @@ func (p *Pass) newDirectory(dir string, also ...deminer.Artifact) {
 		return
 	}
 	g, ok := p.near(a.Btime, minutes)
-	if !ok {
+	if !ok || standard[dir] || p.unpackedAt(a.Btime) {
 		return
 	}
 	p.Report(deminer.Finding{
@@ -55,6 +55,27 @@ func (p *Pass) newDirectory(dir string, also ...deminer.Artifact) {
 		Subject: file(dir), Also: also, Time: a.Btime,
 		Remove: []deminer.Action{{Verb: deminer.VerbQuarantine, Target: file(dir), Args: map[string]deminer.Raw{"only": "empty"}}},
 	})
+}
+
+// standard are directories that every system has, with or without something in them.
+var standard = set("/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly", "/etc/cron.monthly", "/etc/cron.weekly", "/etc/init.d", "/etc/profile.d",
+	"/etc/ssh", "/etc/ssh/sshd_config.d", "/etc/sudoers.d", "/etc/systemd", "/etc/systemd/system", "/etc/systemd/user", "/etc/systemd/system/multi-user.target.wants",
+	"/etc/systemd/system/default.target.wants", "/etc/systemd/system/timers.target.wants", "/etc/sysctl.d", "/etc/udev", "/etc/udev/rules.d", "/etc/modprobe.d",
+	"/etc/modules-load.d", "/etc/ld.so.conf.d", "/etc/pam.d", "/etc/security", "/etc/logrotate.d", "/etc/network", "/etc/iptables", "/root/.ssh",
+	"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share", "/usr/src", "/usr/lib/systemd", "/usr/lib/systemd/system",
+	"/usr/local", "/usr/local/bin", "/usr/local/etc", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share",
+	"/var/cache", "/var/lib", "/var/local", "/var/log", "/var/mail", "/var/opt", "/var/run", "/var/spool", "/var/spool/cron", "/var/spool/cron/crontabs",
+	"/var/spool/at", "/var/tmp", "/var/www", "/var/www/html", "/dev/shm", "/run/lock", "/run/systemd")
+
+// unpackedAt reports whether the system's own directories were made at that time, too: then the tree was unpacked or
+// restored, and birth times tell nothing.
+func (p *Pass) unpackedAt(t time.Time) bool {
+	for _, dir := range []string{"/etc", "/usr", "/var"} {
+		if a, err := p.FS.Lstat(dir); err == nil && a.Btime.Sub(t).Abs() <= minutes {
+			return true
+		}
+	}
+	return false
 }
 
 // accusedPaths are the paths of which strong findings speak, and what accused entries start.
