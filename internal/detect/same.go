@@ -49,13 +49,29 @@ func sameProgram(_ context.Context, p *Pass) error {
 		}
 		for _, o := range bySize[f.Attr.Size] {
 			if o.sum == sum && o.name != q(f.Path) {
-				p.report(file(f.Path), deminer.Proof, deminer.ByContent, q(f.Path)+" is a copy of a proven program",
-					"its content is, byte for byte, that of "+o.name, born(f.Attr), deminer.Artifact{}, sum)
+				tier, why := p.spare(f)
+				p.report(file(f.Path), tier, deminer.ByContent, q(f.Path)+" is a copy of a proven program",
+					"its content is, byte for byte, that of "+o.name+"; "+why, born(f.Attr), deminer.Artifact{}, sum)
 				break
 			}
 		}
 	}
 	return nil
+}
+
+// spare tells a spare program of the intruder's from a sample that somebody put aside: it is started, lies where nobody
+// keeps things or among the system's programs, or came within minutes of the rest.
+func (p *Pass) spare(f *Found) (deminer.Tier, string) {
+	if how, _ := p.use(f.Path); how != "" {
+		return deminer.Proof, how
+	}
+	if placeOf(f.Path).odd() || underAny(f.Path, "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/boot") {
+		return deminer.Proof, "it lies where nobody keeps a sample"
+	}
+	if _, ok := p.near(born(f.Attr), minutes, deminer.Raw(f.Path)); ok {
+		return deminer.Proof, "it was made within " + minutes.String() + " of the intruder's files"
+	}
+	return deminer.Strong, "nothing starts it: it may be a sample or a backup that somebody put aside"
 }
 
 func (p *Pass) report(subject deminer.Artifact, tier deminer.Tier, class deminer.Class, title, why string, t time.Time, also deminer.Artifact, sum [32]byte) {
@@ -165,14 +181,47 @@ func company(_ context.Context, p *Pass) error {
 	return nil
 }
 
-// kitWindow is how long the unpacking of a kit may take.
-const kitWindow = 10 * time.Minute
+// kitWindow is how long the unpacking of a kit may take; kitLead is how long its directory may be older than the proven
+// program. An application that is broken into on the day it was set up has a directory older than that.
+const (
+	kitWindow = 10 * time.Minute
+	kitLead   = time.Minute
+)
+
+// lived reports whether something that nobody accuses runs in a directory, or is started from it: then it is no kit's.
+func (p *Pass) lived(dir string) bool {
+	for _, pr := range p.subjects() {
+		if (under(pr.Exe, dir) || pr.Cwd == dir || under(pr.Cwd, dir) || under(script(pr), dir)) && !p.speaksOf(process(pr)) {
+			return true
+		}
+	}
+	for i := range p.Snapshot.Footholds {
+		f := &p.Snapshot.Footholds[i]
+		for _, t := range f.Targets {
+			if under(t, dir) && !p.speaksOf(f.Artifact()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// speaksOf reports whether an earlier strong finding speaks of a thing.
+func (p *Pass) speaksOf(a deminer.Artifact) bool {
+	ref := a.Ref()
+	for _, f := range p.memo.found {
+		if (f.Tier == deminer.Proof || f.Tier == deminer.Strong) && f.Subject.Ref() == ref {
+			return true
+		}
+	}
+	return false
+}
 
 func (p *Pass) kit(dir, proven string) {
 	d, err := p.FS.Lstat(dir)
 	a, err2 := p.FS.Lstat(proven)
 	list, err3 := p.FS.ReadDir(dir)
-	if err != nil || err2 != nil || err3 != nil || len(list) > 64 || d.Btime.IsZero() || a.Btime.IsZero() || a.Btime.Sub(d.Btime).Abs() > kitWindow {
+	if err != nil || err2 != nil || err3 != nil || len(list) > 64 || d.Btime.IsZero() || a.Btime.IsZero() || a.Btime.Sub(d.Btime).Abs() > kitLead || p.lived(dir) {
 		return
 	}
 	for _, e := range list {
@@ -184,9 +233,9 @@ func (p *Pass) kit(dir, proven string) {
 		p.Report(deminer.Finding{
 			Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByProvenance, Catalogue: "EX-05",
 			Title: q(name) + " belongs to a kit whose program is proven to be the intruder's",
-			Why: []string{"it lies in " + q(dir) + " beside " + q(proven), fmt.Sprintf("directory, program and file came to be within %s of each other, from %s on",
-				kitWindow, d.Btime.UTC().Format(time.RFC3339))},
-			Cleared: []string{"an application's directory into which the program was put: the directory is no older than the program"},
+			Why: []string{"it lies in " + q(dir) + " beside " + q(proven), fmt.Sprintf("directory and program came to be within %s of each other, the file within %s, from %s on",
+				kitLead, kitWindow, d.Btime.UTC().Format(time.RFC3339))},
+			Cleared: []string{"an application's directory into which the program was put: the directory is no older than the program, and nothing else runs there"},
 			Subject: file(name), Time: b.Btime,
 		})
 	}
