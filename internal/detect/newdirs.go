@@ -44,7 +44,7 @@ func (p *Pass) newDirectory(dir string, also ...deminer.Artifact) {
 		return
 	}
 	g, ok := p.near(a.Btime, minutes)
-	if !ok || standard[dir] || p.unpackedAt(a.Btime) {
+	if !ok || standard[dir] {
 		return
 	}
 	p.Report(deminer.Finding{
@@ -66,17 +66,6 @@ var standard = set("/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly", "/etc/c
 	"/usr/local", "/usr/local/bin", "/usr/local/etc", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share",
 	"/var/cache", "/var/lib", "/var/local", "/var/log", "/var/mail", "/var/opt", "/var/run", "/var/spool", "/var/spool/cron", "/var/spool/cron/crontabs",
 	"/var/spool/at", "/var/tmp", "/var/www", "/var/www/html", "/dev/shm", "/run/lock", "/run/systemd")
-
-// unpackedAt reports whether the system's own directories were made at that time, too: then the tree was unpacked or
-// restored, and birth times tell nothing.
-func (p *Pass) unpackedAt(t time.Time) bool {
-	for _, dir := range []string{"/etc", "/usr", "/var"} {
-		if a, err := p.FS.Lstat(dir); err == nil && a.Btime.Sub(t).Abs() <= minutes {
-			return true
-		}
-	}
-	return false
-}
 
 // accusedPaths are the paths of which strong findings speak, and what accused entries start.
 func (p *Pass) accusedPaths() []string {

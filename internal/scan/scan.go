@@ -51,6 +51,9 @@ type Stage struct {
 // Run looks at the host. The error is not nil only if the context ended.
 func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (deminer.Report, error) {
 	begin := time.Now()
+	view := *h
+	view.FS = knownBirths(h.FS)
+	h = &view
 	opt.Mode = cmp.Or(opt.Mode, Quick)
 	opt.Window = cmp.Or(opt.Window, DefaultWindow)
 	if opt.Progress == nil {

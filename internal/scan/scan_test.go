@@ -191,3 +191,25 @@ func TestFold(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// In a tree restored an hour ago every file is an hour old: that must not tie anything to anything.
+func TestBirthOfARestoredTreeTellsNothing(t *testing.T) {
+	h, err := hosttest.Parse([]byte(`
+-- /etc/a --
+-- /opt/old --
+-- /opt/new --
+-- @attr --
+/etc btime=2026-03-10T03:00:00Z
+/opt/old btime=2026-03-10T03:20:00Z
+/opt/new btime=2026-03-11T00:00:00Z
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := knownBirths(h.FS)
+	old, _ := b.Lstat("/opt/old")
+	fresh, _ := b.Deep("/opt/new")
+	if !old.Btime.IsZero() || fresh.Btime.IsZero() {
+		t.Errorf("old %s, new %s", old.Btime, fresh.Btime)
+	}
+}
