@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
 
+	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/hands"
 	"github.com/deminer/deminer/internal/remedy"
@@ -13,9 +15,11 @@ import (
 )
 
 func newBlock(f *flags) *cobra.Command {
-	c := &cobra.Command{Use: "block", Short: "List or lift blocked addresses",
-		Long: "Blocks live in deminer's own nftables table (inet deminer) and expire by themselves. No other table is touched."}
-	c.AddCommand(blockList(f), blockLift(f))
+	c := &cobra.Command{Use: "block", Short: "List, lift or reapply blocked addresses",
+		Long: `Blocks live in deminer's own nftables table (inet deminer) and expire by themselves. No other
+table is touched. The kernel forgets them at a reboot; those of deminer clean --keep-blocks are
+written down, and deminer block reapply puts them in force again (docs/blocks.md: at every boot).`}
+	c.AddCommand(blockList(f), blockLift(f), blockReapply(f))
 	return c
 }
 
@@ -69,19 +73,66 @@ func blockLift(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "lift ADDRESS...", Short: "Lift blocks (ip or ip:port)", Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
-			hand, err := netHand(f)
+			r, done, err := netRunner(f)
 			if err != nil {
 				return err
 			}
+			defer done()
 			for _, text := range list {
 				addr, err := remedy.ParseBlockAddr(text)
 				if err != nil {
 					return fail(exitUsage, "deminer block list shows what is blocked", "%w", err)
 				}
-				if err := hand.Lift(addr); err != nil {
+				if err := r.Lift(addr); err != nil {
 					return fail(exitError, "", "lift %s: %w", addr, err)
 				}
 			}
+			return nil
+		},
+	}
+}
+
+// netRunner opens the state directory, where blocks are written down, with hands on the firewall. Call done at the end.
+func netRunner(f *flags) (r *remedy.Runner, done func(), err error) {
+	if _, err := netHand(f); err != nil {
+		return nil, nil, err
+	}
+	s, err := openStore(f, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, _, err := openHost(f)
+	if err == nil {
+		err = s.arm(f, h)
+	}
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	return s.runner, s.close, nil
+}
+
+func blockReapply(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "reapply", Short: "Block again what was to stay blocked over a reboot", Args: args(cobra.NoArgs),
+		Long: "Puts the blocks of deminer clean --keep-blocks that have not run out in force again. What is in force stays as it is.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, done, err := netRunner(f)
+			if err != nil {
+				return err
+			}
+			defer done()
+			n, err := r.Reapply()
+			if errors.Is(err, deminer.ErrBusy) {
+				return err
+			}
+			if err != nil {
+				return fail(exitError, "", "reapply blocks: %w", err)
+			}
+			if f.json {
+				return f.write(cmd, map[string]int{"applied": n})
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d blocked again\n", n)
 			return nil
 		},
 	}

@@ -29,6 +29,7 @@ func newClean(f *flags) *cobra.Command {
 	var ch choosing
 	var yes bool
 	var file string
+	var packages []string
 	var window time.Duration
 	c := &cobra.Command{
 		Use:   "clean",
@@ -56,6 +57,7 @@ deminer undo takes everything back but the kills.`,
 			if err := s.arm(f, h); err != nil {
 				return err
 			}
+			s.runner.Tools.PackageFiles = packages
 			if !f.json {
 				f.page(cmd).Ask(p)
 			}
@@ -70,6 +72,7 @@ deminer undo takes everything back but the kills.`,
 	}
 	l.add(c)
 	ch.add(c)
+	c.Flags().StringSliceVar(&packages, "packages", nil, "look for package files in `DIR` of the host, too, to restore packaged files from")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	c.Flags().StringVar(&file, "plan", "", "run exactly the plan saved in `FILE`")
 	c.Flags().DurationVar(&window, "watch", plan.DefaultWatch, "watch for this `time` afterwards (default: what the plan asks for, at least 15m); 0 looks once")
@@ -90,8 +93,8 @@ func planOf(cmd *cobra.Command, f *flags, l looking, ch choosing, file string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	var p deminer.Plan
-	if err := readJSON(cmd, file, &p); err != nil {
+	p, err := loadPlan(cmd, file)
+	if err != nil {
 		return nil, nil, err
 	}
 	if p.Host.ID != h.Info.ID || p.Host.Source != h.Info.Source {

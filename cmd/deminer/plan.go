@@ -18,16 +18,20 @@ import (
 // choosing are the flags that narrow or widen a plan.
 type choosing struct {
 	incidents, also, skip []string
+	blockFor              time.Duration
+	keepBlocks            bool
 }
 
 func (c *choosing) add(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&c.incidents, "incident", nil, "only the incident with this `ID`")
 	cmd.Flags().StringSliceVar(&c.also, "also", nil, "act on this suspected `REF`, too (refs: deminer scan --json)")
+	cmd.Flags().DurationVar(&c.blockFor, "block-for", 0, "how `long` addresses stay blocked (default 24h)")
+	cmd.Flags().BoolVar(&c.keepBlocks, "keep-blocks", false, "write the blocks down, so that deminer block reapply blocks again after a reboot")
 	cmd.Flags().StringSliceVar(&c.skip, "skip", nil, "leave this `REF` alone")
 }
 
 func (c *choosing) options() plan.Options {
-	return plan.Options{Incidents: c.incidents, Also: c.also, Skip: c.skip}
+	return plan.Options{Incidents: c.incidents, Also: c.also, Skip: c.skip, BlockFor: c.blockFor, KeepBlocks: c.keepBlocks}
 }
 
 func newPlan(f *flags) *cobra.Command {
@@ -109,8 +113,29 @@ func contextOf(fsys host.FS) show.Context {
 	}
 }
 
+// saved is a plan in a file: the digest shows that it is the one that was shown.
+type saved struct {
+	Plan   deminer.Plan `json:"plan"`
+	Digest string       `json:"digest"`
+}
+
+// loadPlan reads what savePlan wrote. A plan that was changed since, or that holds what deminer would never plan, is refused.
+func loadPlan(cmd *cobra.Command, name string) (deminer.Plan, error) {
+	var s saved
+	if err := readJSON(cmd, name, &s); err != nil {
+		return s.Plan, err
+	}
+	if s.Digest == "" || s.Digest != s.Plan.Digest() {
+		return s.Plan, fail(exitError, "make a new one with deminer plan --out; nothing was changed", "%s was changed since it was saved, or carries no digest", deminer.Safe(name))
+	}
+	if err := plan.Check(s.Plan); err != nil {
+		return s.Plan, fail(exitError, "make a new one with deminer plan --out; nothing was changed", "read %s: %w", deminer.Safe(name), err)
+	}
+	return s.Plan, nil
+}
+
 func savePlan(name string, p *deminer.Plan) error {
-	b, err := json.MarshalIndent(p, "", " ")
+	b, err := json.MarshalIndent(saved{Plan: *p, Digest: p.Digest()}, "", " ")
 	if err != nil {
 		return fail(exitError, "", "write plan: %w", err)
 	}

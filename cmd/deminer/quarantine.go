@@ -109,7 +109,7 @@ func quarantineRestore(f *flags) *cobra.Command {
 				if err := confirm(cmd, yes, fmt.Sprintf("Put %s back at %s? It can run again then.", deminer.Safe(e.Path), deminer.Safe(to))); err != nil {
 					return err
 				}
-				if err := s.runner.Tools.Restore(e, to); err != nil {
+				if _, err := s.runner.Restore(e.ID, to); err != nil {
 					return fail(exitError, "nothing was overwritten", "restore %s: %w", e.ID, err)
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "restored %s\n", deminer.Safe(to))
@@ -137,7 +137,7 @@ func quarantineDelete(f *flags) *cobra.Command {
 					return err
 				}
 				for _, id := range ids {
-					if err := s.vault.Delete(id); err != nil {
+					if err := s.runner.Delete(id); err != nil {
 						return fail(exitError, "", "delete %s: %w", id, err)
 					}
 				}

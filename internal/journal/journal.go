@@ -76,6 +76,9 @@ func (s *Store) Open(plan string) (*Journal, []deminer.Record, error) {
 func (s *Store) Hold() (io.Closer, error) { return s.hold() }
 
 func (s *Store) hold() (*os.File, error) {
+	if err := s.regular("lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open journal lock: %w", err)
+	}
 	lock, err := s.Dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open journal lock: %w", err)
@@ -101,7 +104,13 @@ func (s *Store) start(plan string, how int) (_ *Journal, err error) {
 			lock.Close()
 		}
 	}()
-	f, err := s.Dir.OpenFile(name, os.O_WRONLY|os.O_APPEND|how, 0o600)
+	if how == 0 {
+		err = s.regular(name)
+	}
+	var f *os.File
+	if err == nil {
+		f, err = s.Dir.OpenFile(name, os.O_WRONLY|os.O_APPEND|how, 0o600)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open journal of plan %q: %w", plan, err)
 	}
@@ -115,12 +124,34 @@ func (s *Store) start(plan string, how int) (_ *Journal, err error) {
 	return j, nil
 }
 
-// fileName refuses plan names that are no plain file name.
+// fileName refuses plan names that are no plain file name, or that a terminal would not show as they are.
 func fileName(plan string) (string, error) {
-	if plan == "" || len(plan) > 100 || strings.ContainsAny(plan, "/\\\x00") || plan[0] == '.' || !fs.ValidPath(plan) {
+	if !plainName(plan) {
 		return "", fmt.Errorf("journal of plan %q: %w", plan, fs.ErrInvalid)
 	}
 	return plan + suffix, nil
+}
+
+func plainName(plan string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+	return plan != "" && len(plan) <= 100 && plan[0] != '.' && strings.Trim(plan, letters) == ""
+}
+
+// maxJournal bounds a journal file: a hostile root may hold any file by that name.
+const maxJournal = 512 << 20
+
+// regular refuses what is no journal file: opening a FIFO would wait for ever.
+func (s *Store) regular(name string) error {
+	st, err := s.Dir.Lstat(name)
+	switch {
+	case err != nil:
+		return err
+	case !st.Mode().IsRegular():
+		return fmt.Errorf("%w: %q is not a regular file", ErrDamaged, name)
+	case st.Size() > maxJournal:
+		return fmt.Errorf("%w: %q has %d bytes, over the limit of %d", ErrDamaged, name, st.Size(), maxJournal)
+	}
+	return nil
 }
 
 func (s *Store) syncDir() error {

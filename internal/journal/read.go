@@ -49,6 +49,9 @@ func (s *Store) scan(plan string) (scanned, error) {
 	if err != nil {
 		return scanned{}, err
 	}
+	if err := s.regular(name); err != nil {
+		return scanned{}, fmt.Errorf("read journal of plan %q: %w", plan, err)
+	}
 	f, err := s.Dir.Open(name)
 	if err != nil {
 		return scanned{}, fmt.Errorf("read journal of plan %q: %w", plan, err)
@@ -132,7 +135,7 @@ func parse(line []byte, before string, seq int) (r deminer.Record, sum string, e
 	return r, outer.Sum, nil
 }
 
-// Plans lists the plans that have a journal, by name.
+// Plans lists the plans that have a journal, by name. Files with names that no plan can have are none.
 func (s *Store) Plans() ([]string, error) {
 	d, err := s.Dir.Open(".")
 	if err != nil {
@@ -145,7 +148,7 @@ func (s *Store) Plans() ([]string, error) {
 	}
 	var out []string
 	for _, name := range names {
-		if plan, ok := strings.CutSuffix(name, suffix); ok {
+		if plan, ok := strings.CutSuffix(name, suffix); ok && plainName(plan) {
 			out = append(out, plan)
 		}
 	}

@@ -122,3 +122,25 @@ func TestUnmountAndContainerdAndBlocks(t *testing.T) {
 		t.Errorf("nothing is said of the container: %+v", p.Refused)
 	}
 }
+
+// TestCheckRefusesForgedPlans: a plan that deminer made passes, one that was written to do harm does not.
+func TestCheckRefusesForgedPlans(t *testing.T) {
+	host := deminer.HostInfo{Source: "live", Self: []deminer.ProcID{{PID: 50, Start: 50}}}
+	of := func(a deminer.Artifact, v deminer.Verb) deminer.Plan {
+		return deminer.Plan{Host: host, Steps: []deminer.Step{{ID: "s01", Action: deminer.Action{Verb: v, Target: a}}}}
+	}
+	for name, p := range map[string]deminer.Plan{
+		"passwd": of(file("/etc/passwd"), deminer.VerbQuarantine), "root": of(file("/"), deminer.VerbQuarantine), "cron.d": of(file("/etc/cron.d"), deminer.VerbDropFile),
+		"init": of(proc(1), deminer.VerbKill), "self": of(proc(50), deminer.VerbFreeze), "root account": of(deminer.Artifact{Kind: deminer.KindAccount, Name: "root"}, deminer.VerbLock),
+		"loopback": of(deminer.Artifact{Kind: deminer.KindAddress, Addr: "127.0.0.1"}, deminer.VerbBlock), "module": of(deminer.Artifact{Kind: deminer.KindModule, Name: "ext4"}, deminer.VerbUnload),
+		"database": of(file("/var/lib/mysql"), deminer.VerbQuarantine), "shell": of(file("/usr/bin/bash"), deminer.VerbDropFile),
+	} {
+		if err := Check(p); err == nil || strings.ContainsAny(err.Error(), "\x1b\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	p := Make(report(member(proc(66), deminer.VerbFreeze, deminer.VerbKill), member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine), member(file("/etc/cron.d/x"), deminer.VerbDropFile)), Options{}, now)
+	if err := Check(p); err != nil || len(p.Steps) != 4 {
+		t.Errorf("a true plan of %d steps: %v", len(p.Steps), err)
+	}
+}

@@ -170,7 +170,7 @@ var data = []string{"/var/lib/postgresql", "/var/lib/mysql", "/var/lib/mongodb",
 func (g *guard) away(name string) (string, string) {
 	clean := path.Clean(name)
 	switch {
-	case !strings.HasPrefix(name, "/") || strings.Count(clean, "/") < 2 && !g.programs[clean]:
+	case !strings.HasPrefix(name, "/") || clean == "/" || strings.Count(clean, "/") < 2 && !g.programs[clean]:
 		return "a directory at the top of the tree is never moved away", ""
 	case slices.ContainsFunc(names(clean), func(n string) bool { return slices.Contains(keep, n) }) && clean != "/root/.ssh/authorized_keys":
 		return "a host does not work without this file", "its bad lines are cut instead; if none is named, repair it by hand"

@@ -29,7 +29,8 @@ func names(name string) []string {
 }
 
 // places are directories that belong to the system or to everybody: things in them go, they do not.
-var places = []string{"/etc/apt", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/etc/default", "/etc/dpkg", "/etc/init.d", "/etc/init",
+var places = []string{"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/snap", "/srv", "/sys", "/tmp", "/usr", "/var",
+	"/data", "/lost+found", "/etc/apt", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/etc/default", "/etc/dpkg", "/etc/init.d", "/etc/init",
 	"/etc/ld.so.conf.d", "/etc/logrotate.d", "/etc/modules-load.d", "/etc/modprobe.d", "/etc/network", "/etc/nginx", "/etc/apache2", "/etc/httpd", "/etc/pam.d", "/etc/php", "/etc/profile.d",
 	"/etc/rc.d", "/etc/security", "/etc/skel", "/etc/ssh", "/etc/ssl", "/etc/pki", "/etc/sudoers.d", "/etc/sysctl.d", "/etc/systemd", "/etc/systemd/system", "/etc/systemd/user", "/etc/udev",
 	"/etc/udev/rules.d", "/etc/X11", "/etc/xdg", "/etc/xdg/autostart", "/etc/docker", "/etc/kubernetes", "/etc/mysql", "/etc/postgresql", "/etc/redis",
@@ -50,7 +51,7 @@ func (g *guard) holds(clean string) string {
 		})
 	}
 	switch {
-	case in(places) || in(data):
+	case clean == "/" || in(places) || in(data):
 		return "it is a directory of the system, with files of others in it"
 	case slices.ContainsFunc(keep, around) || slices.ContainsFunc(data, around) || slices.ContainsFunc(places, around):
 		return "it has in it what a host does not work without"

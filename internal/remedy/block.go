@@ -23,7 +23,8 @@ const (
 // blocked is the undo data of a block.
 type blocked struct {
 	Block host.Block `json:"block"`
-	Had   bool       `json:"had,omitempty"` // it was blocked before; undo leaves it
+	Keep  bool       `json:"keep,omitempty"` // write it down for the next boot
+	Had   bool       `json:"had,omitempty"`  // it was blocked before; undo leaves it
 }
 
 func block() Verb {
@@ -65,7 +66,7 @@ func readyBlock(t *Tools, s deminer.Step) (any, error) {
 		return nil, err
 	}
 	had := slices.ContainsFunc(list, func(b host.Block) bool { return b.Addr == addr })
-	return blocked{Block: host.Block{Addr: addr, Until: t.now().Add(span).UTC().Truncate(time.Second)}, Had: had}, nil
+	return blocked{Block: host.Block{Addr: addr, Until: t.now().Add(span).UTC().Truncate(time.Second)}, Had: had, Keep: s.Action.Args["keep"] == "yes"}, nil
 }
 
 func doBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
@@ -82,7 +83,11 @@ func doBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
 	if err := t.Hands.Net.Block(b.Block); err != nil {
 		return "", err
 	}
-	return "until " + b.Block.Until.Format(time.RFC3339), t.remember(b.Block, true)
+	note := "until " + b.Block.Until.Format(time.RFC3339)
+	if !b.Keep {
+		return note + " or the next boot", nil
+	}
+	return note, t.remember(b.Block, true)
 }
 
 func undoBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
@@ -104,10 +109,13 @@ func (t *Tools) Lift(addr netip.AddrPort) error {
 	return t.remember(host.Block{Addr: addr}, false)
 }
 
-// blockFile holds the blocks in force, in the state directory: the kernel forgets them at a reboot.
+// blockFile holds the blocks that shall survive a reboot, in the state directory: the kernel forgets them.
 const blockFile = "blocks.json"
 
-// Reapply blocks again, after a reboot, what is written down and has not run out. It is called at every start that may change the host.
+// maxBlocks bounds the file, in bytes: some hundred thousand blocks.
+const maxBlocks = 16 << 20
+
+// Reapply blocks again, after a reboot, what is written down and has not run out.
 func (t *Tools) Reapply() (applied int, err error) {
 	list, err := t.blocks()
 	if err != nil || len(list) == 0 {
@@ -130,9 +138,16 @@ func (t *Tools) Reapply() (applied int, err error) {
 }
 
 func (t *Tools) blocks() ([]host.Block, error) {
-	text, err := t.State.ReadFile(blockFile)
+	st, err := t.State.Lstat(blockFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if err == nil && (!st.Mode().IsRegular() || st.Size() > maxBlocks) {
+		err = fmt.Errorf("%w: %s is no list of blocks", deminer.ErrProtected, blockFile)
+	}
+	var text []byte
+	if err == nil {
+		text, err = t.State.ReadFile(blockFile)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read blocks: %w", err)
@@ -149,6 +164,9 @@ func (t *Tools) remember(b host.Block, on bool) error {
 	list, err := t.blocks()
 	if err != nil {
 		return err
+	}
+	if !on && len(list) == 0 {
+		return nil
 	}
 	list = slices.DeleteFunc(list, func(o host.Block) bool { return o.Addr == b.Addr || !o.Until.After(t.now()) })
 	if on {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -57,16 +58,22 @@ func (r *Runner) Run(ctx context.Context, p deminer.Plan, approved string, progr
 	return errors.Join(x.steps(ctx), j.Close())
 }
 
+// maxSteps bounds a plan: the journal has a few records for each step.
+const maxSteps = 100_000
+
 // checkPlan refuses a plan whose steps cannot be told apart or that names what cannot be done.
 func checkPlan(p deminer.Plan) error {
+	if len(p.Steps) > maxSteps {
+		return fmt.Errorf("read plan %q: more than %d steps", p.ID, maxSteps)
+	}
 	seen := map[string]bool{}
 	for _, s := range p.Steps {
-		if s.ID == "" || seen[s.ID] {
+		if s.ID == "" || len(s.ID) > 20 || seen[s.ID] || strings.Trim(s.ID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
 			return fmt.Errorf("read plan %q: step %q has no name of its own", p.ID, s.ID)
 		}
 		for _, before := range s.After {
 			if !seen[before] {
-				return fmt.Errorf("read plan %q: step %s waits for %s, which does not come before it", p.ID, s.ID, before)
+				return fmt.Errorf("read plan %q: step %s waits for %q, which does not come before it", p.ID, s.ID, before)
 			}
 		}
 		seen[s.ID] = true

@@ -185,3 +185,15 @@ func sumOf(t *testing.T, name string) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
+
+// startWatch runs a program that only waits, and gives its PID.
+func startWatch(t *testing.T, exe, dir string) int {
+	t.Helper()
+	cmd := exec.Command(exe)
+	cmd.Env = []string{"DEMINER_TEST_WATCHDOG=" + dir, "DEMINER_TEST_ME=m", "DEMINER_TEST_TWIN=nobody"}
+	must(t, cmd.Start())
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	return cmd.Process.Pid
+}

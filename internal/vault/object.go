@@ -70,7 +70,7 @@ func (v *Vault) Content(sum string) (io.ReadCloser, error) {
 	if !isHex(sum, 64) {
 		return nil, fmt.Errorf("read vault content %q: %w", sum, fs.ErrInvalid)
 	}
-	f, err := v.dir.Open(object(sum))
+	f, err := v.open(object(sum))
 	if err != nil {
 		return nil, fmt.Errorf("read vault content: %w", err)
 	}

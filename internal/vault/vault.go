@@ -67,7 +67,7 @@ func Open(dir *os.Root) (*Vault, error) {
 		}
 	}
 	v := &Vault{dir: dir}
-	text, err := dir.ReadFile("key")
+	text, err := v.read("key", 4096)
 	if errors.Is(err, fs.ErrNotExist) {
 		return v, v.newKey()
 	}
@@ -94,6 +94,32 @@ func (v *Vault) newKey() (err error) {
 		return fmt.Errorf("make vault key: %w", err)
 	}
 	return v.write("key", strings.NewReader(v.key.String()+"\n"))
+}
+
+// open opens a regular file of the vault: opening a FIFO that somebody put there would wait for ever.
+func (v *Vault) open(name string) (*os.File, error) {
+	st, err := v.dir.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %q is not a regular file", ErrTampered, name)
+	}
+	return v.dir.Open(name)
+}
+
+// read reads a file of the vault of at most limit bytes.
+func (v *Vault) read(name string, limit int64) ([]byte, error) {
+	f, err := v.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%w: %q has more than %d bytes", ErrTampered, name, limit)
+	}
+	return text, err
 }
 
 // Names of what is being written.
@@ -192,12 +218,7 @@ func (v *Vault) Show(id string) (Entry, error) {
 	if !isHex(id, 16) {
 		return Entry{}, fmt.Errorf("show vault entry %q: %w", id, fs.ErrInvalid)
 	}
-	f, err := v.dir.Open("entries/" + id + ".json")
-	if err != nil {
-		return Entry{}, fmt.Errorf("show vault entry %s: %w", id, err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxEntry+256))
+	text, err := v.read("entries/"+id+".json", maxEntry+256)
 	if err != nil {
 		return Entry{}, fmt.Errorf("show vault entry %s: %w", id, err)
 	}
