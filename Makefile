@@ -27,7 +27,7 @@ bench:            ## side by side with unhide, chkrootkit, debsums and lynis; ne
 
 score: build      ## the lab: every scenario and every benign host; needs root; writes docs/score.md
 	./lab/setup.sh
-	go run ./lab/score -deminer bin/deminer -out docs/score.md
+	go run ./lab/score -deminer bin/deminer -out docs/score.md $(SCORE)
 
 demo: build       ## one infected lab host, scanned: what the README shows; needs root
 	./lab/setup.sh
