@@ -17,8 +17,9 @@ func sameProgram(_ context.Context, p *Pass) error {
 		name string
 	}
 	bySize := map[int64][]original{}
+	guilty := p.convicted()
 	for _, pr := range p.subjects() {
-		if !p.convictable(pr) {
+		if !guilty[pr.ID] || packaged(pr.Own) || interpreter(pr.Name()) {
 			continue
 		}
 		f, err := p.program(pr)
@@ -85,24 +86,23 @@ func (p *Pass) report(subject deminer.Artifact, tier deminer.Tier, class deminer
 	p.Report(f)
 }
 
-// convictable reports an unpackaged process of which a proof, or two strong findings of different classes, speak.
-func (p *Pass) convictable(pr *deminer.Process) bool {
-	if packaged(pr.Own) || interpreter(pr.Name()) {
-		return false
-	}
-	classes := map[deminer.Class]bool{}
+// convicted are the processes of which a proof, or two strong findings of different classes, speak.
+func (p *Pass) convicted() map[deminer.ProcID]bool {
+	out := map[deminer.ProcID]bool{}
+	strong := map[deminer.ProcID]deminer.Class{}
 	for _, f := range p.memo.found {
-		if f.Subject.Ref() != process(pr).Ref() {
+		id := f.Subject.Proc
+		if f.Subject.Kind != deminer.KindProcess {
 			continue
 		}
-		switch f.Tier {
-		case deminer.Proof:
-			return true
-		case deminer.Strong:
-			classes[f.Class] = true
+		switch first, ok := strong[id]; {
+		case f.Tier == deminer.Proof, f.Tier == deminer.Strong && ok && first != f.Class:
+			out[id] = true
+		case f.Tier == deminer.Strong && !ok:
+			strong[id] = f.Class
 		}
 	}
-	return len(classes) >= 2
+	return out
 }
 
 // accusedFiles are the program files that are the subject of a proof.
