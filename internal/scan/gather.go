@@ -101,7 +101,11 @@ const since = 90 * 24 * time.Hour
 
 func (g *gather) logs(ctx context.Context, s *deminer.Snapshot) {
 	g.opt.Progress(Stage{"Logs", 0, 0})
-	found, ev, gaps := logins.Read(ctx, g.host.FS, time.Now().Add(-since), g.host.Info.Zone)
+	from := time.Now().Add(-since)
+	if g.host.Info.Asleep() {
+		from = time.Time{} // it may have slept for long
+	}
+	found, ev, gaps := logins.Read(ctx, g.host.FS, from, g.host.Info.Zone)
 	g.note(gaps)
 	s.Logins, g.events = found, ev
 	g.hints, gaps = logins.Tampering(ctx, g.host.FS, g.host.Info.Boot)
