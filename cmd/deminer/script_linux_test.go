@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -197,11 +196,4 @@ func cmdAppend(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, err = f.WriteString(ts.ReadFile(args[0]))
 	ts.Check(errors.Join(err, f.Close()))
-}
-
-// runHere runs the program inside the test.
-func runHere(ctx context.Context, args ...string) (code int, out, errs string) {
-	var o, e strings.Builder
-	code = run(ctx, args, strings.NewReader(""), &o, &e)
-	return code, o.String(), e.String()
 }
