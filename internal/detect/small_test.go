@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -133,7 +134,7 @@ func TestSweepStarted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, room := range []int{0, 1} {
+	for _, room := range []int{1, 0} {
 		early := &Pass{Snapshot: &deminer.Snapshot{}, FS: h.FS, Rules: set, Gap: func(deminer.Gap) {}}
 		s := NewSweeper(early, SweepOptions{})
 		s.left = room
@@ -142,6 +143,11 @@ func TestSweepStarted(t *testing.T) {
 			t.Fatalf("room for %d: the places gave %+v, want a glance where there is room", room, f)
 		}
 		h.Snapshot.Processes = []deminer.Process{{ID: deminer.ProcID{PID: 77}, Exe: "/opt/app/tool"}}
+		for i := range 200 { // enough that those who read and he who hands out work at the same time
+			name := fmt.Sprintf("/srv/%d/run.sh", i)
+			h.FS.Put(name, []byte("#!/bin/sh\nexit 0\n"))
+			h.Snapshot.Processes = append(h.Snapshot.Processes, deminer.Process{ID: deminer.ProcID{PID: 100 + i}, Exe: name})
+		}
 		gaps := 0
 		late := &Pass{Snapshot: &h.Snapshot, FS: h.FS, Rules: set, Gap: func(deminer.Gap) { gaps++ }}
 		late.Prepare()

@@ -53,10 +53,18 @@ func (s *Sweeper) places(ctx context.Context, send func(*Found)) {
 // started hands out the files that run or are started, unless the places had them.
 func (s *Sweeper) started(_ context.Context, send func(*Found)) {
 	for _, name := range s.named() {
-		if f := s.out.by[name]; f == nil || f.glance {
+		if !s.whole(name) {
 			s.offer(name, deminer.Regular, true, s.lstat(name), send)
 		}
 	}
+}
+
+// whole reports whether a file was kept and more than its first bytes were looked at.
+func (s *Sweeper) whole(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.out.by[name]
+	return f != nil && !f.glance
 }
 
 func (s *Sweeper) lstat(name string) func() (deminer.Attr, error) {
