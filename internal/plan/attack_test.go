@@ -144,3 +144,13 @@ func TestCheckRefusesForgedPlans(t *testing.T) {
 		t.Errorf("a true plan of %d steps: %v", len(p.Steps), err)
 	}
 }
+
+// TestProgramIsPinned: the file of a process goes only if it still is that file.
+func TestProgramIsPinned(t *testing.T) {
+	r := report(member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine))
+	p := &r.Snapshot.Processes[6]
+	p.SHA256, p.ExeAttr = strings.Repeat("ab", 32), deminer.Attr{Dev: 7, Ino: 8}
+	if e := Make(r, Options{}, now).Steps[0].Expect; e.SHA256 != p.SHA256 || e.Dev != 7 || e.Ino != 8 {
+		t.Errorf("expects %+v", e)
+	}
+}

@@ -150,6 +150,7 @@ func (b *builder) add(a deminer.Action, m deminer.Member) {
 			b.wide(&s, p)
 		}
 	}
+	b.pin(&s)
 	b.seen[key] = len(b.plan.Steps)
 	b.plan.Steps = append(b.plan.Steps, s)
 }

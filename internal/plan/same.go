@@ -119,3 +119,18 @@ func (g *guard) below(p *deminer.Process) (out []deminer.ProcID) {
 	slices.SortFunc(out, func(a, b deminer.ProcID) int { return a.PID - b.PID })
 	return out
 }
+
+// pin names the program file of a process by inode and content, so that nothing else goes if it has that name when the step
+// runs. Files that a scan did not open by content are known by their path alone.
+func (b *builder) pin(s *deminer.Step) {
+	if s.Action.Verb != deminer.VerbQuarantine && s.Action.Verb != deminer.VerbDropFile {
+		return
+	}
+	var first int // the one with the lowest PID, so that the same report gives the same plan
+	for _, p := range b.guard.procs {
+		if (first == 0 || p.ID.PID < first) && p.Exe == string(s.Action.Target.Path) && !p.Deleted && p.Container == "" && p.SHA256 != "" && p.ExeAttr.Ino != 0 {
+			s.Expect.SHA256, s.Expect.Dev, s.Expect.Ino = p.SHA256, p.ExeAttr.Dev, p.ExeAttr.Ino
+			first = p.ID.PID
+		}
+	}
+}

@@ -324,3 +324,28 @@ func TestForeignContentUnderTheName(t *testing.T) {
 		t.Error("the owner's program died with it")
 	}
 }
+
+// TestOwnersFileUnderAPlannedName: between plan and run the intruder links the owner's file to the name of his own.
+func TestOwnersFileUnderAPlannedName(t *testing.T) {
+	w := newWorld(t, false)
+	w.write(t, "/opt/app/server", "business", 0o755)
+	w.write(t, "/tmp/x", "miner", 0o755)
+	var st unix.Stat_t
+	must(t, unix.Stat(w.root+"/tmp/x", &st))
+	s := do(deminer.VerbQuarantine, file("/tmp/x"))
+	s.Expect = deminer.Expect{SHA256: sumOf(t, w.root+"/tmp/x"), Dev: uint64(st.Dev), Ino: st.Ino}
+	must(t, os.Rename(w.root+"/tmp/x", w.root+"/tmp/y"))
+	must(t, os.Symlink("/opt/app/server", w.root+"/tmp/x"))
+	if err := w.run(planOf("link", s)); !errors.Is(err, deminer.ErrChanged) {
+		t.Errorf("a link: %v, want ErrChanged", err)
+	}
+	must(t, os.Remove(w.root+"/tmp/x"))
+	must(t, os.Link(w.root+"/opt/app/server", w.root+"/tmp/x"))
+	if err := w.run(planOf("hard", s)); !errors.Is(err, deminer.ErrChanged) {
+		t.Errorf("a hard link: %v, want ErrChanged", err)
+	}
+	// The watchdog's fresh copy is the same program and goes.
+	must(t, os.Remove(w.root+"/tmp/x"))
+	w.write(t, "/tmp/x", "miner", 0o755)
+	w.mustRun(t, planOf("copy", s))
+}
