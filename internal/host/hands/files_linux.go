@@ -5,6 +5,7 @@ package hands
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -21,12 +22,21 @@ const reserve = 1 << 20
 
 // Look implements host.Files.
 func (f *files) Look(name string) (host.Node, error) {
-	p, err := f.at(name)
-	if err != nil {
-		return host.Node{}, err
+	n, err := patient(filePatience, func() (host.Node, error) {
+		p, err := f.at(name)
+		if err != nil {
+			return host.Node{}, err
+		}
+		defer p.close()
+		if err := f.served(p.dir); err != nil {
+			return host.Node{}, p.fail("look at", err)
+		}
+		return p.look()
+	})
+	if errors.Is(err, errSilent) {
+		err = &fs.PathError{Op: "look at", Path: name, Err: err}
 	}
-	defer p.close()
-	return p.look()
+	return n, err
 }
 
 func (p place) look() (n host.Node, err error) {
