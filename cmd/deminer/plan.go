@@ -131,7 +131,25 @@ func loadPlan(cmd *cobra.Command, name string) (deminer.Plan, error) {
 	if err := plan.Check(s.Plan); err != nil {
 		return s.Plan, fail(exitError, "make a new one with deminer plan --out; nothing was changed", "read %s: %w", deminer.Safe(name), err)
 	}
+	if deminer.Safe(s.Plan.ID) != s.Plan.ID {
+		return s.Plan, fail(exitError, "make a new one with deminer plan --out; nothing was changed", "read %s: %q is no name of a plan", deminer.Safe(name), s.Plan.ID)
+	}
+	tame(&s.Plan)
 	return s.Plan, nil
+}
+
+// tame makes the texts of a plan fit to be shown: whoever wrote the file may want to write to the terminal.
+func tame(p *deminer.Plan) {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		s.Risk, s.NoUndo = deminer.Safe(s.Risk), deminer.Safe(s.NoUndo)
+		for j := range s.Why {
+			s.Why[j] = deminer.Safe(s.Why[j])
+		}
+	}
+	for i := range p.Refused {
+		p.Refused[i].Why, p.Refused[i].Advice = deminer.Safe(p.Refused[i].Why), deminer.Safe(p.Refused[i].Advice)
+	}
 }
 
 func savePlan(name string, p *deminer.Plan) error {

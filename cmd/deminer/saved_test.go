@@ -43,6 +43,13 @@ func TestSavedPlanIsTheOneThatRuns(t *testing.T) {
 			t.Errorf("%s: accepted", what)
 		}
 	}
+	p.Steps[0].Why, p.Refused = []string{"\x1b]0;evil\a"}, []deminer.Refusal{{Why: "\x1b[2J"}}
+	if err := savePlan(name, &p); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = loadPlan(&cobra.Command{}, name); err != nil || strings.Contains(got.Steps[0].Why[0]+got.Refused[0].Why, "\x1b") {
+		t.Errorf("texts of a hostile plan: %q %v", got.Steps[0].Why, err)
+	}
 	p.Steps[0].Action.Target.Path = "/etc/passwd"
 	if err := savePlan(name, &p); err != nil {
 		t.Fatal(err)
