@@ -244,6 +244,29 @@ func (p *Pass) keyTime(f *deminer.Foothold, last int) {
 // halfDay is how long before a change a login may lie whose session made it.
 const halfDay = 12 * time.Hour
 
+// brought reports whether the intrusion began with a login: by password, from an address that never logged in before, and
+// the first of the intruder's files were made in the minute after it. A login by key is never counted so.
+func (p *Pass) brought(l deminer.Login) bool {
+	if l.Kind != "login" || l.Method != "password" || l.From == "" {
+		return false
+	}
+	for _, o := range p.Snapshot.Logins {
+		if o.Kind == "login" && o.From == l.From && o.Time.Before(l.Time) {
+			return false
+		}
+	}
+	began := false
+	for _, f := range p.anchors() {
+		switch gap := f.Time.Sub(l.Time); {
+		case gap < 0 && gap > -halfDay:
+			return false // the intruder was at work before
+		case gap >= 0 && gap <= time.Minute:
+			began = true
+		}
+	}
+	return began
+}
+
 // nobodyIn says why nobody but an intruder can have been at work in a session at that time, or "": the records of logins
 // reach back before it and show nobody. Somebody whose password was guessed is no owner. Where records are missing,
 // nothing can be said.
@@ -258,7 +281,7 @@ func (p *Pass) nobodyIn(t time.Time) string {
 	for _, l := range p.Snapshot.Logins {
 		switch {
 		case l.Time.After(t.Add(time.Minute)):
-		case (l.Kind == "login" || l.Kind == "sudo" || l.Kind == "su") && l.Time.After(t.Add(-halfDay)) && !guesser[l.From]:
+		case (l.Kind == "login" || l.Kind == "sudo" || l.Kind == "su") && l.Time.After(t.Add(-halfDay)) && !guesser[l.From] && !p.brought(l):
 			return ""
 		case l.Time.Before(t):
 			source = l.Source
@@ -267,5 +290,5 @@ func (p *Pass) nobodyIn(t time.Time) string {
 	if source == "" || len(p.Snapshot.Logins) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s was kept at that time and shows no login in the %d hours before", deminer.Safe(source), int(halfDay.Hours()))
+	return fmt.Sprintf("%s was kept at that time and shows no login of an owner in the %d hours before", deminer.Safe(source), int(halfDay.Hours()))
 }

@@ -30,13 +30,14 @@ func workDir() (string, error) {
 func remove(dir, name string) error {
 	ctx := context.Background()
 	var errs []error
+	const tries = 200 // of 50 ms: a machine under load takes its time to let go
 	root := filepath.Join(dir, "root")
-	for i := 0; mounted(root) && i < 20; i++ {
+	for i := 0; mounted(root) && i < tries; i++ {
 		err := run(ctx, "umount", root)
 		if err == nil {
 			continue
 		}
-		if i == 19 {
+		if i == tries-1 {
 			errs = append(errs, err)
 		}
 		time.Sleep(poll)
