@@ -22,8 +22,8 @@ type DirOpener interface {
 	OpenDir(path string) (Dir, error)
 }
 
-// openDir holds a directory of any FS.
-func openDir(fsys FS, name string) (Dir, error) {
+// OpenDir holds a directory of any FS; of one that is no DirOpener it only remembers the path.
+func OpenDir(fsys FS, name string) (Dir, error) {
 	if o, ok := fsys.(DirOpener); ok {
 		return o.OpenDir(name)
 	}
@@ -79,7 +79,7 @@ type place struct {
 
 // dir goes through one directory and notes those in it.
 func (w *walk) dir(p place) error {
-	d, err := openDir(w.fs, p.name)
+	d, err := OpenDir(w.fs, p.name)
 	if err != nil {
 		return err
 	}

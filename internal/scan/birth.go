@@ -44,3 +44,21 @@ func (b births) Stat(name string) (deminer.Attr, error) { return b.known(b.FS.St
 
 // Deep implements host.FS.
 func (b births) Deep(name string) (deminer.Attr, error) { return b.known(b.FS.Deep(name)) }
+
+// OpenDir implements host.DirOpener.
+func (b births) OpenDir(name string) (host.Dir, error) {
+	d, err := host.OpenDir(b.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	return birthDir{d, b}, nil
+}
+
+// birthDir is an open directory of the same view.
+type birthDir struct {
+	host.Dir
+	view births
+}
+
+// Lstat implements host.Dir.
+func (d birthDir) Lstat(name string) (deminer.Attr, error) { return d.view.known(d.Dir.Lstat(name)) }
