@@ -174,6 +174,20 @@ func TestLoginBeforeTheFirstTraceIsTheLikelyEntry(t *testing.T) {
 	}
 }
 
+// An interpreter that no package owns runs the miner's script and the owner's: only the miner's is convicted.
+func TestSharedInterpreterIsNotConvicted(t *testing.T) {
+	snap := guideHost()
+	node := func(pid int, script string) deminer.Process {
+		return deminer.Process{ID: deminer.ProcID{PID: pid, Start: uint64(pid)}, PPID: 1, Exe: "/opt/node/bin/node", Argv: []string{"node", script}, Own: deminer.Provenance{State: deminer.Unowned}}
+	}
+	snap.Processes = append(snap.Processes, node(300, "/tmp/.x/m.js"), node(301, "/srv/shop/app.js"))
+	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(300, 300)}}
+	g := grades(Join(snap, found)[0])
+	if g["process:300@300"] != deminer.Convicted || g["process:301@301"] == deminer.Convicted || g["file:/opt/node/bin/node"] == deminer.Convicted {
+		t.Errorf("%v", g)
+	}
+}
+
 func TestSameReportTwice(t *testing.T) {
 	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}}
 	a, b := Join(guideHost(), found), Join(guideHost(), found)

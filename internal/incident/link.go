@@ -55,7 +55,7 @@ func (g *graph) both(a, b deminer.Artifact, verb string) {
 
 func (g *graph) linkProcess(n *node) {
 	p := n.proc
-	if !p.Own.Trusted() && p.Own.State != deminer.Owned && p.Exe != "" && p.Container == "" {
+	if !p.Own.Trusted() && p.Own.State != deminer.Owned && p.Exe != "" && p.Container == "" && script(p) == "" {
 		if p.Deleted || p.Memfd {
 			for _, f := range g.starts[p.Exe] {
 				g.both(f.Artifact(), n.art, "starts")
@@ -73,7 +73,7 @@ func (g *graph) linkProcess(n *node) {
 			continue
 		}
 		g.hard(n.art, process(q), "started")
-		if p.Exe != "" && p.Exe == q.Exe && !p.Own.Trusted() {
+		if p.Exe != "" && p.Exe == q.Exe && !p.Own.Trusted() && script(p) == "" {
 			g.hard(process(q), n.art, "is the same program as")
 		}
 	}
@@ -114,7 +114,7 @@ func (g *graph) linkFile(n *node) {
 		return
 	}
 	for _, p := range g.runs[name] {
-		if !p.Deleted {
+		if !p.Deleted && script(p) == "" { // an interpreter runs many things; each script answers for itself
 			g.both(process(p), n.art, "runs the program")
 		}
 	}
