@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/live"
 	"github.com/deminer/deminer/internal/scan"
 	"github.com/spf13/cobra"
 )
@@ -32,7 +35,7 @@ func (l *looking) options(paths []string) scan.Options {
 
 func newScan(f *flags) *cobra.Command {
 	var l looking
-	var gaps bool
+	var gaps, urgent bool
 	c := &cobra.Command{
 		Use:   "scan [PATH...]",
 		Short: "Look: what runs, how it comes back, how it came in",
@@ -44,6 +47,13 @@ file part reads only what is below them. Exit codes: 0 nothing found, 3 intrusio
 4 only things for the owner to decide.`,
 		Example: "  deminer scan\n  deminer scan --full --json >report.json\n  deminer scan --root /mnt       a system mounted from a rescue disk\n  deminer scan /srv/www",
 		RunE: func(cmd *cobra.Command, paths []string) error {
+			// A full scan works for minutes on a host that starves already. A quick one costs a second or two of CPU, and
+			// behind a miner on every core a lower priority would only keep the help away.
+			if l.full && !urgent {
+				if err := live.Yield(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "deminer: works at ordinary priority: %s\n", deminer.Safe(err.Error()))
+				}
+			}
 			_, rep, err := look(cmd.Context(), cmd, f, l.options(paths))
 			if err != nil {
 				return err
@@ -64,6 +74,7 @@ file part reads only what is below them. Exit codes: 0 nothing found, 3 intrusio
 	}
 	l.add(c)
 	c.Flags().BoolVar(&gaps, "gaps", false, "list everything that was not looked at")
+	c.Flags().BoolVar(&urgent, "urgent", false, "with --full: do not make way for other programs (default: nice 10, last at the disk)")
 	c.Flags().BoolVar(&f.fresh, "fresh", false, "with --full: read every file again, also those unchanged since the last full scan")
 	return c
 }

@@ -23,6 +23,9 @@ func Info(root string) (deminer.HostInfo, error) {
 	return deminer.HostInfo{}, fmt.Errorf("look at host %q: %w", root, errors.ErrUnsupported)
 }
 
+// Yield is not available here: errors.ErrUnsupported.
+func Yield() error { return fmt.Errorf("lower own priority: %w", errors.ErrUnsupported) }
+
 func unseen(part string) []deminer.Gap {
 	return []deminer.Gap{{Part: part, State: deminer.Failed, Why: errors.ErrUnsupported.Error()}}
 }
