@@ -241,8 +241,11 @@ func (p *Pass) keyTime(f *deminer.Foothold, last int) {
 	p.Report(k)
 }
 
-// halfDay is how long before a change a login may lie whose session made it.
-const halfDay = 12 * time.Hour
+// halfDay is how long before a change a login may lie whose session made it; slack is how late a log may write a login down.
+const (
+	halfDay = 12 * time.Hour
+	slack   = 5 * time.Second
+)
 
 // brought reports whether the intrusion began with a login: by password, from an address that never logged in before, and
 // the first of the intruder's files were made in the minute after it. A login by key is never counted so.
@@ -258,9 +261,9 @@ func (p *Pass) brought(l deminer.Login) bool {
 	began := false
 	for _, f := range p.anchors() {
 		switch gap := f.Time.Sub(l.Time); {
-		case gap < 0 && gap > -halfDay:
+		case gap < -slack && gap > -halfDay:
 			return false // the intruder was at work before
-		case gap >= 0 && gap <= time.Minute:
+		case gap >= -slack && gap <= time.Minute:
 			began = true
 		}
 	}

@@ -72,7 +72,7 @@ func Image(ctx context.Context, f Flavor) (string, error) {
 			return "", err
 		}
 	}
-	image := filepath.Join(cache, fmt.Sprintf("%s-%s.ext4", f, short(f.packages()+suite+business+imageSize+"aged")))
+	image := filepath.Join(cache, fmt.Sprintf("%s-%s.ext4", f, short(f.packages()+suite+business+imageSize+"aged 2")))
 	if _, err := os.Stat(image); err == nil {
 		return image, nil
 	}
