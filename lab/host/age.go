@@ -13,13 +13,11 @@ import (
 	"time"
 )
 
-// installed is when the lab's server is said to have been set up.
-var installed = time.Date(2023, 6, 1, 9, 0, 0, 0, time.UTC)
-
 // age lists, as a debugfs script, what makes every file of a mounted tree as old as its content: birth and change time
 // become the modification time. A real server was installed long before it was broken into; a lab image was not.
 func age(tree string) (string, error) {
 	var script strings.Builder
+	installed := time.Date(2023, 6, 1, 9, 0, 0, 0, time.UTC) // when the lab's server is said to have been set up
 	err := filepath.WalkDir(tree, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
