@@ -21,11 +21,12 @@ type graph struct {
 	starts map[string][]*deminer.Foothold
 	runs   map[string][]*deminer.Process // by exe path
 	flows  []flow
+	tied   map[string]bool // edges there are, by ends and verb
 }
 
 func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
 	g := &graph{snap: snap, found: found, nodes: map[string]*node{}, procs: map[int]*deminer.Process{},
-		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}}
+		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}, tied: map[string]bool{}}
 	for i := range snap.Processes {
 		p := &snap.Processes[i]
 		g.procs[p.ID.PID] = p
@@ -107,11 +108,11 @@ func (g *graph) edge(from, to deminer.Artifact, verb string, hard bool) {
 	if a == b {
 		return
 	}
-	for _, e := range g.edges {
-		if e.From == a.ref && e.To == b.ref && e.Verb == verb {
-			return
-		}
+	key := a.ref + "\x00" + b.ref + "\x00" + verb
+	if g.tied[key] {
+		return
 	}
+	g.tied[key] = true
 	g.edges = append(g.edges, deminer.Edge{From: a.ref, To: b.ref, Verb: verb, Hard: hard})
 }
 

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -22,9 +23,9 @@ func (g *graph) groups() [][]*node {
 			}
 		}
 	}
-	g.joinBy(u, "lies in the same directory as", sameDir)
-	g.joinBy(u, "was written within ten minutes of", func(a, b *node) bool {
-		return !a.since.IsZero() && !b.since.IsZero() && a.since.Sub(b.since).Abs() <= near
+	g.joinNeighbors(u, "lies in the same directory as", func(a, b *node) int { return strings.Compare(a.dir(), b.dir()) }, sameDir)
+	g.joinNeighbors(u, "was written within ten minutes of", func(a, b *node) int { return a.since.Compare(b.since) }, func(a, b *node) bool {
+		return !a.since.IsZero() && !b.since.IsZero() && b.since.Sub(a.since) <= near
 	})
 	g.joinRest(u)
 	var out [][]*node
@@ -39,20 +40,21 @@ func (g *graph) groups() [][]*node {
 // shown leaves out what was only looked through: bystanders with no evidence of their own and no conviction.
 func shown(n *node) bool { return n.grade != deminer.Review || len(n.findings) > 0 }
 
-// joinBy ties nodes of at least suspected grade that satisfy the test, if they are not in one group yet.
-func (g *graph) joinBy(u *union, verb string, test func(a, b *node) bool) {
+// joinNeighbors ties nodes of at least suspected grade that stand side by side in the given order and satisfy the test,
+// if they are not in one group yet.
+func (g *graph) joinNeighbors(u *union, verb string, order func(a, b *node) int, test func(a, b *node) bool) {
 	var live []*node
 	for _, ref := range g.order {
 		if n := g.nodes[ref]; n.grade != deminer.Review {
 			live = append(live, n)
 		}
 	}
-	for i, a := range live {
-		for _, b := range live[:i] {
-			if u.find(a.ref) != u.find(b.ref) && test(a, b) {
-				g.edge(a.art, b.art, verb, false)
-				u.join(a.ref, b.ref)
-			}
+	slices.SortStableFunc(live, order)
+	for i := 1; i < len(live); i++ {
+		a, b := live[i-1], live[i]
+		if u.find(a.ref) != u.find(b.ref) && test(a, b) {
+			g.edge(b.art, a.art, verb, false)
+			u.join(a.ref, b.ref)
 		}
 	}
 }

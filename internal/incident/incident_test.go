@@ -195,3 +195,16 @@ func TestSameReportTwice(t *testing.T) {
 		t.Errorf("two looks at one host differ: %s %s", a[0].ID, b[0].ID)
 	}
 }
+
+func BenchmarkJoinManySuspects(b *testing.B) {
+	snap := guideHost()
+	var found []deminer.Finding
+	for i := range 10000 {
+		pid := 10000 + i
+		snap.Processes = append(snap.Processes, deminer.Process{ID: deminer.ProcID{PID: pid, Start: uint64(pid)}, PPID: 1, Exe: "/tmp/x", Own: deminer.Provenance{State: deminer.Unowned}, Started: at.Add(time.Duration(i) * time.Second)})
+		found = append(found, deminer.Finding{Detector: "a", Topic: deminer.TopicMining, Tier: deminer.Strong, Class: deminer.ByProvenance, Title: "one", Subject: proc(pid, uint64(pid))})
+	}
+	for b.Loop() {
+		Join(snap, found)
+	}
+}

@@ -262,13 +262,17 @@ func (g *graph) linkNewDirs() {
 	}
 }
 
-// sameDir reports whether both lie in one directory that is nobody else's: not a system or shared one.
-func sameDir(a, b *node) bool {
-	if a.art.Kind != deminer.KindFile || b.art.Kind != deminer.KindFile {
-		return false
+// dir is the directory of a file, "" for other things.
+func (n *node) dir() string {
+	if n.art.Kind != deminer.KindFile {
+		return ""
 	}
-	d := path.Dir(string(a.art.Path))
-	return d == path.Dir(string(b.art.Path)) && !slices.Contains(common, d)
+	return path.Dir(string(n.art.Path))
+}
+
+// sameDir reports whether both are files in one directory that is nobody else's: not a system or shared one.
+func sameDir(a, b *node) bool {
+	return a.dir() != "" && a.dir() == b.dir() && !slices.Contains(common, a.dir())
 }
 
 // common directories hold everybody's files; lying in one together means nothing.
