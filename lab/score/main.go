@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,6 +30,7 @@ type options struct {
 	deminer, out, jsonOut, scenarios, keep string
 	watch, wait                            time.Duration
 	rounds                                 int
+	parallel                               int
 	strict                                 bool
 	benign, show                           bool
 }
@@ -44,6 +46,7 @@ func main() {
 	flag.DurationVar(&o.wait, "wait", 75*time.Second, "wait after the reboot: longer than one minute of cron")
 	flag.IntVar(&o.rounds, "rounds", 3, "scans of each benign load")
 	flag.BoolVar(&o.benign, "benign", true, "measure the benign loads")
+	flag.IntVar(&o.parallel, "parallel", 1, "infected hosts at a time; more distort the seconds")
 	flag.BoolVar(&o.strict, "strict", false, "fail unless everything was found, removed, spared and taken back")
 	flag.BoolVar(&o.show, "show", false, "only infect with the one scenario and show what deminer scan prints")
 	flag.Parse()
@@ -81,21 +84,32 @@ func run(ctx context.Context, o options) error {
 	if o.show {
 		return l.show(ctx, names)
 	}
-	s := score{When: time.Now(), Version: version(o.deminer), Watch: o.watch.String(), Wait: o.wait.String(), CPUs: runtime.NumCPU()}
+	s := score{When: time.Now(), Version: version(o.deminer), Watch: o.watch.String(), Wait: o.wait.String(), CPUs: runtime.NumCPU(), Parallel: o.parallel}
 	begin := time.Now()
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "[%6.1f s] %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
 	}
-	for _, n := range names {
-		if ctx.Err() != nil {
-			break
-		}
-		r := l.infected(ctx, n)
-		t := r.Tally
-		say("%-12s planted %d found %d joined %d convicted %d left %d remains %d business %d returned %d undo %d %s",
-			n, t.Planted, t.Found, t.Joined, t.Convicted, len(r.Left), len(r.Remains), len(r.Business), len(r.Returned), len(r.Undo), r.Err)
-		s.Infected = append(s.Infected, r)
+	s.Infected = make([]result, len(names))
+	todo := make(chan int)
+	var wait sync.WaitGroup
+	for range max(1, o.parallel) {
+		wait.Go(func() {
+			for i := range todo {
+				s.Infected[i] = l.infected(ctx, names[i])
+				t := s.Infected[i].Tally
+				say("%-12s planted %d found %d joined %d convicted %d left %d remains %d business %d returned %d undo %d %s",
+					names[i], t.Planted, t.Found, t.Joined, t.Convicted, len(s.Infected[i].Left), len(s.Infected[i].Remains), len(s.Infected[i].Business),
+					len(s.Infected[i].Returned), len(s.Infected[i].Undo), s.Infected[i].Err)
+			}
+		})
 	}
+	for i := range names {
+		if ctx.Err() == nil {
+			todo <- i
+		}
+	}
+	close(todo)
+	wait.Wait()
 	if o.benign && ctx.Err() == nil {
 		if s.Honest, err = l.honestHost(ctx, o.rounds, say); err != nil {
 			return err

@@ -15,6 +15,7 @@ type score struct {
 	Watch    string    `json:"watch"`
 	Wait     string    `json:"wait"`
 	CPUs     int       `json:"cpus"`
+	Parallel int       `json:"parallel"`
 	Infected []result  `json:"infected"`
 	Honest   []honest  `json:"honest"`
 }
@@ -41,8 +42,8 @@ func (s score) markdown() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# Score\n")
-	line("Written by `make score` on %s with deminer %s on a machine with %d CPUs. Each row is a throw-away Debian 12 host with real systemd, infected with harmless imitations (`lab/scenario`). "+
-		"Watch window %s; after a reboot another %s were waited.\n", s.When.UTC().Format("2006-01-02 15:04 UTC"), s.Version, s.CPUs, s.Watch, s.Wait)
+	line("Written by `make score` on %s with deminer %s on a machine with %d CPUs, %d infected hosts at a time. Each row is a throw-away Debian 12 host with real systemd, infected with harmless imitations (`lab/scenario`). "+
+		"Watch window %s; after a reboot another %s were waited.\n", s.When.UTC().Format("2006-01-02 15:04 UTC"), s.Version, s.CPUs, max(1, s.Parallel), s.Watch, s.Wait)
 	if len(s.Infected) > 0 {
 		s.infected(line)
 	}
