@@ -50,6 +50,7 @@ type Pass struct {
 func (p *Pass) Prepare() {
 	if p.memo == nil {
 		p.memo = newMemo(p.Snapshot)
+		p.knowCopies()
 	}
 }
 

@@ -1,0 +1,53 @@
+package detect
+
+import (
+	"crypto/sha256"
+	"io"
+
+	"github.com/deminer/deminer"
+)
+
+// knowCopies makes other running copies of this very program no subject, as deminer itself is none: a second scan, or a
+// watch, holds every indicator in its memory, too. A copy is one by its content.
+func (p *Pass) knowCopies() {
+	self := p.Snapshot.Host.Self
+	if len(self) == 0 || p.Inside == nil {
+		return
+	}
+	own, size := p.programSum(self[0], 0)
+	if size == 0 {
+		return
+	}
+	for i := range p.Snapshot.Processes {
+		pr := &p.Snapshot.Processes[i]
+		if pr.ExeAttr.Size != size || p.memo.self[pr.ID] {
+			continue
+		}
+		if sum, n := p.programSum(pr.ID, size); n == size && sum == own {
+			p.memo.self[pr.ID] = true
+		}
+	}
+}
+
+// maxOwn bounds what is read of a program that may be a copy, in bytes.
+const maxOwn = 256 << 20
+
+// programSum gives digest and size of what a process runs; size 0 where it cannot be read, or is not the wanted one (unless 0).
+func (p *Pass) programSum(id deminer.ProcID, want int64) (sum [sha256.Size]byte, size int64) {
+	f, err := p.Inside.Exe(id)
+	if err != nil {
+		return sum, 0
+	}
+	defer f.Close()
+	a, err := f.Attr()
+	if err != nil || a.Size > maxOwn || want != 0 && a.Size != want {
+		return sum, 0
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, io.LimitReader(f, maxOwn))
+	if err != nil {
+		return sum, 0
+	}
+	h.Sum(sum[:0])
+	return sum, n
+}
