@@ -16,9 +16,11 @@ type guard struct {
 	procs map[deminer.ProcID]*deminer.Process
 	// session are the key fingerprints that let the operator in.
 	session  []string
+	users    []string // accounts the operator logged in to
 	peers    []string // addresses the operator's session comes from
 	homes    []string
-	keys     map[string]string // ref of a login-key line -> fingerprint
+	keys     map[string]string   // ref of a login-key line -> fingerprint
+	doors    map[string][]string // file -> fingerprints of the login keys in it
 	trusted  map[string]deminer.Provenance
 	accounts []deminer.Account
 	// accused are the convicted processes, out the convicted accounts.
@@ -32,7 +34,7 @@ type guard struct {
 
 func newGuard(rep *deminer.Report) *guard {
 	s := &rep.Snapshot
-	g := &guard{host: s.Host, procs: map[deminer.ProcID]*deminer.Process{}, keys: map[string]string{}, trusted: map[string]deminer.Provenance{},
+	g := &guard{host: s.Host, procs: map[deminer.ProcID]*deminer.Process{}, keys: map[string]string{}, doors: map[string][]string{}, trusted: map[string]deminer.Provenance{},
 		programs: map[string]bool{}, empties: map[string]bool{}, accounts: s.Accounts, accused: map[deminer.ProcID]bool{}, out: map[string]bool{}}
 	for i := range s.Processes {
 		p := &s.Processes[i]
@@ -47,6 +49,7 @@ func newGuard(rep *deminer.Report) *guard {
 	for _, f := range s.Footholds {
 		if f.Key != "" {
 			g.keys[f.Artifact().Ref()] = f.Key
+			g.doors[string(f.Path)] = append(g.doors[string(f.Path)], f.Key)
 		}
 		for i, t := range f.Targets {
 			g.programs[t] = true
@@ -80,7 +83,7 @@ func newGuard(rep *deminer.Report) *guard {
 	return g
 }
 
-// operator finds the keys and addresses of the session that deminer runs in: the logins at the time when one of its
+// operator finds the keys, accounts and addresses of the session that deminer runs in: the logins at the time when one of its
 // ancestors started.
 func (g *guard) operator(s *deminer.Snapshot) {
 	for _, id := range s.Host.Self {
@@ -91,6 +94,7 @@ func (g *guard) operator(s *deminer.Snapshot) {
 		for _, l := range s.Logins {
 			if l.Kind == "login" && l.Time.Sub(p.Started).Abs() < 10*time.Second {
 				g.session = append(g.session, l.Key)
+				g.users = append(g.users, l.User)
 				g.peers = append(g.peers, l.From)
 			}
 		}
@@ -109,6 +113,9 @@ func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string)
 	case deminer.VerbFreeze, deminer.VerbKill:
 		return g.process(a.Target.Proc, m)
 	case deminer.VerbQuarantine, deminer.VerbDropFile:
+		if g.letsIn(path.Clean(string(a.Target.Path))) {
+			return "it holds the key that let you in: without it you may be locked out", "log in with another key and plan again"
+		}
 		return g.away(string(a.Target.Path))
 	case deminer.VerbCutLine:
 		if key := g.keys[a.Target.Ref()]; key != "" && slices.Contains(g.session, key) {
@@ -117,6 +124,9 @@ func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string)
 	case deminer.VerbRemoveAccount, deminer.VerbLock:
 		if a.Target.Name == "root" {
 			return "root cannot be removed or locked", "change its password and keys"
+		}
+		if slices.Contains(g.users, a.Target.Name) {
+			return "you are logged in to this account: without it you may be locked out", "log in to another account and plan again"
 		}
 	case deminer.VerbBlock:
 		return g.block(a.Target.Addr)
@@ -129,6 +139,11 @@ func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string)
 		return "unloading a hostile module can take the kernel down", "rebuild, or boot a clean kernel"
 	}
 	return "", ""
+}
+
+// letsIn reports whether a login key in a file let the operator in.
+func (g *guard) letsIn(name string) bool {
+	return slices.ContainsFunc(g.doors[name], func(key string) bool { return slices.Contains(g.session, key) })
 }
 
 // databases are programs whose death loses business data.
