@@ -45,7 +45,7 @@ func (p *Pass) aboutAccount(a *deminer.Account, tier deminer.Tier, class deminer
 	return f
 }
 
-// madeAt is when the account's home directory was made, or the day of its last password change.
+// madeAt is when the home directory of the account was made; zero where that is not known.
 func (p *Pass) madeAt(a *deminer.Account) time.Time {
 	if a.UID != 0 && a.Home != "" && a.Home != "/" {
 		if at, err := p.FS.Lstat(a.Home); err == nil && !at.Btime.IsZero() {
