@@ -68,7 +68,7 @@ func (p *Pass) suspicion(pr *deminer.Process) float64 {
 // scanners hold every indicator in their memory.
 var scanners = set("clamd", "clamscan", "freshclam", "rkhunter", "chkrootkit", "maldet", "osqueryd", "falcon-sensor", "mdatp", "wdavdaemon", "ossec-syscheckd", "wazuh-syscheckd", "suricata", "snort", "yara", "trivy")
 
-// suspects are the processes whose memory is read, the most suspicious first.
+// suspects are the processes whose memory is worth a look, the most suspicious first.
 func (p *Pass) suspects() []*deminer.Process {
 	score := map[*deminer.Process]float64{}
 	var list []*deminer.Process
@@ -79,7 +79,7 @@ func (p *Pass) suspects() []*deminer.Process {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b *deminer.Process) int { return cmp.Compare(score[b], score[a]) })
-	return list[:min(len(list), p.pick(suspectsQuick, suspectsFull))]
+	return list
 }
 
 func (p *Pass) pick(quick, full int) int {
@@ -115,9 +115,10 @@ func (p *Pass) readMemory(ctx context.Context) []*inMemory {
 	p.memo.looked = true
 	begin := time.Now()
 	list := p.suspects()
+	most := p.pick(suspectsQuick, suspectsFull)
 	for i, pr := range list {
-		if ctx.Err() != nil || !p.Full && time.Since(begin) > wholeTime {
-			p.Gap(deminer.Gap{Part: "detect/memory", State: deminer.Partial, Count: len(list) - i, Why: "the memory of the less suspicious processes was not read in a quick scan"})
+		if ctx.Err() != nil || i == most || !p.Full && time.Since(begin) > wholeTime {
+			p.Gap(deminer.Gap{Part: "detect/memory", State: deminer.Partial, Count: len(list) - i, Why: fmt.Sprintf("the memory of the %d most suspicious processes was read, that of others was not", i)})
 			break
 		}
 		p.memo.memory = append(p.memo.memory, p.inside(ctx, pr))
@@ -128,6 +129,7 @@ func (p *Pass) readMemory(ctx context.Context) []*inMemory {
 // inside reads the small private mappings of one process.
 func (p *Pass) inside(ctx context.Context, pr *deminer.Process) *inMemory {
 	m := &inMemory{pr: pr}
+	whole := ctx
 	if !p.Full {
 		var done context.CancelFunc
 		ctx, done = context.WithTimeout(ctx, memoryTime)
@@ -137,7 +139,10 @@ func (p *Pass) inside(ctx context.Context, pr *deminer.Process) *inMemory {
 		m.see(ctx, p, buf)
 		return ctx.Err() == nil && !(m.talk.Proven() && len(m.wallets) > 0)
 	})
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case whole.Err() == nil && ctx.Err() != nil:
+		p.Gap(deminer.Gap{Part: "detect/memory", State: deminer.Partial, What: fmt.Sprintf("%d", pr.ID.PID), Why: "there was no time in a quick scan to read all of the memory of a process"})
+	case err != nil && ctx.Err() == nil:
 		p.Gap(deminer.Gap{Part: "detect/memory", State: deminer.Failed, What: fmt.Sprintf("%d", pr.ID.PID), Why: err.Error()})
 	}
 	return m
