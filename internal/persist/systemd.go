@@ -127,6 +127,9 @@ func unitTrigger(kind string, list []setLine) (string, time.Duration) {
 		if wait == "" {
 			wait = "100ms"
 		}
+		if strings.Trim(wait, "0123456789") == "" { // a bare number counts seconds, systemd.time(7)
+			wait += " s"
+		}
 		t += ", started again (" + r + ") after " + deminer.Cut(wait, 20)
 	}
 	return t, 0
