@@ -25,6 +25,43 @@ func (g *graph) convict() {
 	g.spread()
 	g.linkNewDirs()
 	g.spread()
+	g.spareMixed()
+}
+
+// mixed reports whether a foothold starts several programs that no package owns, and is not convicted by what it says
+// itself: then one of them may be the owner's, into whose entry the intruder wrote.
+func (g *graph) mixed(n *node) bool {
+	if n.foot == nil {
+		return false
+	}
+	foreign := 0
+	for _, own := range n.foot.TargetOwn {
+		if own.State == deminer.Unowned {
+			foreign++
+		}
+	}
+	proof, strong := g.evidence(n)
+	return foreign > 1 && len(proof) == 0 && len(classesOf(strong)) < 2
+}
+
+// spareMixed leaves an entry to the owner that starts, beside what is convicted, something that nothing speaks against.
+func (g *graph) spareMixed() {
+	for _, ref := range g.order {
+		n := g.nodes[ref]
+		if n.grade != deminer.Convicted || !g.mixed(n) {
+			continue
+		}
+		for i, t := range n.foot.Targets {
+			if i >= len(n.foot.TargetOwn) || n.foot.TargetOwn[i].State != deminer.Unowned {
+				continue
+			}
+			if m := g.nodes[file(t).Ref()]; m == nil || m.grade != deminer.Convicted {
+				n.grade = deminer.Suspected
+				n.why = append(n.why, fmt.Sprintf("not acted on: it starts %s, too, which nothing speaks against; cut the bad command by hand", deminer.Safe(t)))
+				break
+			}
+		}
+	}
 }
 
 // neighbors lists for each ref the refs that are another name of the same thing.
@@ -139,6 +176,9 @@ func (g *graph) spread() {
 func (g *graph) carries(f flow, from, to *node) bool {
 	if to.proc != nil && (to.proc.Kernel || to.proc.ID.PID == 1 || slices.Contains(g.snap.Host.Self, to.proc.ID)) {
 		return false
+	}
+	if g.mixed(from) && (f.verb == "starts" || f.verb == "runs") {
+		return false // which of the programs it starts is bad, the entry does not say
 	}
 	if !to.trusted() {
 		// A program convicted only by what it is tied to does not pass the blame on to the next starter.

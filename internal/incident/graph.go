@@ -21,12 +21,14 @@ type graph struct {
 	starts map[string][]*deminer.Foothold
 	runs   map[string][]*deminer.Process // by exe path
 	flows  []flow
-	tied   map[string]bool // edges there are, by ends and verb
+	// accused are the refs of which a finding above weak speaks.
+	accused map[string]bool
+	tied    map[string]bool // edges there are, by ends and verb
 }
 
 func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
 	g := &graph{snap: snap, found: found, nodes: map[string]*node{}, procs: map[int]*deminer.Process{},
-		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}, tied: map[string]bool{}}
+		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}, tied: map[string]bool{}, accused: map[string]bool{}}
 	for i := range snap.Processes {
 		p := &snap.Processes[i]
 		g.procs[p.ID.PID] = p
@@ -49,6 +51,7 @@ func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
 		}
 		n := g.node(f.Subject)
 		n.findings = append(n.findings, i)
+		g.accused[n.ref] = g.accused[n.ref] || f.Tier == deminer.Proof || f.Tier == deminer.Strong
 		n.since = earlier(n.since, f.Time)
 		for _, a := range f.Also {
 			g.edge(f.Subject, a, "named by the same evidence", false)

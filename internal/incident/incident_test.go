@@ -188,6 +188,46 @@ func TestSharedInterpreterIsNotConvicted(t *testing.T) {
 	}
 }
 
+// The intruder wrote his program into the owner's cron line and unit: the owner's programs, and what the unit runs, stay.
+func TestOwnersEntryWithAnInjectedCommand(t *testing.T) {
+	snap := guideHost()
+	unowned := deminer.Provenance{State: deminer.Unowned}
+	both := []deminer.Provenance{unowned, unowned}
+	snap.Footholds = append(snap.Footholds,
+		deminer.Foothold{Mechanism: "cron", ID: "PL-01", Path: "/etc/cron.d/own", Line: "0 3 * * * root /opt/backup.sh; /root/x/xmrig", Targets: []string{"/opt/backup.sh", "/root/x/xmrig"}, TargetOwn: both})
+	snap.Footholds[1].Targets, snap.Footholds[1].TargetOwn = []string{"/opt/shop/shopd", "/root/x/xmrig"}, both
+	found := []deminer.Finding{
+		{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)},
+		{Detector: "target", Topic: deminer.TopicReturns, Tier: deminer.Strong, Class: deminer.ByPersist, Title: "starts a program in an odd place", Subject: deminer.Artifact{Kind: deminer.KindFile, Path: "/etc/systemd/system/shop.service"}},
+	}
+	g := grades(Join(snap, found)[0])
+	for _, ref := range []string{"file:/opt/backup.sh", "file:/opt/shop/shopd", "process:200@2", "file:/etc/systemd/system/shop.service", "line:/etc/cron.d/own:0 3 * * * root /opt/backup.sh; /root/x/xmrig"} {
+		if g[ref] == deminer.Convicted {
+			t.Errorf("%s was convicted", ref)
+		}
+	}
+	if g["file:/root/x/xmrig"] != deminer.Convicted {
+		t.Errorf("the miner's program was not convicted: %v", g)
+	}
+}
+
+// A key sprayed into the home of the owner's account must not cost what that account runs.
+func TestAccountLetInToKeepsItsOwn(t *testing.T) {
+	snap := guideHost()
+	snap.Accounts = append(snap.Accounts, deminer.Account{Name: "deploy", UID: 1001, Home: "/home/deploy"})
+	snap.Processes[3].UID = 1001
+	snap.Footholds = append(snap.Footholds, deminer.Foothold{Mechanism: "cron", ID: "PL-01", Path: "/var/spool/cron/crontabs/deploy", Line: "0 3 * * * /srv/backup", User: "deploy"})
+	acc := deminer.Artifact{Kind: deminer.KindAccount, Name: "deploy"}
+	found := []deminer.Finding{
+		{Detector: "rogue-account", Topic: deminer.TopicBackdoor, Tier: deminer.Strong, Class: deminer.ByAccess, Title: "lets somebody in", Subject: acc},
+		{Detector: "rogue-account", Topic: deminer.TopicBackdoor, Tier: deminer.Strong, Class: deminer.ByProvenance, Title: "came then", Subject: acc},
+	}
+	g := grades(Join(snap, found)[0])
+	if g["account:deploy"] != deminer.Convicted || g["process:200@2"] == deminer.Convicted || g["line:/var/spool/cron/crontabs/deploy:0 3 * * * /srv/backup"] == deminer.Convicted {
+		t.Errorf("%v", g)
+	}
+}
+
 func TestSameReportTwice(t *testing.T) {
 	found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}}
 	a, b := Join(guideHost(), found), Join(guideHost(), found)

@@ -136,13 +136,20 @@ func (g *graph) linkAccount(n *node) {
 	}
 	a := g.snap.Accounts[i]
 	shared := slices.ContainsFunc(g.snap.Accounts, func(b deminer.Account) bool { return b.Name != a.Name && b.UID == a.UID })
+	// An account that is known by name or by being root's twin is the intruder's whole. One that was only let in to (a key
+	// sprayed into every home) keeps what nothing else speaks against.
+	whole := slices.ContainsFunc(n.findings, func(i int) bool { return g.found[i].Class == deminer.ByIdentity }) || a.UID == 0
+	bad := func(b deminer.Artifact) bool { return whole || g.accused[b.Ref()] }
 	for j := range g.snap.Processes {
-		if p := &g.snap.Processes[j]; p.UID == a.UID && a.UID >= 1000 && !shared {
+		if p := &g.snap.Processes[j]; p.UID == a.UID && a.UID >= 1000 && !shared && bad(process(p)) {
 			g.hard(n.art, process(p), "runs")
 		}
 	}
 	for j := range g.snap.Footholds {
 		f := &g.snap.Footholds[j]
+		if !bad(f.Artifact()) {
+			continue
+		}
 		switch f.ID {
 		case "PL-18", "PL-01", "PL-03": // keys, cron and at: what is in a home besides is judged by itself
 			if f.User == a.Name && a.UID != 0 {
