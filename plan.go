@@ -106,9 +106,17 @@ type Plan struct {
 	Watch     time.Duration `json:"watch"`            // longest trigger period found; verify watches at least this long
 }
 
-// Digest names the plan's content: what an approval approves. ID and Made count too, so every plan has its own.
+// Digest names the plan's content: what an approval approves. ID and Made count too, so every plan has its own. It is the
+// same before and after a way through a file.
 func (p Plan) Digest() string {
+	// Written and read once: text that is not UTF-8 is replaced on the way, and must count as what it becomes.
 	b, err := json.Marshal(p)
+	if err == nil {
+		var again Plan
+		if err = json.Unmarshal(b, &again); err == nil {
+			b, err = json.Marshal(again)
+		}
+	}
 	if err != nil {
 		return ""
 	}

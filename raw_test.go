@@ -71,3 +71,22 @@ func TestRefNamesTheThing(t *testing.T) {
 		t.Error("two lines have one name")
 	}
 }
+
+func TestDigestSurvivesAFile(t *testing.T) {
+	p := Plan{ID: "x", Steps: []Step{{Why: []string{"bad \xff bytes <&>"}, Action: Action{Target: Artifact{Path: "/\xfe", Name: "\xfd"}}}}}
+	b, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var q Plan
+	if err := json.Unmarshal(b, &q); err != nil {
+		t.Fatal(err)
+	}
+	if p.Digest() == "" || p.Digest() != q.Digest() {
+		t.Errorf("%s became %s", p.Digest(), q.Digest())
+	}
+	q.Steps[0].Action.Target.Path = "/etc"
+	if p.Digest() == q.Digest() {
+		t.Error("another target has the same digest")
+	}
+}
