@@ -17,7 +17,7 @@ func confirm(cmd *cobra.Command, yes bool, question string) error {
 		return nil
 	}
 	if f, ok := cmd.InOrStdin().(*os.File); ok && !term.IsTerminal(int(f.Fd())) {
-		return fail(exitDeclined, "read deminer plan first, then give --yes", "not confirmed: there is no terminal to ask on; nothing was changed")
+		return fail(exitDeclined, "run it in a terminal, or give --yes once you have read what it will do", "not confirmed: there is no terminal to ask on; nothing was changed")
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "\n  %s Type yes: ", question)
 	line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 64)).ReadString('\n')
