@@ -37,7 +37,7 @@ func openStore(f *flags, make bool) (*store, error) {
 	}
 	root, err := hands.State(base, dir)
 	if err != nil {
-		return nil, fail(exitError, "give another place with --state DIR; nothing was changed", "open state directory: %w", err)
+		return nil, fail(exitError, "run deminer as root (sudo); as root already: ls -ld the directory, or give another one with --state DIR. Nothing was changed", "open state directory: %w", err)
 	}
 	journals, err := part(root, "journal")
 	if err != nil {
