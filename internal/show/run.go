@@ -33,7 +33,11 @@ func (p Page) Ask(pl *deminer.Plan) {
 			p.wrap(6, "    - ", f)
 		}
 	}
-	p.wrap(2, "  ", "Everything else can (deminer undo). Nothing outside this plan is touched; deminer plan shows it line by line.")
+	rest := "Everything here can be taken back"
+	if len(final) > 0 {
+		rest = "Everything else can"
+	}
+	p.wrap(2, "  ", rest+" (deminer undo). Nothing outside this plan is touched; deminer plan shows it line by line.")
 	for _, r := range pl.Refused {
 		p.wrap(6, "    - ", p.paint(yellow, "left alone: ")+r.Artifact.String()+": "+r.Why)
 	}
