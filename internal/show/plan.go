@@ -33,7 +33,7 @@ func (p Page) Plan(pl *deminer.Plan, context Context) {
 	p.line("")
 	if len(pl.Steps) == 0 {
 		p.line("  %s", p.paint(green, "Nothing to change: nothing is proven to be an intruder's."))
-		p.wrap(2, "  ", "What is only suspected is not in a plan: deminer scan -v shows it, --also REF adds it.")
+		p.wrap(2, "  ", "What is only suspected is not in a plan: deminer scan -v shows it.")
 	} else {
 		p.line("  %s", p.paint(bold, fmt.Sprintf("Plan %s for %s: %s, %s can be undone", pl.ID, deminer.Safe(pl.Host.Name), plural(len(pl.Steps), "step", "steps"), share(undoable, len(pl.Steps)))))
 	}
