@@ -21,8 +21,13 @@ type memo struct {
 
 	found  []deminer.Finding // what earlier detectors reported
 	memory []*inMemory
-	looked bool            // memory was read
-	raised map[string]bool // refs that closeness in time made proof: no anchors for others
+	looked bool // memory was read
+	// What was last derived of found, and for how much of it.
+	provenBy  string
+	provenAt  int
+	anchorsBy []deminer.Finding
+	anchorsAt [2]int
+	raised    map[string]bool // refs that closeness in time made proof: no anchors for others
 }
 
 func newMemo(s *deminer.Snapshot) *memo {

@@ -12,6 +12,13 @@ import (
 // classes on one thing, by a detector that ran earlier. What weakens a host (a blocked vendor, a flushed firewall) is the
 // owner's doing as often as not; next to a proven intrusion it is the intruder's.
 func (p *Pass) proven() string {
+	if m := p.memo; m.provenAt != len(m.found)+1 {
+		m.provenBy, m.provenAt = p.findProven(), len(m.found)+1
+	}
+	return p.memo.provenBy
+}
+
+func (p *Pass) findProven() string {
 	strong := map[string]deminer.Class{}
 	for _, f := range p.memo.found {
 		if f.Topic == deminer.TopicDoor || f.Topic == deminer.TopicHygiene {
@@ -38,6 +45,14 @@ const minutes = 10 * time.Minute
 // process is none (it may have been started again), nor a setting or key among others (anybody's edit of the file sets its
 // time), nor what was itself convicted for its time.
 func (p *Pass) anchors() []deminer.Finding {
+	// Asked for every account and key; lines can be a mebibyte long, so what was found is gone through once as it grows.
+	if m, now := p.memo, [2]int{len(p.memo.found) + 1, len(p.memo.raised)}; m.anchorsAt != now {
+		m.anchorsBy, m.anchorsAt = p.findAnchors(), now
+	}
+	return p.memo.anchorsBy
+}
+
+func (p *Pass) findAnchors() []deminer.Finding {
 	classes := map[string]map[deminer.Class]bool{}
 	for _, f := range p.memo.found {
 		if f.Subject.Kind != deminer.KindFile && (f.Subject.Kind != deminer.KindLine || f.Topic != deminer.TopicReturns) || f.Topic == deminer.TopicDoor || f.Topic == deminer.TopicHygiene || f.Tier != deminer.Strong && f.Tier != deminer.Proof {
