@@ -39,7 +39,7 @@ func measured(t *testing.T, cmd *exec.Cmd) result {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	begin := time.Now()
-	timer := time.AfterFunc(2*maxTime, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(10*maxTime, func() { _ = cmd.Process.Kill() })
 	err := cmd.Run()
 	timer.Stop()
 	var exit *exec.ExitError
@@ -49,7 +49,7 @@ func measured(t *testing.T, cmd *exec.Cmd) result {
 	r := result{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 	use, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	t.Logf("%s: exit %d, %.1f s, %d MiB", strings.Join(cmd.Args[1:min(3, len(cmd.Args))], " "), r.code, time.Since(begin).Seconds(), use.Maxrss>>10)
-	if took := time.Since(begin); took > maxTime {
+	if took := time.Since(begin); took > maxTime && !raced {
 		t.Errorf("%v took %v", cmd.Args, took)
 	}
 	if use.Maxrss<<10 > maxRSS && !raced {

@@ -2,5 +2,5 @@
 
 package main
 
-// raced: the race detector takes a multiple of the memory.
+// raced: the race detector takes a multiple of time and memory.
 const raced = false
