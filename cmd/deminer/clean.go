@@ -86,6 +86,9 @@ func planOf(cmd *cobra.Command, f *flags, l looking, ch choosing, file string) (
 		if err != nil {
 			return nil, nil, err
 		}
+		if err := ch.known(rep); err != nil {
+			return nil, nil, err
+		}
 		p := plan.Make(rep, ch.options(), time.Now())
 		return h, &p, nil
 	}
@@ -144,7 +147,7 @@ func runPlan(cmd *cobra.Command, f *flags, h *host.Host, s *store, p *deminer.Pl
 	if f.json {
 		err = f.write(cmd, out)
 	} else {
-		err = showProof(cmd, f, got)
+		f.page(cmd).Proof(got.Clean, got.Watched, got.Looks, got.Back, got.Open, got.Left)
 	}
 	switch {
 	case err != nil:
@@ -153,6 +156,8 @@ func runPlan(cmd *cobra.Command, f *flags, h *host.Host, s *store, p *deminer.Pl
 		return exit(exitFound)
 	case len(out.Failed) > 0:
 		return exit(exitPartly)
+	case len(got.Open) > 0:
+		return exit(exitSuspect)
 	}
 	return nil
 }

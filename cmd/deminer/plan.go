@@ -23,11 +23,33 @@ type choosing struct {
 }
 
 func (c *choosing) add(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&c.incidents, "incident", nil, "only the incident with this `ID`")
-	cmd.Flags().StringSliceVar(&c.also, "also", nil, "act on this suspected `REF`, too (refs: deminer scan --json)")
+	cmd.Flags().StringArrayVar(&c.incidents, "incident", nil, "only the incident with this `ID`")
+	cmd.Flags().StringArrayVar(&c.also, "also", nil, "act on this suspected `REF`, too (refs: deminer scan --json)")
 	cmd.Flags().DurationVar(&c.blockFor, "block-for", 0, "how `long` addresses stay blocked (default 24h)")
 	cmd.Flags().BoolVar(&c.keepBlocks, "keep-blocks", false, "write the blocks down, so that deminer block reapply blocks again after a reboot")
-	cmd.Flags().StringSliceVar(&c.skip, "skip", nil, "leave this `REF` alone")
+	cmd.Flags().StringArrayVar(&c.skip, "skip", nil, "leave this `REF` alone")
+}
+
+// known refuses incidents and refs that the report does not have: a mistyped --skip would act on what was to be spared.
+func (c *choosing) known(rep *deminer.Report) error {
+	ids, refs := map[string]bool{}, map[string]bool{}
+	for _, inc := range rep.Incidents {
+		ids[inc.ID] = true
+		for _, m := range inc.Members {
+			refs[m.Artifact.Ref()] = true
+		}
+	}
+	for _, id := range c.incidents {
+		if !ids[id] {
+			return fail(exitUsage, "deminer scan names the incidents; nothing was changed", "there is no incident %q", id)
+		}
+	}
+	for _, ref := range slices.Concat(c.also, c.skip) {
+		if !refs[ref] {
+			return fail(exitUsage, "the refs stand under members in deminer scan --json; nothing was changed", "no member of an incident has the ref %q", ref)
+		}
+	}
+	return nil
 }
 
 func (c *choosing) options() plan.Options {
@@ -51,6 +73,9 @@ the reason, the risk and whether it can be undone. It changes nothing.`,
 			}
 			h, rep, err := look(cmd.Context(), cmd, f, l.options(nil))
 			if err != nil {
+				return err
+			}
+			if err := ch.known(rep); err != nil {
 				return err
 			}
 			p := plan.Make(rep, ch.options(), time.Now())

@@ -23,6 +23,8 @@ type proof struct {
 	Clean   bool          `json:"clean"`
 	// Back names what came back, and through which trigger where that is known; safe text.
 	Back []string `json:"back,omitempty"`
+	// Open are strong signs that convict nobody and are for the owner to decide; safe text.
+	Open []string `json:"open,omitempty"`
 	// Left are gaps of the last look: what the word clean does not cover.
 	Left []deminer.Gap `json:"left,omitempty"`
 }
@@ -45,6 +47,7 @@ func watch(ctx context.Context, cmd *cobra.Command, f *flags, p *deminer.Plan, w
 		var known []deminer.Artifact
 		out.Back, known = returned(h.FS, p)
 		out.Back = append(out.Back, convicted(rep, known)...)
+		out.Open = undecided(rep)
 		out.Left = rep.Snapshot.Gaps
 		out.Watched = time.Since(out.From)
 		if len(out.Back) > 0 {
@@ -88,6 +91,12 @@ func returned(fsys host.FS, p *deminer.Plan) (out []string, what []deminer.Artif
 				out = append(out, fmt.Sprintf("%s is there again (written %s)", deminer.Safe(t.Path), show.Moment(a.Mtime)))
 				what = append(what, t)
 			}
+		case deminer.VerbRemoveAccount:
+			data, err := host.ReadFile(fsys, "/etc/passwd", 8<<20)
+			if err == nil && strings.Contains("\n"+string(data), "\n"+t.Name+":") {
+				out = append(out, "account "+deminer.Safe(t.Name)+" is there again")
+				what = append(what, t)
+			}
 		case deminer.VerbCutLine:
 			data, err := host.ReadFile(fsys, string(t.Path), 8<<20)
 			if err == nil && t.Line != "" && strings.Contains("\n"+string(data)+"\n", "\n"+string(t.Line)+"\n") {
@@ -105,6 +114,19 @@ func replaced(p *deminer.Plan, name deminer.Raw) bool {
 		a := s.Action
 		return a.Verb == deminer.VerbRename && a.Args["to"] == name || a.Verb == deminer.VerbRestore && a.Target.Path == name || a.Verb == deminer.VerbCopyFile && a.Target.Path == name
 	})
+}
+
+// undecided names the strong signs of a look that do not convict: what the word clean does not cover.
+func undecided(rep *deminer.Report) (out []string) {
+	if rep.Verdict != deminer.VerdictSuspect {
+		return nil
+	}
+	for _, f := range rep.Findings {
+		if (f.Tier == deminer.Proof || f.Tier == deminer.Strong) && f.Topic != deminer.TopicDoor && f.Topic != deminer.TopicHygiene {
+			out = append(out, f.Title)
+		}
+	}
+	return out
 }
 
 // convicted names what a look convicts, with the reason, but for what was named already.
@@ -157,8 +179,11 @@ what came back and stops. What the last plan removed is checked by name, too.`,
 
 func showProof(cmd *cobra.Command, f *flags, got proof) error {
 	code := exitClean
-	if !got.Clean {
+	switch {
+	case !got.Clean:
 		code = exitFound
+	case len(got.Open) > 0:
+		code = exitSuspect
 	}
 	if f.json {
 		if err := f.write(cmd, got); err != nil {
@@ -166,6 +191,6 @@ func showProof(cmd *cobra.Command, f *flags, got proof) error {
 		}
 		return exit(code)
 	}
-	f.page(cmd).Proof(got.Clean, got.Watched, got.Looks, got.Back, got.Left)
+	f.page(cmd).Proof(got.Clean, got.Watched, got.Looks, got.Back, got.Open, got.Left)
 	return exit(code)
 }

@@ -82,9 +82,10 @@ func (n *node) cleared(found []deminer.Finding) (out []string) {
 	return unique(out)
 }
 
-// remove gives the recipe that takes the thing away: that of its findings, else of its foothold, else of its kind.
+// remove gives the recipe that takes the thing away: that of its findings, else of its foothold, else of its kind. A
+// suspected thing has one, too: its owner may ask for it.
 func (n *node) remove(found []deminer.Finding) []deminer.Action {
-	if n.grade != deminer.Convicted {
+	if n.grade == deminer.Review {
 		return nil
 	}
 	var out []deminer.Action

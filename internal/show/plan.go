@@ -202,7 +202,7 @@ func or(a, b string) string {
 }
 
 // Proof writes what a watch ended with.
-func (p Page) Proof(clean bool, watched time.Duration, looks int, back []string, left []deminer.Gap) {
+func (p Page) Proof(clean bool, watched time.Duration, looks int, back, open []string, left []deminer.Gap) {
 	if p.Color {
 		p.line("\r\x1b[K")
 	}
@@ -211,7 +211,16 @@ func (p Page) Proof(clean bool, watched time.Duration, looks int, back []string,
 		if looks == 1 {
 			text = "Looked once more: clean."
 		}
+		if len(open) > 0 {
+			text = strings.TrimSuffix(text, ".") + ": nothing proven is there."
+		}
 		p.line("  %s", p.paint(green, text))
+		if len(open) > 0 {
+			p.line("  %s", p.paint(yellow, fmt.Sprintf("But %s is for you to decide (deminer scan):", plural(len(open), "suspected thing", "suspected things"))))
+			for _, o := range open {
+				p.wrap(6, "    - ", o)
+			}
+		}
 		p.Gaps(left, false)
 		return
 	}
