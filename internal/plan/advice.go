@@ -70,6 +70,9 @@ func rule(form, ip, port string) (string, error) {
 	if strings.Contains(ip, ":") {
 		bits, family = "/128", "ip6"
 	}
+	if port == "" {
+		return anyPort(form, ip, bits, family)
+	}
 	switch form {
 	case "text":
 		return fmt.Sprintf("deny egress tcp to %s%s port %s", ip, bits, port), nil
@@ -80,6 +83,22 @@ func rule(form, ip, port string) (string, error) {
 		return fmt.Sprintf("add rule inet filter output %s daddr %s tcp dport %s reject", family, ip, port), nil
 	case "aws":
 		return fmt.Sprintf(`{"RuleAction":"deny","Egress":true,"Protocol":"6","CidrBlock":%q,"PortRange":{"From":%s,"To":%s}}`, ip+bits, port, port), nil
+	}
+	return "", fmt.Errorf("unknown firewall form %q: use text, iptables, nft or aws", form)
+}
+
+// anyPort is a rule for an address as a whole.
+func anyPort(form, ip, bits, family string) (string, error) {
+	switch form {
+	case "text":
+		return fmt.Sprintf("deny egress to %s%s", ip, bits), nil
+	case "iptables":
+		tool := map[string]string{"ip": "iptables", "ip6": "ip6tables"}[family]
+		return fmt.Sprintf("%s -I OUTPUT -d %s%s -j REJECT", tool, ip, bits), nil
+	case "nft":
+		return fmt.Sprintf("add rule inet filter output %s daddr %s reject", family, ip), nil
+	case "aws":
+		return fmt.Sprintf(`{"RuleAction":"deny","Egress":true,"Protocol":"-1","CidrBlock":%q}`, ip+bits), nil
 	}
 	return "", fmt.Errorf("unknown firewall form %q: use text, iptables, nft or aws", form)
 }

@@ -291,11 +291,24 @@ func after(steps []deminer.Step, i int) (ids []string) {
 	return ids
 }
 
-// watch makes verify wait for twice the longest period of a trigger that the plan removes, if that is bearable.
+// watch makes verify wait for twice the longest period of a trigger that the plan removes, if that is bearable; a longer
+// period becomes advice.
 func (b *builder) watch(rep *deminer.Report) {
+	const bearable = 2 * time.Hour
+	longest := time.Duration(0)
 	for _, f := range rep.Snapshot.Footholds {
-		if _, hit := b.seen[string(deminer.VerbCutLine)+"|"+f.Artifact().Ref()]; hit && f.Every > 0 && 2*f.Every <= 2*time.Hour {
-			b.plan.Watch = max(b.plan.Watch, 2*f.Every)
+		ref := f.Artifact().Ref()
+		_, cut := b.seen[string(deminer.VerbCutLine)+"|"+ref]
+		_, away := b.seen["away|file:"+string(f.Path)]
+		if (cut || away) && f.Every > 0 {
+			longest = max(longest, f.Every)
 		}
 	}
+	if 2*longest <= bearable {
+		b.plan.Watch = max(b.plan.Watch, 2*longest)
+		return
+	}
+	b.plan.Watch = max(b.plan.Watch, time.Hour)
+	b.plan.Advice = append(b.plan.Advice, fmt.Sprintf("A trigger that fires every %s is removed: run deminer verify again after %s.",
+		longest, b.plan.Made.Add(longest).UTC().Format("2006-01-02 15:04 MST")))
 }

@@ -211,3 +211,67 @@ func TestTwoPartsOfOneLineBecomeOneChange(t *testing.T) {
 		t.Error("a change to what is gone already was made")
 	}
 }
+
+// What a tired operator would lose without noticing: system accounts, databases outside packages, his own network.
+func TestTheBusinessIsNeverPlanned(t *testing.T) {
+	account := func(name string) deminer.Artifact { return deminer.Artifact{Kind: deminer.KindAccount, Name: name} }
+	addr := func(a string) deminer.Artifact { return deminer.Artifact{Kind: deminer.KindAddress, Addr: a} }
+	tied := func(a deminer.Artifact, v ...deminer.Verb) deminer.Member {
+		m := member(a, v...)
+		m.Why = []string{"tied: something started it"}
+		return m
+	}
+	id := func(n int) deminer.ProcID { return deminer.ProcID{PID: n, Start: uint64(n)} }
+	intact := deminer.Provenance{State: deminer.Intact}
+	base := func(m deminer.Member) *deminer.Report {
+		r := report(m)
+		r.Snapshot.Processes = append(r.Snapshot.Processes,
+			deminer.Process{ID: id(70), PPID: 1, Exe: "/opt/mysql/bin/mysqld", Own: deminer.Provenance{State: deminer.Unowned}},
+			deminer.Process{ID: id(71), PPID: 30, Exe: "/usr/sbin/sshd", Own: intact, Started: now.Add(-2 * time.Hour)},
+			deminer.Process{ID: id(72), PPID: 1, Exe: "/usr/bin/php", Own: intact})
+		r.Snapshot.Logins = append(r.Snapshot.Logins, deminer.Login{Kind: "login", User: "bob", Key: "SHA256:theirs", Time: now.Add(-2 * time.Hour)})
+		r.Snapshot.Sockets = []deminer.Socket{{Remote: "203.0.113.50:443", Owners: []deminer.ProcID{id(72)}}}
+		return r
+	}
+	for what, m := range map[string]deminer.Member{
+		"a system account":          member(account("www-data"), deminer.VerbRemoveAccount),
+		"an unpackaged database":    tied(proc(70), deminer.VerbKill),
+		"a table":                   member(file("/data/mysql/ibdata1"), deminer.VerbQuarantine),
+		"a table of a panel":        member(file("/www/server/data/shop/orders.ibd"), deminer.VerbQuarantine),
+		"a name server":             member(addr("192.0.2.53:53"), deminer.VerbBlock),
+		"the neighbor's Redis":      member(addr("10.0.0.3:6379"), deminer.VerbBlock),
+		"what PHP talks to, too":    member(addr("203.0.113.50:443"), deminer.VerbBlock),
+		"a key somebody works with": tied(line("/root/.ssh/authorized_keys", "ssh-rsa THEIRS"), deminer.VerbCutLine),
+	} {
+		if p := Make(base(m), Options{}, now); len(p.Steps) != 0 || len(p.Refused) == 0 {
+			t.Errorf("%s: %d steps", what, len(p.Steps))
+		}
+	}
+	// A finding that names the address, or a proof against the key, is reason enough.
+	r := base(member(addr("10.0.0.3:3333"), deminer.VerbBlock))
+	r.Findings = []deminer.Finding{{Tier: deminer.Proof, Indicators: []deminer.Indicator{{Kind: "pool", Value: "10.0.0.3:3333"}}}}
+	if p := Make(r, Options{}, now); len(p.Steps) != 1 {
+		t.Errorf("a pool in the own network stays open: %+v", p.Refused)
+	}
+	if p := Make(base(member(line("/root/.ssh/authorized_keys", "ssh-rsa THEIRS"), deminer.VerbCutLine)), Options{}, now); len(p.Steps) != 1 {
+		t.Errorf("a proven key stays: %+v", p.Refused)
+	}
+}
+
+func TestALongTriggerBecomesAdvice(t *testing.T) {
+	r := report(member(file("/etc/cron.daily/x"), deminer.VerbDropFile))
+	r.Snapshot.Footholds = append(r.Snapshot.Footholds, deminer.Foothold{Path: "/etc/cron.daily/x", Every: 24 * time.Hour})
+	p := Make(r, Options{}, now)
+	if n := len(p.Advice); n == 0 || !strings.Contains(p.Advice[n-1], "verify again after 2026-03-04 04:00") {
+		t.Errorf("advice %q", p.Advice)
+	}
+}
+
+func TestFirewallFormsForAWholeAddress(t *testing.T) {
+	p := deminer.Plan{Steps: []deminer.Step{{Action: deminer.Action{Verb: deminer.VerbBlock, Target: deminer.Artifact{Kind: deminer.KindAddress, Addr: "203.0.113.7"}}}}}
+	for form, want := range map[string]string{"text": "deny egress to 203.0.113.7/32", "iptables": "iptables -I OUTPUT -d 203.0.113.7/32 -j REJECT", "nft": "add rule inet filter output ip daddr 203.0.113.7 reject"} {
+		if got, err := Firewall(p, form); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %v %v", form, got, err)
+		}
+	}
+}

@@ -12,8 +12,12 @@ import (
 
 // guard knows what must never be touched on this host.
 type guard struct {
-	host  deminer.HostInfo
-	procs map[deminer.ProcID]*deminer.Process
+	// others are the key fingerprints of everybody logged in; used and named are addresses, see addresses.
+	others []string
+	used   map[string]string
+	named  map[string]bool
+	host   deminer.HostInfo
+	procs  map[deminer.ProcID]*deminer.Process
 	// session are the key fingerprints that let the operator in.
 	session  []string
 	users    []string // accounts the operator logged in to
@@ -34,7 +38,7 @@ type guard struct {
 
 func newGuard(rep *deminer.Report) *guard {
 	s := &rep.Snapshot
-	g := &guard{host: s.Host, procs: map[deminer.ProcID]*deminer.Process{}, keys: map[string]string{}, doors: map[string][]string{}, trusted: map[string]deminer.Provenance{},
+	g := &guard{host: s.Host, procs: map[deminer.ProcID]*deminer.Process{}, keys: map[string]string{}, used: map[string]string{}, named: map[string]bool{}, doors: map[string][]string{}, trusted: map[string]deminer.Provenance{},
 		programs: map[string]bool{}, empties: map[string]bool{}, accounts: s.Accounts, accused: map[deminer.ProcID]bool{}, out: map[string]bool{}}
 	for i := range s.Processes {
 		p := &s.Processes[i]
@@ -80,7 +84,62 @@ func newGuard(rep *deminer.Report) *guard {
 		}
 	}
 	g.operator(s)
+	g.sessions(s)
+	g.addresses(rep)
 	return g
+}
+
+// sessions finds the keys of everybody who is logged in by SSH now: an operator inside tmux or screen has no sshd above him,
+// and a host may have other admins.
+func (g *guard) sessions(s *deminer.Snapshot) {
+	for _, p := range g.procs {
+		parent := s.Proc(p.PPID)
+		if !strings.HasPrefix(path.Base(p.Exe), "sshd") || !p.Own.Trusted() || parent == nil || !strings.HasPrefix(path.Base(parent.Exe), "sshd") {
+			continue
+		}
+		for _, l := range s.Logins {
+			if l.Kind == "login" && l.Key != "" && l.Time.Sub(p.Started).Abs() < 10*time.Second {
+				g.others = append(g.others, l.Key)
+			}
+		}
+	}
+}
+
+// addresses learns which addresses the system's own programs talk to, and which a finding names as the intruder's.
+func (g *guard) addresses(rep *deminer.Report) {
+	for _, sock := range rep.Snapshot.Sockets {
+		ip, _ := split(sock.Remote)
+		for _, id := range sock.Owners {
+			if p := g.procs[id]; p != nil && p.Own.Trusted() && !g.accused[id] && ip != "" {
+				g.used[ip] = deminer.Cut(p.Name(), 32)
+			}
+		}
+	}
+	for _, f := range rep.Findings {
+		for _, i := range f.Indicators {
+			if (f.Tier == deminer.Proof || f.Tier == deminer.Strong) && (i.Kind == "ip" || i.Kind == "pool") {
+				ip, _ := split(i.Value)
+				g.named[ip] = true
+			}
+		}
+	}
+}
+
+// system are accounts that every distribution has; programs run as them or own files by them.
+var system = []string{"daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup", "list", "irc", "gnats", "nobody", "_apt",
+	"systemd-network", "systemd-resolve", "systemd-timesync", "messagebus", "sshd", "adm", "shutdown", "halt", "operator", "ftp", "dbus", "polkitd", "postgres", "mysql",
+	"redis", "nginx", "apache", "http", "tomcat", "jenkins", "git", "mongodb", "elasticsearch", "syslog", "chrony", "rpc", "ntp", "named", "bind", "postfix", "dovecot"}
+
+// proven reports whether a proof speaks of the member itself.
+func proven(m deminer.Member) bool {
+	return slices.ContainsFunc(m.Why, func(w string) bool { return strings.HasPrefix(w, "proof:") })
+}
+
+// isTable knows files of databases by name, wherever they lie.
+func isTable(name string) bool {
+	base := path.Base(name)
+	return slices.Contains([]string{".ibd", ".frm", ".myd", ".myi", ".wt", ".sst", ".mdf", ".ldf"}, strings.ToLower(path.Ext(base))) ||
+		strings.HasPrefix(base, "ibdata") || strings.HasPrefix(base, "ib_logfile") || base == "dump.rdb" || base == "appendonly.aof"
 }
 
 // operator finds the keys, accounts and addresses of the session that deminer runs in: the logins at the time when one of its
@@ -118,10 +177,16 @@ func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string)
 		}
 		return g.away(string(a.Target.Path))
 	case deminer.VerbCutLine:
+		if key := g.keys[a.Target.Ref()]; key != "" && slices.Contains(g.others, key) && !proven(m) {
+			return "somebody is logged in with this key now, and nothing proves that it is the intruder's", "ask who it is; --also acts on it when the session has ended"
+		}
 		if key := g.keys[a.Target.Ref()]; key != "" && slices.Contains(g.session, key) {
 			return "this key let you in: without it you may be locked out", "log in with another key and plan again"
 		}
 	case deminer.VerbRemoveAccount, deminer.VerbLock:
+		if slices.Contains(system, a.Target.Name) {
+			return "it is an account of the system, programs need it", "give it back its shell /usr/sbin/nologin, cut its keys and lock its password"
+		}
 		if a.Target.Name == "root" {
 			return "root cannot be removed or locked", "change its password and keys"
 		}
@@ -170,6 +235,8 @@ func (g *guard) process(id deminer.ProcID, m deminer.Member) (string, string) {
 		return "it is a true kernel thread", ""
 	case g.shared(p) && byProgram(m):
 		return "it runs an interpreter that others run, too, and nothing speaks against it itself", "look at what it runs; --also acts on it"
+	case slices.Contains(databases, path.Base(p.Exe)) && !volatile(p.Exe) && !proven(m):
+		return "it is a database by its name and place", "stop it by its own means after a backup"
 	case p.Own.State != deminer.Intact && p.Own.State != deminer.Owned:
 		return "", ""
 	case strings.HasPrefix(path.Base(p.Exe), "sshd") && p.PPID == 1:
@@ -207,6 +274,8 @@ func (g *guard) away(name string) (string, string) {
 		return "it is an interpreter that processes run against which nothing speaks", "look at what they run"
 	case g.holds(clean) != "" && !g.empties[clean]:
 		return g.holds(clean), "name the bad files in it"
+	case isTable(clean):
+		return "it is a file of a database by its name", "look at it with the database's own tools"
 	case slices.ContainsFunc(data, func(d string) bool { return strings.HasPrefix(clean, d+"/") }) && !g.runs(clean) && !g.idle(clean):
 		return "it lies among the data of a database or of containers", "look at it yourself; deminer moves only running programs out of here"
 	}
@@ -233,7 +302,7 @@ func (g *guard) runs(name string) bool {
 }
 
 func (g *guard) block(addr string) (string, string) {
-	ip, _ := split(addr)
+	ip, port := split(addr)
 	a, err := netip.ParseAddr(ip)
 	switch {
 	case err != nil:
@@ -242,6 +311,12 @@ func (g *guard) block(addr string) (string, string) {
 		return "loopback, link-local and multicast addresses are never blocked", ""
 	case slices.Contains(g.peers, ip):
 		return "your own session comes from this address", ""
+	case port == "53":
+		return "it is a name server", "look whether it is yours"
+	case g.used[ip] != "" && !g.named[ip]:
+		return "a program of the system talks to this address, too (" + g.used[ip] + ")", "block it on the firewall outside if it is the intruder's"
+	case a.IsPrivate() && !g.named[ip]:
+		return "it lies in your own network and no finding names it", "look what runs there: it may be the next victim"
 	}
 	return "", ""
 }
