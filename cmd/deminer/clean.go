@@ -144,6 +144,7 @@ func runPlan(cmd *cobra.Command, f *flags, h *host.Host, s *store, p *deminer.Pl
 		return werr
 	}
 	out.Proof = &got
+	err = nil // told in Failed
 	if f.json {
 		err = f.write(cmd, out)
 	} else {
