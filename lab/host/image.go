@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 //go:embed business.sh
@@ -61,14 +62,22 @@ func Image(ctx context.Context, f Flavor) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Two labs started at the same time would make the same image twice, and into the same file.
+	release, err := lock(filepath.Join(cache, string(f)+".lock"))
+	if err != nil {
+		return "", err
+	}
+	defer release()
 	tarball := filepath.Join(cache, fmt.Sprintf("%s-%s.tar", f, short(f.packages()+suite)))
 	if _, err := os.Stat(tarball); err != nil {
+		part := fmt.Sprintf("%s.%d.tar", tarball, os.Getpid())
+		defer os.Remove(part)
 		if err := run(ctx, "mmdebstrap", "--variant=minbase", "--mode=root", "--include="+f.packages(),
 			`--aptopt=Apt::Install-Recommends "false"`, "--dpkgopt=path-exclude=/usr/share/doc/*",
-			"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", suite, tarball+".part.tar"); err != nil {
+			"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", suite, part); err != nil {
 			return "", err
 		}
-		if err := os.Rename(tarball+".part.tar", tarball); err != nil {
+		if err := os.Rename(part, tarball); err != nil {
 			return "", err
 		}
 	}
@@ -77,6 +86,19 @@ func Image(ctx context.Context, f Flavor) (string, error) {
 		return image, nil
 	}
 	return image, fill(ctx, tarball, image)
+}
+
+// lock waits until no other lab holds the file, and gives what lets go of it.
+func lock(name string) (release func(), err error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return func() { f.Close() }, nil
 }
 
 // fill unpacks the tarball into a new ext4 image and runs business.sh in it.
