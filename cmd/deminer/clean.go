@@ -139,7 +139,7 @@ func runPlan(cmd *cobra.Command, f *flags, h *host.Host, s *store, p *deminer.Pl
 	if h.Info.Asleep() {
 		window = 0
 	}
-	got, werr := watch(cmd.Context(), cmd, f, p, window)
+	got, werr := watch(cmd.Context(), cmd, f, s, p, window)
 	if werr != nil {
 		return werr
 	}

@@ -106,24 +106,33 @@ func (s *store) read(id string) (*remedy.Status, error) {
 	return nil, errNoPlan
 }
 
-// lastPlan is the latest plan run here that was not undone, or nil.
-func lastPlan(f *flags) (*deminer.Plan, error) {
+// lastPlan is the latest plan run here that was not undone, with the open state directory and hands to look at what it
+// changed; both nil where there is none.
+func lastPlan(f *flags) (*store, *deminer.Plan, error) {
 	s, err := openStore(f, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer s.close()
 	st, err := s.read("")
-	if errors.Is(err, errNoPlan) {
-		return nil, nil
+	if err != nil {
+		s.close()
+		if errors.Is(err, errNoPlan) {
+			err = nil
+		}
+		return nil, nil, err
+	}
+	h, _, err := openHost(f)
+	if err == nil {
+		err = s.arm(f, h)
 	}
 	if err != nil {
-		return nil, err
+		s.close()
+		return nil, nil, err
 	}
-	return &st.Plan, nil
+	return s, &st.Plan, nil
 }
 
 // warnUnfinished says that a plan was interrupted.

@@ -20,13 +20,13 @@ func accountFiles() []string {
 func lockAccount() Verb {
 	return Verb{Name: deminer.VerbLock, Doc: "lock an account: no password, expired, no shell", Phase: deminer.PhaseUproot,
 		Ready: func(t *Tools, s deminer.Step) (any, error) { return readyAccount(t, s, lockFields) },
-		Do:    locked(doChanges), Undo: locked(undoChanges)}
+		Do:    locked(doChanges), Undo: locked(undoChanges), Holds: accountHolds(lockFields, "not locked any more")}
 }
 
 func removeAccount() Verb {
 	return Verb{Name: deminer.VerbRemoveAccount, Doc: "cut an account's lines from the account files", Phase: deminer.PhaseUproot,
 		Ready: func(t *Tools, s deminer.Step) (any, error) { return readyAccount(t, s, dropFields) },
-		Do:    locked(doChanges), Undo: locked(undoChanges)}
+		Do:    locked(doChanges), Undo: locked(undoChanges), Holds: accountHolds(dropFields, "there again")}
 }
 
 // locked runs a deed under the lock of the password files, so that useradd and passwd wait.

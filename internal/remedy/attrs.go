@@ -32,7 +32,7 @@ func clearFlag() Verb {
 				}
 				return nil
 			})
-		}, Do: doAttrs, Undo: undoAttrs}
+		}, Do: doAttrs, Undo: undoAttrs, Holds: attrsHold}
 }
 
 func chmod() Verb {
@@ -46,7 +46,7 @@ func chmod() Verb {
 				a.Mode = uint32(mode)
 				return nil
 			})
-		}, Do: doAttrs, Undo: undoAttrs}
+		}, Do: doAttrs, Undo: undoAttrs, Holds: attrsHold}
 }
 
 func readyAttrs(t *Tools, s deminer.Step, change func(*deminer.Attr) error) (any, error) {

@@ -23,12 +23,12 @@ type away struct {
 
 func dropFile() Verb {
 	return Verb{Name: deminer.VerbDropFile, Doc: "move a foothold's file, link or directory to the vault", Phase: deminer.PhaseUproot,
-		Ready: readyAway, Do: doAway, Undo: undoAway}
+		Ready: readyAway, Do: doAway, Undo: undoAway, Holds: awayHolds}
 }
 
 func quarantine() Verb {
 	return Verb{Name: deminer.VerbQuarantine, Doc: "move a file, link or directory to the vault", Phase: deminer.PhaseQuarantine,
-		Ready: readyAway, Do: doAway, Undo: undoAway}
+		Ready: readyAway, Do: doAway, Undo: undoAway, Holds: awayHolds}
 }
 
 // readyAway copies the target into the vault.

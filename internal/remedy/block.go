@@ -29,7 +29,7 @@ type blocked struct {
 
 func block() Verb {
 	return Verb{Name: deminer.VerbBlock, Doc: "drop what this host sends to an address, for a time", Phase: deminer.PhaseBlock,
-		Ready: readyBlock, Do: doBlock, Undo: undoBlock}
+		Ready: readyBlock, Do: doBlock, Undo: undoBlock, Holds: blockHolds}
 }
 
 // ParseBlockAddr reads "ip", "ip:port" or "[ip]:port"; port 0 means all ports. Names are not looked up.

@@ -27,7 +27,7 @@ func stopContainer() Verb {
 				return stopped{Gone: true}, nil
 			}
 			return stopped{Before: c}, err
-		}, Do: doStop, Undo: undoStop}
+		}, Do: doStop, Undo: undoStop, Holds: containerHolds}
 }
 
 // doStop clears the restart policy before anything else, pauses so that nothing inside reacts, and stops.

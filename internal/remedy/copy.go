@@ -24,7 +24,7 @@ func copyFile() Verb {
 				return nil, err
 			}
 			return t.readyReplace(s, body, src.Attr)
-		}, Do: doChanges, Undo: undoChanges}
+		}, Do: doChanges, Undo: undoChanges, Holds: contentHolds}
 }
 
 // readyReplace prepares to give a file other content; owner, mode and the rest stay, or are those of fresh where there is no file.

@@ -21,7 +21,7 @@ type frozen struct {
 
 func freeze() Verb {
 	return Verb{Name: deminer.VerbFreeze, Doc: "stop a process, its descendants and those that run the same program, without killing them", Phase: deminer.PhaseFreeze,
-		Ready: readyFreeze, Do: doFreeze, Undo: thaw}
+		Ready: readyFreeze, Do: doFreeze, Undo: thaw, Holds: frozenHolds}
 }
 
 // target identifies the process of a step. gone: it has ended, or its PID is another process, which for us is the same.

@@ -49,7 +49,7 @@ func setSysctl() Verb {
 				return "", err
 			}
 			return "", t.set(s.Action.Target.Name, v.After, v.Before)
-		}}
+		}, Holds: settingHolds}
 }
 
 // set writes a setting if it still is what it was; the kernel prints some with other blanks than were written.
@@ -95,7 +95,7 @@ func unmount() Verb {
 			return cover{Mounts: list}, err
 		},
 		Do:   doUnmount,
-		Undo: undoUnmount}
+		Undo: undoUnmount, Holds: coverHolds}
 }
 
 // doUnmount detaches the covers that Ready saw, the topmost first, and no others.
@@ -143,5 +143,5 @@ func unloadModule() Verb {
 	return Verb{Name: deminer.VerbUnload, Doc: "refused always, with advice", Phase: deminer.PhaseRepair,
 		Ready: func(_ *Tools, s deminer.Step) (any, error) { return nil, refuse(s) },
 		Do:    func(_ *Tools, s deminer.Step, _ json.RawMessage) (string, error) { return "", refuse(s) },
-		Undo:  func(_ *Tools, s deminer.Step, _ json.RawMessage) (string, error) { return "", refuse(s) }}
+		Undo:  func(_ *Tools, s deminer.Step, _ json.RawMessage) (string, error) { return "", refuse(s) }, Holds: nothingHolds}
 }

@@ -30,7 +30,7 @@ func kill() Verb {
 			k := killed{Gone: gone, Launch: l}
 			k.Twins, err = t.twinsOf(s, p, gone)
 			return k, err
-		}, Do: doKill, Undo: undoKill}
+		}, Do: doKill, Undo: undoKill, Holds: killHolds}
 }
 
 // doKill stops everybody first, so that nobody forks or flees while the others die, kills them, and looks again until

@@ -18,7 +18,7 @@ func cutLine() Verb {
 				text, hunks := replaceLines(old, string(s.Action.Target.Line), "")
 				return draft{content: text, hunks: hunks, drop: drop && len(bytes.TrimSpace(text)) == 0}, nil
 			})
-		}, Do: doChanges, Undo: undoChanges}
+		}, Do: doChanges, Undo: undoChanges, Holds: linesHold}
 }
 
 func editLine() Verb {
@@ -35,7 +35,7 @@ func editLine() Verb {
 				}
 				return draft{content: text, hunks: hunks}, nil
 			})
-		}, Do: doChanges, Undo: undoChanges}
+		}, Do: doChanges, Undo: undoChanges, Holds: linesHold}
 }
 
 // errDone: the target is already as the step wants it.

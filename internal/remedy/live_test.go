@@ -178,7 +178,7 @@ func TestEveryVerbIsTested(t *testing.T) {
 		if !tested[v.Name] {
 			t.Errorf("verb %s has no test", v.Name)
 		}
-		if v.Doc == "" || v.Ready == nil || v.Do == nil || v.Undo == nil || !slices.Contains(phases, v.Phase) {
+		if v.Doc == "" || v.Ready == nil || v.Do == nil || v.Undo == nil || v.Holds == nil || !slices.Contains(phases, v.Phase) {
 			t.Errorf("verb %s is not whole", v.Name)
 		}
 		delete(tested, v.Name)

@@ -28,6 +28,8 @@ type Verb struct {
 	Do func(t *Tools, s deminer.Step, undo json.RawMessage) (note string, err error)
 	// Undo takes the change back, whether or not Do got through. deminer.ErrIrreversible where there is no way back.
 	Undo func(t *Tools, s deminer.Step, undo json.RawMessage) (note string, err error)
+	// Holds says whether the change still stands: what verify asks by name.
+	Holds standing
 	// Late puts Undo after those of all other verbs: it has to see what they put back.
 	Late bool
 }

@@ -35,7 +35,7 @@ func rename() Verb {
 				return "", err
 			}
 			return "", t.move(m, m.To, m.From, true)
-		}}
+		}, Holds: renameHolds}
 }
 
 func readyRename(t *Tools, s deminer.Step) (any, error) {

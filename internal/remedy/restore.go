@@ -19,7 +19,7 @@ const maxPackages = 50_000
 
 func restorePackaged() Verb {
 	return Verb{Name: deminer.VerbRestore, Doc: "replace a file by the one its package holds", Phase: deminer.PhaseRepair,
-		Ready: readyRestore, Do: doChanges, Undo: undoChanges}
+		Ready: readyRestore, Do: doChanges, Undo: undoChanges, Holds: contentHolds}
 }
 
 // readyRestore takes the file out of a package file of the host. What a package file holds is written only if the package

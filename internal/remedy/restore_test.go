@@ -89,3 +89,6 @@ func TestRestorePackaged(t *testing.T) {
 		})
 	}
 }
+
+// knows is a database that knows one content of one path.
+func knows(path, content string) db { return db{path, sha256.Sum256([]byte(content))} }

@@ -24,7 +24,7 @@ type mask struct {
 
 func maskUnit() Verb {
 	return Verb{Name: deminer.VerbMaskUnit, Doc: "link a unit to /dev/null so that nothing can start it", Phase: deminer.PhaseUproot,
-		Ready: readyMask, Do: doMask, Undo: unmask}
+		Ready: readyMask, Do: doMask, Undo: unmask, Holds: maskHolds}
 }
 
 func readyMask(t *Tools, s deminer.Step) (any, error) {
@@ -84,7 +84,7 @@ func reload() Verb {
 	return Verb{Name: deminer.VerbReload, Doc: "let systemd read its files again and forget failed units", Phase: deminer.PhaseUproot, Late: true,
 		Ready: func(t *Tools, _ deminer.Step) (any, error) {
 			return struct{}{}, need(t.Hands.Units != nil, "reload")
-		}, Do: doReload, Undo: doReload}
+		}, Do: doReload, Undo: doReload, Holds: nothingHolds}
 }
 
 // doReload is its own undo: once the files are back, systemd has to read them again.
