@@ -1,6 +1,8 @@
 package deminer
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -52,6 +54,13 @@ func (a Artifact) Ref() string {
 		return "host"
 	}
 	return string(a.Kind) + ":" + a.Name
+}
+
+// Handle is a short name of a ref for people to type: "@" and six hex digits of its SHA-256. Two refs of one report may
+// share one (about one chance in a thousand with 200 members): whoever resolves a handle must refuse an ambiguous one.
+func Handle(ref string) string {
+	sum := sha256.Sum256([]byte(ref))
+	return "@" + hex.EncodeToString(sum[:3])
 }
 
 // part tells entries of one line or file apart.

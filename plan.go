@@ -65,7 +65,8 @@ type Action struct {
 
 // Step is an action in a plan.
 type Step struct {
-	ID     string   `json:"id"` // "s01" ... in running order
+	ID     string   `json:"id"`            // "s01" ... in running order
+	For    []string `json:"for,omitempty"` // refs of the members of an incident that it takes away: what --skip names
 	Phase  Phase    `json:"phase"`
 	Action Action   `json:"action"`
 	After  []string `json:"after,omitempty"` // steps that must have ended well
@@ -89,6 +90,7 @@ type Expect struct {
 // Refusal is something a plan would have needed but must not touch, or cannot.
 type Refusal struct {
 	Artifact Artifact `json:"artifact"`
+	For      string   `json:"for,omitempty"` // ref of the member of an incident that it belongs to
 	Why      string   `json:"why"`
 	Advice   string   `json:"advice,omitempty"`
 }

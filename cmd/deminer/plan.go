@@ -24,19 +24,25 @@ type choosing struct {
 
 func (c *choosing) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&c.incidents, "incident", nil, "only the incident with this `ID`")
-	cmd.Flags().StringArrayVar(&c.also, "also", nil, "act on this suspected `REF`, too (refs: deminer scan --json)")
+	cmd.Flags().StringArrayVar(&c.also, "also", nil, "act on this suspected `REF`, too (the @... of scan -v and plan, or a whole ref of --json)")
 	cmd.Flags().DurationVar(&c.blockFor, "block-for", 0, "how `long` addresses stay blocked (default 24h)")
 	cmd.Flags().BoolVar(&c.keepBlocks, "keep-blocks", false, "write the blocks down, so that deminer block reapply blocks again after a reboot")
-	cmd.Flags().StringArrayVar(&c.skip, "skip", nil, "leave this `REF` alone")
+	cmd.Flags().StringArrayVar(&c.skip, "skip", nil, "leave this `REF` alone (the @... of scan -v and plan, or a whole ref of --json)")
 }
 
-// known refuses incidents and refs that the report does not have: a mistyped --skip would act on what was to be spared.
+// known refuses incidents and refs that the report does not have, and puts refs in the place of handles: a mistyped --skip
+// would act on what was to be spared.
 func (c *choosing) known(rep *deminer.Report) error {
-	ids, refs := map[string]bool{}, map[string]bool{}
+	ids, refs := map[string]bool{}, map[string][]string{}
 	for _, inc := range rep.Incidents {
 		ids[inc.ID] = true
 		for _, m := range inc.Members {
-			refs[m.Artifact.Ref()] = true
+			ref := m.Artifact.Ref()
+			for _, name := range []string{ref, deminer.Handle(ref)} {
+				if !slices.Contains(refs[name], ref) {
+					refs[name] = append(refs[name], ref)
+				}
+			}
 		}
 	}
 	for _, id := range c.incidents {
@@ -44,9 +50,16 @@ func (c *choosing) known(rep *deminer.Report) error {
 			return fail(exitUsage, "deminer scan names the incidents; nothing was changed", "there is no incident %q", id)
 		}
 	}
-	for _, ref := range slices.Concat(c.also, c.skip) {
-		if !refs[ref] {
-			return fail(exitUsage, "the refs stand under members in deminer scan --json; nothing was changed", "no member of an incident has the ref %q", ref)
+	for _, list := range [][]string{c.also, c.skip} {
+		for i, name := range list {
+			switch found := refs[name]; len(found) {
+			case 0:
+				return fail(exitUsage, "deminer scan -v shows them; nothing was changed", "no member of an incident has the ref %q", name)
+			case 1:
+				list[i] = found[0]
+			default:
+				return fail(exitUsage, "give one of these whole: "+deminer.Safe(strings.Join(found, "  "))+"; nothing was changed", "%q means more than one thing", name)
+			}
 		}
 	}
 	return nil

@@ -34,6 +34,7 @@ func (b *builder) compose(s *deminer.Step, a deminer.Action, m deminer.Member) {
 		}
 		s.Action.Args["new"] = deminer.Raw(both)
 	}
+	b.serves(s)
 	for _, w := range m.Why {
 		if !slices.Contains(s.Why, w) && len(s.Why) < 8 {
 			s.Why = append(s.Why, w)

@@ -64,6 +64,7 @@ type builder struct {
 	guard *guard
 	plan  *deminer.Plan
 	seen  map[string]int // action key -> index of its step
+	ref   string         // of the member that is planned for now
 	// sources are the convicted files that a rename of the plan puts back under their packaged names.
 	sources map[string]bool
 }
@@ -84,6 +85,7 @@ func sources(rep *deminer.Report) map[string]bool {
 }
 
 func (b *builder) member(m deminer.Member) {
+	b.ref = m.Artifact.Ref()
 	actions := slices.Concat(m.Remove, b.guard.definition(m))
 	if len(actions) == 0 {
 		b.refuse(m.Artifact, "deminer has no safe recipe for it", "handle it by hand, see the findings")
@@ -133,7 +135,7 @@ func (b *builder) add(a deminer.Action, m deminer.Member) {
 		b.compose(&b.plan.Steps[i], a, m)
 		return
 	}
-	s := deminer.Step{Phase: cmp.Or(a.Phase, phaseOf(a.Verb)), Action: a, Why: slices.Clone(m.Why), Undo: true, Risk: risk(a, m)}
+	s := deminer.Step{For: []string{b.ref}, Phase: cmp.Or(a.Phase, phaseOf(a.Verb)), Action: a, Why: slices.Clone(m.Why), Undo: true, Risk: risk(a, m)}
 	s.Action.Args = cloneArgs(a.Args)
 	if a.Verb == deminer.VerbBlock {
 		b.blocked(&s)
@@ -157,6 +159,7 @@ func (b *builder) add(a deminer.Action, m deminer.Member) {
 
 // merge folds a second wish for the same action into its step: one reload for all units, the earlier phase wins.
 func (b *builder) merge(s *deminer.Step, a deminer.Action, m deminer.Member) {
+	b.serves(s)
 	if a.Verb == deminer.VerbReload {
 		units := strings.Fields(string(s.Action.Args["units"]) + " " + string(a.Args["units"]))
 		slices.Sort(units)
@@ -175,6 +178,13 @@ func (b *builder) merge(s *deminer.Step, a deminer.Action, m deminer.Member) {
 		if !slices.Contains(s.Why, w) && len(s.Why) < 8 {
 			s.Why = append(s.Why, w)
 		}
+	}
+}
+
+// serves notes that a step is for the member that is planned for now, too.
+func (b *builder) serves(s *deminer.Step) {
+	if !slices.Contains(s.For, b.ref) {
+		s.For = append(s.For, b.ref)
 	}
 }
 
@@ -212,7 +222,7 @@ func (b *builder) refuse(a deminer.Artifact, why, advice string) {
 			return
 		}
 	}
-	b.plan.Refused = append(b.plan.Refused, deminer.Refusal{Artifact: a, Why: why, Advice: advice})
+	b.plan.Refused = append(b.plan.Refused, deminer.Refusal{Artifact: a, For: b.ref, Why: why, Advice: advice})
 }
 
 // phaseOf gives the usual phase of a verb: freeze first, so that no watchdog acts; then no second stage can arrive; then

@@ -63,7 +63,7 @@ func share(n, all int) string {
 }
 
 func (p Page) step(s deminer.Step, context Context) {
-	p.wrap(8, "  "+p.paint(dim, fmt.Sprintf("%-4s", s.ID))+"  ", Deed(s.Action))
+	p.wrap(8, "  "+p.paint(dim, fmt.Sprintf("%-4s", s.ID))+"  ", Deed(s.Action)+"  "+p.paint(dim, handles(s.For)))
 	a := s.Action
 	if context != nil && (a.Verb == deminer.VerbCutLine || a.Verb == deminer.VerbEditLine) {
 		before, after := context(a.Target.Path, a.Target.Line)
@@ -89,6 +89,27 @@ func (p Page) step(s deminer.Step, context Context) {
 	}
 }
 
+// handles names the members a step is for, as --skip takes them.
+func handles(refs []string) string {
+	const few = 3
+	var out []string
+	for i, ref := range refs {
+		if i == few {
+			out = append(out, "…")
+			break
+		}
+		out = append(out, deminer.Handle(ref))
+	}
+	return strings.Join(out, " ")
+}
+
+func handleOf(ref string) string {
+	if ref == "" {
+		return ""
+	}
+	return " " + deminer.Handle(ref)
+}
+
 func (p Page) diff(sign, code string, lines []string) {
 	for _, l := range lines {
 		p.line("          %s", p.paint(code, sign+" "+deminer.Cut(keys(l), max(p.width()-13, 20))))
@@ -99,7 +120,7 @@ func (p Page) rest(pl *deminer.Plan) {
 	if len(pl.Refused) > 0 {
 		p.line("\n  %s", p.paint(yellow, "Not touched, though involved"))
 		for _, r := range pl.Refused {
-			text := r.Artifact.String() + ": " + r.Why
+			text := r.Artifact.String() + handleOf(r.For) + ": " + r.Why
 			if r.Advice != "" {
 				text += "; " + r.Advice
 			}

@@ -129,6 +129,7 @@ func (p Page) members(inc *deminer.Incident, role deminer.Role, label string, ve
 		p.wrap(12, "  "+fmt.Sprintf("%-10s", label), text)
 		label = ""
 		if verbose {
+			p.line("%14s%s", "", p.paint(dim, deminer.Handle(m.Artifact.Ref())+"  "+grades[m.Grade]))
 			for _, w := range m.Why {
 				p.wrap(16, strings.Repeat(" ", 14)+"- ", w)
 			}
@@ -140,6 +141,13 @@ func (p Page) members(inc *deminer.Incident, role deminer.Role, label string, ve
 	if more > 0 {
 		p.line("%12s%s", "", p.paint(dim, fmt.Sprintf("and %d more (deminer scan -v)", more)))
 	}
+}
+
+// grades says in words what each grade means for a plan.
+var grades = map[deminer.Grade]string{
+	deminer.Convicted: "in the plan, unless you --skip it",
+	deminer.Suspected: "not in the plan, unless you add it with --also",
+	deminer.Review:    "for you to look at",
 }
 
 // detail is the detail of a member without what its line says already.
