@@ -1,64 +1,38 @@
 package yara
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"math"
+)
 
-// atom is a literal every match (of one alternative) must contain. Its bytes are folded. A match begins between from and to bytes before it; to -1 means up to MaxMatch.
+// atom is a gram of which one is in every match (of one alternative). A match begins between from and to bytes before the gram; to -1 means up to MaxMatch.
 type atom struct {
-	lit      string
+	row      []cell // what surrounds the gram
+	gram     gram
 	from, to int
 }
 
-// quality ranks a literal: longer is better; bytes that fill most files count little.
-func quality(s string) int {
-	q := 0
-	var seen byteSet
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case seen.has(c):
-			q++
-		case c == 0 || c == 0xFF || c == ' ' || c == 0x90 || c == 0xCC:
-			q += 2
-		default:
-			q += 8
-		}
-		seen.add(s[i])
-	}
-	return q
-}
+const (
+	maxRow   = 256             // cells of a row that are looked at
+	rare     = 1.0 / (1 << 24) // what is found less often is not worth a search for better
+	maxRange = 64              // starts to try for one gram before it counts as worse
+)
 
-// bestWindow gives the best part of at most atomLength bytes.
-func bestWindow(s string) (at int, lit string) {
-	if len(s) <= atomLength {
-		return 0, s
-	}
-	best := -1
-	for i := 0; i+atomLength <= len(s); i++ {
-		if q := quality(s[i : i+atomLength]); q > best {
-			best, at = q, i
-		}
-	}
-	return at, s[at : at+atomLength]
-}
-
-func foldString(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		b[i] = foldByte(c, true)
-	}
-	return string(b)
-}
-
-// found is a set of atoms of which one is in every match, and its worth.
+// found is a set of atoms of which one is in every match; prob estimates how often one is found at a byte of data.
 type found struct {
 	atoms []atom
-	worth int
+	prob  float64
 }
+
+var nothing = found{prob: math.Inf(1)}
 
 // span is the least and greatest length of a match of n in bytes; hi -1 means without end.
 func span(n *node) (lo, hi int) {
 	switch n.op {
 	case nSet:
 		return 1, 1
+	case nRow:
+		return len(n.lit), len(n.lit)
 	case nCat:
 		for _, s := range n.subs {
 			l, h := span(s)
@@ -94,82 +68,139 @@ func addSpan(a, b int) int {
 	return a + b
 }
 
-// atomsOf finds the best set of atoms of an expression, or one with no atoms.
+// atomsOf finds the rarest set of atoms of an expression, or one with no atoms.
 func atomsOf(n *node) found {
 	switch n.op {
-	case nSet:
-		if b, ok := n.set.single(); ok {
-			return found{[]atom{{string([]byte{b}), 0, 0}}, 1}
-		}
+	case nSet, nRow:
+		return atomsOfCat([]*node{n})
 	case nCat:
-		return atomsOfCat(n)
+		return atomsOfCat(n.subs)
 	case nAlt:
-		all := found{worth: 1 << 30}
+		var all found
 		for _, s := range n.subs {
 			f := atomsOf(s)
 			if f.atoms == nil || len(all.atoms)+len(f.atoms) > maxAtoms {
-				return found{}
+				return nothing
 			}
 			all.atoms = append(all.atoms, f.atoms...)
-			all.worth = min(all.worth, f.worth)
+			all.prob += f.prob
 		}
-		all.worth -= len(n.subs)
 		return all
 	case nRepeat:
 		if n.min > 0 {
-			return atomsOf(n.subs[0])
+			return atomsOfCat([]*node{n})
 		}
 	}
-	return found{}
+	return nothing
 }
 
-func atomsOfCat(n *node) found {
-	var best found
-	lo, hi := 0, 0
-	var run []byte
-	runLo, runHi := 0, 0
-	consider := func(f found, lo, hi int) {
-		if hi < 0 || hi-lo > 64 {
-			f.worth -= 24 // many starts to try for one hit
-		}
-		if f.atoms == nil || best.atoms != nil && f.worth <= best.worth {
-			return
-		}
-		best.worth = f.worth
-		best.atoms = make([]atom, len(f.atoms))
-		for i, a := range f.atoms {
-			best.atoms[i] = atom{a.lit, a.from + lo, addSpan(a.to, hi)}
-		}
+// rower collects rows of cells along a sequence and keeps the best atoms of it.
+type rower struct {
+	row    []cell
+	lo, hi int // span of what is before the row
+	at     int // least and
+	end    int // greatest offset of what comes next
+	best   found
+}
+
+func (r *rower) consider(f found, lo, hi int) {
+	switch { // many starts to try for one gram
+	case hi < 0 || hi-lo > maxRange:
+		f.prob *= 64
+	case hi > lo:
+		f.prob *= 4
 	}
-	flush := func() {
-		if len(run) > 0 {
-			at, lit := bestWindow(string(run))
-			consider(found{[]atom{{lit, at, at}}, quality(lit)}, runLo, runHi)
-			run = run[:0]
-		}
+	if f.atoms == nil || f.prob >= r.best.prob {
+		return
 	}
-	for _, s := range n.subs {
-		row, ok := fixedRow(s, nil)
-		if !ok {
-			flush()
-			consider(atomsOf(s), lo, hi)
+	r.best.prob = f.prob
+	r.best.atoms = make([]atom, len(f.atoms))
+	for i, a := range f.atoms {
+		a.from, a.to = a.from+lo, addSpan(a.to, hi)
+		r.best.atoms[i] = a
+	}
+}
+
+// flush ends a row.
+func (r *rower) flush() {
+	if len(r.row) > 0 {
+		if g := bestGram(r.row); g.n > 0 && g.prob < r.best.prob {
+			g.prob = max(g.prob, rare)
+			row := append([]cell(nil), r.row...)
+			r.consider(found{[]atom{{row, g, g.at, g.at}}, g.prob}, r.lo, r.hi)
 		}
-		for k, set := range row {
-			b, one := set.single()
-			if !one || !ok {
-				flush()
-				continue
+		r.row = r.row[:0]
+	}
+}
+
+func (r *rower) cell(c cell) {
+	if len(r.row) == maxRow {
+		r.flush()
+	}
+	if len(r.row) == 0 {
+		r.lo, r.hi = r.at, r.end
+	}
+	r.row = append(r.row, c)
+	r.at, r.end = r.at+1, addSpan(r.end, 1)
+}
+
+// pass moves over what has no place in a row.
+func (r *rower) pass(lo, hi int) {
+	r.at, r.end = min(r.at+lo, MaxMatch), addSpan(r.end, hi)
+}
+
+func atomsOfCat(subs []*node) found {
+	r := &rower{best: nothing}
+	r.sequence(subs)
+	r.flush()
+	return r.best
+}
+
+func (r *rower) sequence(subs []*node) {
+	for _, s := range subs {
+		switch {
+		case s.op == nSet:
+			r.cell(cellOf(&s.set))
+		case s.op == nRow:
+			for i := range s.lit {
+				r.cell(s.cell(i))
 			}
-			if len(run) == 0 {
-				runLo, runHi = lo+k, addSpan(hi, k)
+		case s.op == nCat:
+			r.sequence(s.subs)
+		case s.op == nRepeat && s.subs[0].op == nSet:
+			k := min(s.min, maxRow)
+			c := cellOf(&s.subs[0].set)
+			for i := 0; i < k; i++ {
+				r.cell(c)
 			}
-			run = append(run, b)
+			if s.max != k {
+				r.flush()
+				r.pass(s.min-k, repeatSpan(s.max, k))
+			}
+		case s.op == nAlt || s.op == nRepeat:
+			r.flush()
+			r.consider(r.nested(s), r.at, r.end)
+			r.pass(span(s))
+		default: // an assertion
 		}
-		l, h := span(s)
-		lo, hi = lo+l, addSpan(hi, h)
 	}
-	flush()
-	return best
+}
+
+func (r *rower) nested(s *node) found {
+	if s.op == nAlt {
+		return atomsOf(s)
+	}
+	if s.min > 0 {
+		return atomsOf(s.subs[0])
+	}
+	return nothing
+}
+
+func repeatSpan(most, k int) int {
+	if most < 0 {
+		return -1
+	}
+	return most - k
 }
 
 // widened puts a zero byte behind every byte.

@@ -31,10 +31,12 @@ type Rules struct {
 	limits    Limits
 	rules     []*rule
 	strings   []*pattern
-	lits      *Literals
-	refs      [][]atomRef // literal to the strings it is an atom of
-	ranged    int         // number of refs with a range
-	slow      []int32     // strings without atoms, tried at every offset
+	index     *index
+	refs      []atomRef
+	ranged    int // number of refs with a range
+	slow      []*slowGroup
+	automata  int       // numbers for automata: two for each expression, one for each group
+	sets      []byteSet // of all programs
 	externals []string
 	defaults  []value
 	overlap   int
@@ -76,8 +78,10 @@ type builder struct {
 	r     *Rules
 	names map[string]int // namespace NUL rule to index
 	ext   map[string]int
-	lits  map[string]int
-	list  []string
+	grams []entry
+	pairs []entry
+	sets  *setPool
+	row   []cell // scratch space
 	errs  Errors
 	cur   *rule
 	vars  []string
@@ -86,7 +90,7 @@ type builder struct {
 
 // Compile parses and compiles the sources in order; a rule may use those before it. The error is of type Errors and names every fault.
 func Compile(opt Options, sources ...Source) (*Rules, error) {
-	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, lits: map[string]int{}}
+	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, sets: newSetPool()}
 	b.r = &Rules{limits: opt.Limits.filled(), globals: map[string][]int{}, overlap: MaxMatch}
 	if err := b.externals(); err != nil {
 		return nil, err
@@ -97,11 +101,7 @@ func Compile(opt Options, sources ...Source) (*Rules, error) {
 	if len(b.errs) > 0 {
 		return nil, b.errs
 	}
-	lits, err := NewLiterals(b.list, true)
-	if err != nil {
-		return nil, err
-	}
-	b.r.lits = lits
+	b.r.index, b.r.sets = newIndex(b.grams, b.pairs), b.sets.list
 	return b.r, nil
 }
 
@@ -198,6 +198,7 @@ func (b *builder) rule(s Source, d *ruleDecl) {
 			b.r.strings = b.r.strings[:ru.first]
 			return
 		}
+		d.strings[i].re = nil
 	}
 	b.resolve(ru.cond)
 	if len(b.errs) > before {

@@ -37,8 +37,8 @@ const (
 	maxProgram  = 20000    // instructions of one string
 	maxLiteral  = 64 << 10 // bytes of one text string
 	maxErrors   = 100      // errors reported for one source
-	maxAtoms    = 64       // atoms of one string, before xor
-	atomLength  = 6        // bytes of an atom at most
+	maxAtoms    = 512      // atoms of one string, before xor
+	maxAutomata = 256      // automata that a scan keeps
 	keptExcerpt = 16       // excerpts kept for one string
 )
 

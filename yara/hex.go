@@ -55,6 +55,8 @@ type hexParser struct {
 	s     string
 	i     int
 	depth int
+	lit   []byte // the row that is read, and
+	mask  []byte // its bits that count
 }
 
 func (h *hexParser) more() bool { return h.i < len(h.s) }
@@ -72,8 +74,10 @@ func (h *hexParser) sequence() (*node, error) {
 			n, err = h.group()
 		case c == '[':
 			n, err = h.jump()
+		case c == '~':
+			n, err = h.negated()
 		default:
-			n, err = h.byte()
+			n, err = h.row()
 		}
 		if err != nil {
 			return nil, err
@@ -81,6 +85,25 @@ func (h *hexParser) sequence() (*node, error) {
 		seq.subs = append(seq.subs, n)
 	}
 	return seq, nil
+}
+
+// row reads bytes up to anything else.
+func (h *hexParser) row() (*node, error) {
+	h.lit, h.mask = h.lit[:0], h.mask[:0]
+	exact := true
+	for h.more() && strings.IndexByte("|()[~", h.s[h.i]) < 0 {
+		v, m, err := h.byte()
+		if err != nil {
+			return nil, err
+		}
+		exact = exact && m == 0xFF
+		h.lit, h.mask = append(h.lit, v), append(h.mask, m)
+	}
+	n := &node{op: nRow, lit: string(h.lit)}
+	if !exact {
+		n.mask = string(h.mask)
+	}
+	return n, nil
 }
 
 func (h *hexParser) group() (*node, error) {
@@ -143,30 +166,37 @@ func (h *hexParser) jump() (*node, error) {
 	return n, nil
 }
 
-func (h *hexParser) byte() (*node, error) {
-	neg := h.s[h.i] == '~'
-	if neg {
-		h.i++
-	}
+// byte reads a byte with its bits that count.
+func (h *hexParser) byte() (v, mask byte, err error) {
 	if h.i+2 > len(h.s) {
-		return nil, errors.New("half a byte at the end")
+		return 0, 0, errors.New("half a byte at the end")
 	}
 	hi, lo := nibble(h.s[h.i]), nibble(h.s[h.i+1])
 	if hi < 0 || lo < 0 {
-		return nil, fmt.Errorf("unexpected %q in a hexadecimal string", h.s[h.i:h.i+2])
+		return 0, 0, fmt.Errorf("unexpected %q in a hexadecimal string", h.s[h.i:h.i+2])
 	}
 	h.i += 2
-	var set byteSet
-	for b := 0; b < 256; b++ {
-		in := (hi == 16 || hi == b>>4) && (lo == 16 || lo == b&15)
-		if in != neg {
-			set.add(byte(b))
-		}
+	mask = 0xFF
+	if hi == 16 {
+		hi, mask = 0, mask&0x0F
 	}
-	if neg && hi == 16 && lo == 16 {
+	if lo == 16 {
+		lo, mask = 0, mask&0xF0
+	}
+	return byte(hi<<4 | lo), mask, nil
+}
+
+// negated reads ~ and a byte.
+func (h *hexParser) negated() (*node, error) {
+	h.i++
+	v, m, err := h.byte()
+	if err != nil {
+		return nil, err
+	}
+	if m == 0 {
 		return nil, errors.New("~?? matches nothing")
 	}
-	return &node{op: nSet, set: set}, nil
+	return &node{op: nSet, set: cell{v: v, m: m}.bytes().inverted()}, nil
 }
 
 // nibble gives 0 to 15, 16 for "?", -1 for anything else.

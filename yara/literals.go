@@ -172,3 +172,11 @@ func (l *Literals) outputs(state int32, end int, hit func(id, end int) bool) boo
 	}
 	return true
 }
+
+func foldString(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		b[i] = foldByte(c, true)
+	}
+	return string(b)
+}

@@ -7,26 +7,40 @@ import (
 
 // pattern is a compiled string.
 type pattern struct {
-	name     string
-	rule     int
-	mods     modifiers
-	forms    []form
-	matchers []*matcher // ascii, wide
+	name  string
+	rule  int
+	mods  modifiers
+	forms []form
 }
 
-// form is one shape a text string can take in data.
+// form is one shape a string can take in data: a row of bytes, or an expression.
 type form struct {
 	lit  string
+	mask string // bits of lit that count, "" for all
+	re   *matcher
 	wide bool
 }
 
-// atomRef says which string a literal of the automaton may be part of.
+// atomRef says which string a gram may be part of.
 type atomRef struct {
 	str      int32
-	form     int32 // index into forms or matchers
-	from, to int   // the match begins so many bytes before the literal
+	form     int32
+	from, to int32 // the match begins so many bytes before the gram
 	slot     int32 // for a range: the starts that were tried already
 	key      byte  // xor
+}
+
+const (
+	slowProb    = 1.0 / 64 // an expression whose atoms are found more often is looked for by an automaton
+	maxTogether = 1000     // instructions of expressions that share one automaton
+)
+
+// slowGroup is a set of expressions without good atoms that one automaton looks for, from the end of the data to its begin.
+type slowGroup struct {
+	prog   []inst
+	starts []int32
+	refs   []atomRef
+	id     int
 }
 
 // pattern compiles a string and registers its atoms.
@@ -37,43 +51,159 @@ func (b *builder) pattern(d *stringDecl) error {
 	if d.kind == textString {
 		return b.textPattern(p, id, d.text)
 	}
-	nodes := []*node{d.re}
 	if d.mods.wide {
-		nodes = []*node{widenNode(d.re)}
-		if d.mods.ascii {
-			nodes = append(nodes, d.re)
-		}
-	}
-	for i, n := range nodes {
-		if d.mods.nocase {
-			n = foldNode(n)
-		}
-		m, err := newMatcher(n, d.lazy)
-		if err != nil {
+		if err := b.nodePattern(p, id, widenNode(d.re), d.lazy, true); err != nil {
 			return err
 		}
-		p.matchers = append(p.matchers, m)
-		f := atomsOf(n)
-		if f.atoms == nil || f.worth < 2 {
-			if !contains(b.r.slow, id) {
-				b.r.slow = append(b.r.slow, id)
-			}
-			continue
-		}
-		for _, a := range f.atoms {
-			to := a.to
-			if to < 0 {
-				to = MaxMatch
-			}
-			b.atom(a.lit, atomRef{str: id, form: int32(i), from: a.from, to: to})
-		}
+	}
+	if d.mods.ascii || !d.mods.wide {
+		return b.nodePattern(p, id, d.re, d.lazy, false)
 	}
 	return nil
 }
 
-func contains(list []int32, id int32) bool {
-	return len(list) > 0 && list[len(list)-1] == id
+// nodePattern compiles one form of an expression.
+func (b *builder) nodePattern(p *pattern, id int32, n *node, lazy, wide bool) error {
+	if p.mods.nocase {
+		n = foldNode(n)
+	}
+	ref := atomRef{str: id, form: int32(len(p.forms))}
+	if row, ok := fixedRow(n, b.row[:0]); ok && plainRow(row) {
+		b.row = row
+		f := form{wide: wide}
+		f.lit, f.mask = packRow(row)
+		p.forms = append(p.forms, f)
+		b.longest(len(row))
+		b.fixedAtom(row, ref)
+		return nil
+	}
+	m, err := b.sets.matcher(n, lazy, true)
+	if err != nil {
+		return err
+	}
+	m.id = b.r.automata
+	b.r.automata += 2
+	p.forms = append(p.forms, form{re: m, wide: wide})
+	found := atomsOf(n)
+	if found.atoms == nil || found.prob > slowProb {
+		b.slow(m, ref)
+		return nil
+	}
+	for i := range found.atoms {
+		b.atom(&found.atoms[i], ref)
+	}
+	return nil
 }
+
+// fixedRow lays an expression without choice out as a row.
+func fixedRow(n *node, row []cell) ([]cell, bool) {
+	if len(row) > MaxMatch {
+		return row, false
+	}
+	ok := true
+	switch n.op {
+	case nSet:
+		return append(row, cellOf(&n.set)), true
+	case nRow:
+		for i := range n.lit {
+			row = append(row, n.cell(i))
+		}
+		return row, true
+	case nCat:
+		for _, s := range n.subs {
+			if row, ok = fixedRow(s, row); !ok {
+				return row, false
+			}
+		}
+		return row, true
+	case nRepeat:
+		for i := 0; ok && i < n.min && n.min == n.max; i++ {
+			row, ok = fixedRow(n.subs[0], row)
+		}
+		return row, ok && n.min == n.max
+	}
+	return row, false
+}
+
+// plainRow tells whether masks alone describe the row.
+func plainRow(row []cell) bool {
+	for _, c := range row {
+		if c.set != nil {
+			return false
+		}
+	}
+	return len(row) > 0
+}
+
+func packRow(row []cell) (lit, mask string) {
+	l, m := make([]byte, len(row)), make([]byte, len(row))
+	exact := true
+	for i, c := range row {
+		l[i], m[i] = c.v, c.m
+		exact = exact && c.m == 0xFF
+	}
+	if exact {
+		return string(l), ""
+	}
+	return string(l), string(m)
+}
+
+// fixedAtom registers the best gram of a row that is a whole match.
+func (b *builder) fixedAtom(row []cell, ref atomRef) {
+	part := row[:min(len(row), maxRow)]
+	g := bestGram(part)
+	b.atom(&atom{part, g, g.at, g.at}, ref)
+}
+
+// atom registers a gram.
+func (b *builder) atom(a *atom, ref atomRef) {
+	if a.to < 0 {
+		a.to = MaxMatch
+	}
+	ref.from, ref.to = int32(a.from), int32(a.to)
+	if ref.from != ref.to {
+		ref.slot = int32(b.r.ranged)
+		b.r.ranged++
+	}
+	at, mask, want := masked(a.row, a.gram)
+	l := link{mask, want, int32(a.gram.at - at), int32(len(b.r.refs))}
+	b.r.refs = append(b.r.refs, ref)
+	list := &b.grams
+	if a.gram.n == pairLength {
+		list = &b.pairs
+	}
+	a.gram.keys(a.row, func(key uint32) { *list = append(*list, entry{key, l}) })
+}
+
+// slow adds an expression to the last automaton with room.
+func (b *builder) slow(m *matcher, ref atomRef) {
+	n := len(b.r.slow)
+	if n == 0 || len(b.r.slow[n-1].prog)+len(m.back) > maxTogether {
+		b.r.slow = append(b.r.slow, &slowGroup{id: b.r.automata})
+		b.r.automata++
+		n++
+	}
+	b.r.slow[n-1].add(m, ref)
+}
+
+func (g *slowGroup) add(m *matcher, ref atomRef) {
+	base := int32(len(g.prog))
+	g.starts = append(g.starts, base)
+	for _, in := range m.back {
+		switch in.op {
+		case iSplit:
+			in.x, in.y = in.x+base, in.y+base
+		case iJump:
+			in.x += base
+		case iMatch:
+			in.x = int32(len(g.refs))
+		}
+		g.prog = append(g.prog, in)
+	}
+	g.refs = append(g.refs, ref)
+}
+
+func (b *builder) longest(n int) { b.r.overlap = max(b.r.overlap, n+4) }
 
 func foldNode(n *node) *node {
 	c := *n
@@ -85,124 +215,72 @@ func foldNode(n *node) *node {
 	return &c
 }
 
-func (b *builder) textPattern(p *pattern, id int32, text string) error {
-	m := p.mods
-	if m.base64 || m.base64wide {
-		plain := []string{text}
-		if m.wide {
-			plain = []string{widened(text)}
-			if m.ascii {
-				plain = append(plain, text)
-			}
+// textForms gives the shapes of a text string.
+func textForms(m *modifiers, text string) ([]form, error) {
+	var plain []form
+	if m.ascii || !m.wide {
+		plain = append(plain, form{lit: text})
+	}
+	if m.wide {
+		plain = append(plain, form{lit: widened(text), wide: true})
+	}
+	if !m.base64 && !m.base64wide {
+		return plain, nil
+	}
+	var forms []form
+	for i := range plain {
+		list := base64Forms(plain[len(plain)-1-i].lit, m.alphabet)
+		if list == nil {
+			return nil, errors.New("bad base64 alphabet")
 		}
-		for _, s := range plain {
-			forms := base64Forms(s, m.alphabet)
-			if forms == nil {
-				return errors.New("bad base64 alphabet")
+		for _, f := range list {
+			if m.base64 {
+				forms = append(forms, form{lit: f})
 			}
-			for _, f := range forms {
-				if m.base64 {
-					p.forms = append(p.forms, form{lit: f})
-				}
-				if m.base64wide {
-					p.forms = append(p.forms, form{lit: widened(f), wide: true})
-				}
+			if m.base64wide {
+				forms = append(forms, form{lit: widened(f), wide: true})
 			}
-		}
-	} else {
-		if m.ascii || !m.wide {
-			p.forms = append(p.forms, form{lit: text})
-		}
-		if m.wide {
-			p.forms = append(p.forms, form{lit: widened(text), wide: true})
 		}
 	}
-	for i, f := range p.forms {
+	return forms, nil
+}
+
+func (b *builder) textPattern(p *pattern, id int32, text string) error {
+	var err error
+	if p.forms, err = textForms(&p.mods, text); err != nil {
+		return err
+	}
+	for i := range p.forms {
+		f := &p.forms[i]
 		if len(f.lit) > maxLiteral {
 			return fmt.Errorf("longer than %d bytes", maxLiteral)
 		}
-		b.r.overlap = max(b.r.overlap, len(f.lit)+4)
-		at, lit := bestWindow(f.lit)
-		ref := atomRef{str: id, form: int32(i), from: at, to: at}
-		if !m.xor {
-			b.atom(foldString(lit), ref)
+		if f.lit == "" {
 			continue
 		}
-		if len(lit) > 4 {
-			lit = lit[:4]
+		b.longest(len(f.lit))
+		ref := atomRef{str: id, form: int32(i)}
+		if !p.mods.xor {
+			b.fixedAtom(b.textRow(f.lit, 0, p.mods.nocase), ref)
+			continue
 		}
-		for k := int(m.xorMin); k <= int(m.xorMax); k++ {
+		for k := int(p.mods.xorMin); k <= int(p.mods.xorMax); k++ {
 			ref.key = byte(k)
-			b.atom(foldString(xored(lit, byte(k))), ref)
+			b.fixedAtom(b.textRow(f.lit, byte(k), false), ref)
 		}
 	}
 	return nil
 }
 
-func xored(s string, k byte) string {
-	b := []byte(s)
-	for i := range b {
-		b[i] ^= k
-	}
-	return string(b)
-}
-
-func (b *builder) atom(lit string, ref atomRef) {
-	if ref.from != ref.to {
-		ref.slot = int32(b.r.ranged)
-		b.r.ranged++
-	}
-	id, ok := b.lits[lit]
-	if !ok {
-		id = len(b.list)
-		b.lits[lit] = id
-		b.list = append(b.list, lit)
-		b.r.refs = append(b.r.refs, nil)
-	}
-	b.r.refs[id] = append(b.r.refs[id], ref)
-}
-
-// verify tells the length of the match of form or matcher f at offset i of the view, or -1.
-func (p *pattern) verify(v view, i int, ref *atomRef) int {
-	if p.matchers != nil {
-		n := p.matchers[ref.form].match(v, i)
-		if n > 0 && p.mods.fullword && !p.word(v, i, n, p.mods.wide && ref.form == 0) {
-			return -1
+// textRow lays a text out; it is void with the next call.
+func (b *builder) textRow(s string, key byte, nocase bool) []cell {
+	b.row = b.row[:0]
+	for i := 0; i < min(len(s), maxRow); i++ {
+		c := cell{v: s[i] ^ key, m: 0xFF}
+		if folded := foldByte(s[i], true); nocase && 'a' <= folded && folded <= 'z' {
+			c = cell{v: folded &^ 0x20, m: 0xDF}
 		}
-		return n
+		b.row = append(b.row, c)
 	}
-	f := &p.forms[ref.form]
-	n := len(f.lit)
-	if len(v.buf)-i < n || !equalText(v.buf[i:i+n], f.lit, ref.key, p.mods.nocase) {
-		return -1
-	}
-	if p.mods.fullword && !p.word(v, i, n, f.wide) {
-		return -1
-	}
-	return n
-}
-
-func equalText(b []byte, lit string, key byte, nocase bool) bool {
-	if key == 0 && !nocase {
-		return string(b) == lit
-	}
-	for k := range b {
-		c, d := b[k]^key, lit[k]
-		if c != d && !(nocase && foldByte(c, true) == foldByte(d, true)) {
-			return false
-		}
-	}
-	return true
-}
-
-func alnum(c byte) bool { return isIdent(c, false) && c != '_' }
-
-// word tells whether the match stands between bytes that are no letters or digits (in the wide form: no wide ones).
-func (p *pattern) word(v view, i, n int, wide bool) bool {
-	if wide {
-		before := i >= 2 && v.buf[i-1] == 0 && alnum(v.buf[i-2])
-		after := i+n+1 < len(v.buf) && alnum(v.buf[i+n]) && v.buf[i+n+1] == 0
-		return !before && !after
-	}
-	return (i == 0 || !alnum(v.buf[i-1])) && (i+n >= len(v.buf) || !alnum(v.buf[i+n]))
+	return b.row
 }

@@ -23,69 +23,74 @@ type inst struct {
 	x, y int32 // targets; for iSet x is the set
 }
 
-// matcher verifies one expression at one offset. It is immutable; scratch space comes from its pool.
+// matcher verifies one expression at one offset. It is immutable; scratch space is the scanner's.
 type matcher struct {
-	prog []inst
-	sets []byteSet
-	lazy bool
-	seq  []byteSet // the expression is a fixed row of sets: no program is needed
-	head byteSet   // bytes a match may begin with
-	any  bool      // a match may be empty or begin with an assertion
-	pool *sync.Pool
+	id    int    // index into scanner.dfas
+	prog  []inst // forward
+	back  []inst // the reversed expression; assertions hold everywhere in it
+	sets  *setPool
+	lazy  bool
+	place bool    // it has assertions about places: only the simulation of threads decides
+	head  byteSet // bytes a match of at least one byte begins with
+}
+
+// setPool keeps every byte set once.
+type setPool struct {
+	list []byteSet
+	ids  map[byteSet]int32
+}
+
+func newSetPool() *setPool { return &setPool{ids: map[byteSet]int32{}} }
+
+func (p *setPool) id(s byteSet) int32 {
+	id, ok := p.ids[s]
+	if !ok {
+		id = int32(len(p.list))
+		p.list = append(p.list, s)
+		p.ids[s] = id
+	}
+	return id
 }
 
 var errProgram = errors.New("expression needs too large a program")
 
+// newMatcher compiles an expression that is searched for in strings of conditions.
 func newMatcher(n *node, lazy bool) (*matcher, error) {
-	m := &matcher{lazy: lazy}
-	if seq, ok := fixedRow(n, nil); ok && len(seq) > 0 {
-		m.seq, m.head = seq, seq[0]
-		return m, nil
-	}
-	c := &compiler{sets: map[byteSet]int32{}}
-	if err := c.emit(n); err != nil {
+	return newSetPool().matcher(n, lazy, false)
+}
+
+// matcher compiles an expression; with back it can be run from its end, too.
+func (p *setPool) matcher(n *node, lazy, back bool) (*matcher, error) {
+	m := &matcher{lazy: lazy, sets: p}
+	var err error
+	c := compiler{pool: p}
+	if m.prog, err = c.program(n); err != nil {
 		return nil, err
 	}
-	c.add(inst{op: iMatch})
-	m.prog, m.sets = c.prog, c.list
-	size := len(m.prog)
-	m.pool = &sync.Pool{New: func() any { return newThreads(size) }}
+	m.place = c.place
+	if back {
+		c = compiler{pool: p, back: true}
+		if m.back, err = c.program(n); err != nil {
+			return nil, err
+		}
+	}
 	m.findHead()
 	return m, nil
 }
 
-// fixedRow lays an expression without choice out as a row of sets.
-func fixedRow(n *node, row []byteSet) ([]byteSet, bool) {
-	switch n.op {
-	case nSet:
-		return append(row, n.set), len(row) < MaxMatch
-	case nCat:
-		ok := true
-		for _, s := range n.subs {
-			if row, ok = fixedRow(s, row); !ok {
-				return row, false
-			}
-		}
-		return row, true
-	case nRepeat:
-		if n.min != n.max || n.min > 256 {
-			return row, false
-		}
-		ok := true
-		for i := 0; i < n.min; i++ {
-			if row, ok = fixedRow(n.subs[0], row); !ok {
-				return row, false
-			}
-		}
-		return row, true
-	}
-	return row, false
+type compiler struct {
+	prog  []inst
+	pool  *setPool
+	back  bool // the expression is read from its end
+	place bool
 }
 
-type compiler struct {
-	prog []inst
-	list []byteSet
-	sets map[byteSet]int32
+func (c *compiler) program(n *node) ([]inst, error) {
+	if err := c.emit(n); err != nil {
+		return nil, err
+	}
+	c.add(inst{op: iMatch})
+	return append([]inst(nil), c.prog...), nil
 }
 
 func (c *compiler) add(i inst) int {
@@ -99,15 +104,21 @@ func (c *compiler) emit(n *node) error {
 	}
 	switch n.op {
 	case nSet:
-		id, ok := c.sets[n.set]
-		if !ok {
-			id = int32(len(c.list))
-			c.list = append(c.list, n.set)
-			c.sets[n.set] = id
+		c.add(inst{op: iSet, x: c.pool.id(n.set)})
+	case nRow:
+		for i := range n.lit {
+			k := i
+			if c.back {
+				k = len(n.lit) - 1 - i
+			}
+			c.add(inst{op: iSet, x: c.pool.id(n.cell(k).bytes())})
 		}
-		c.add(inst{op: iSet, x: id})
 	case nCat:
-		for _, s := range n.subs {
+		for i := range n.subs {
+			s := n.subs[i]
+			if c.back {
+				s = n.subs[len(n.subs)-1-i]
+			}
 			if err := c.emit(s); err != nil {
 				return err
 			}
@@ -117,7 +128,9 @@ func (c *compiler) emit(n *node) error {
 	case nRepeat:
 		return c.repeat(n)
 	case nBegin, nEnd, nWord, nNotWord:
-		c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin]})
+		if c.place = true; !c.back {
+			c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin]})
+		}
 	}
 	return nil
 }
@@ -176,26 +189,13 @@ func (c *compiler) repeat(n *node) error {
 }
 
 func (m *matcher) findHead() {
-	t := newThreads(len(m.prog))
-	stack := []int32{0}
-	for len(stack) > 0 {
-		pc := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if t.now.has(pc) {
-			continue
-		}
-		t.now.add(pc)
-		switch in := m.prog[pc]; in.op {
-		case iSet:
-			m.head.union(m.sets[in.x])
-		case iSplit:
-			stack = append(stack, in.x, in.y)
-		case iJump:
-			stack = append(stack, in.x)
-		case iMatch:
-			m.any = true
-		default: // what follows an assertion still has to match
-			stack = append(stack, pc+1)
+	t := threadPool.Get().(*threads)
+	defer threadPool.Put(t)
+	t.fit(len(m.prog))
+	t.closure(m.prog, &t.now, 0)
+	for _, pc := range t.now.dense {
+		if in := m.prog[pc]; in.op == iSet {
+			m.head.union(m.sets.list[in.x])
 		}
 	}
 }
@@ -215,65 +215,71 @@ func (s *sparse) add(pc int32) {
 	s.dense = append(s.dense, pc)
 }
 
+// threads is the scratch space of a simulation.
 type threads struct {
 	now, next sparse
 	stack     []int32
 }
 
-func newThreads(n int) *threads {
-	return &threads{now: sparse{make([]int32, 0, n), make([]int32, n)}, next: sparse{make([]int32, 0, n), make([]int32, n)}}
-}
+var threadPool = sync.Pool{New: func() any { return new(threads) }}
 
-// view is the part of the data that is at hand: buf begins at offset base of data that ends at total.
-type view struct {
-	buf   []byte
-	base  int64
-	total int64
-}
-
-// match verifies at offset i of the view's buffer and gives the length of the match, or -1. Only matches of at least one byte count.
-func (m *matcher) match(v view, i int) int {
-	if m.seq != nil {
-		if len(v.buf)-i < len(m.seq) {
-			return -1
+// fit empties the sets and makes room for programs of n instructions.
+func (t *threads) fit(n int) {
+	for _, s := range [2]*sparse{&t.now, &t.next} {
+		if len(s.index) < n {
+			*s = sparse{make([]int32, 0, n), make([]int32, n)}
 		}
-		for k := range m.seq {
-			if !m.seq[k].has(v.buf[i+k]) {
-				return -1
-			}
-		}
-		return len(m.seq)
+		s.dense = s.dense[:0]
 	}
-	if i < len(v.buf) && !m.any && !m.head.has(v.buf[i]) {
-		return -1
-	}
-	t := m.pool.Get().(*threads)
-	defer m.pool.Put(t)
-	return m.run(t, v, i)
 }
 
-func (m *matcher) run(t *threads, v view, start int) int {
+// closure adds pc and all it leads to without reading a byte, wherever assertions may hold.
+func (t *threads) closure(prog []inst, set *sparse, pc int32) {
+	t.stack = append(t.stack[:0], pc)
+	for len(t.stack) > 0 {
+		pc := t.stack[len(t.stack)-1]
+		t.stack = t.stack[:len(t.stack)-1]
+		if set.has(pc) {
+			continue
+		}
+		set.add(pc)
+		switch in := prog[pc]; in.op {
+		case iSplit:
+			t.stack = append(t.stack, in.y, in.x)
+		case iJump:
+			t.stack = append(t.stack, in.x)
+		case iBegin, iEnd, iWord, iNotWord:
+			t.stack = append(t.stack, pc+1)
+		}
+	}
+}
+
+// simulate runs the threads of the program from offset start of the view and gives the length of the match, or -1. Only matches of at least one byte count.
+func (m *matcher) simulate(t *threads, v view, start int) int {
 	best := -1
-	t.now.dense = t.now.dense[:0]
+	t.fit(len(m.prog))
 	m.follow(t, &t.now, 0, v, start)
 	for i := start; ; i++ {
-		for _, pc := range t.now.dense {
-			if m.prog[pc].op == iMatch && i > start {
-				best = i - start
-			}
+		if i > start && t.now.has(int32(len(m.prog)-1)) {
+			best = i - start
 		}
 		if best >= 0 && m.lazy || len(t.now.dense) == 0 || i >= len(v.buf) || i-start >= MaxMatch {
 			return best
 		}
-		b := v.buf[i]
-		t.next.dense = t.next.dense[:0]
-		for _, pc := range t.now.dense {
-			if in := m.prog[pc]; in.op == iSet && m.sets[in.x].has(b) {
-				m.follow(t, &t.next, pc+1, v, i+1)
-			}
-		}
-		t.now, t.next = t.next, t.now
+		m.step(t, v, i)
 	}
+}
+
+// step reads the byte at i.
+func (m *matcher) step(t *threads, v view, i int) {
+	b := v.buf[i]
+	t.next.dense = t.next.dense[:0]
+	for _, pc := range t.now.dense {
+		if in := m.prog[pc]; in.op == iSet && m.sets.list[in.x].has(b) {
+			m.follow(t, &t.next, pc+1, v, i+1)
+		}
+	}
+	t.now, t.next = t.next, t.now
 }
 
 // follow adds pc and what it leads to without reading a byte.
@@ -313,22 +319,18 @@ func holds(o instOp, v view, i int) bool {
 
 // search tells whether the expression occurs anywhere in s; it serves the operator matches.
 func (m *matcher) search(s string) bool {
+	t := threadPool.Get().(*threads)
+	defer threadPool.Put(t)
+	t.fit(len(m.prog))
 	v := view{buf: []byte(s), total: int64(len(s))}
-	for i := 0; i <= len(s); i++ {
-		if m.match(v, i) >= 0 || m.any && m.empty(v, i) {
+	for i := 0; ; i++ {
+		m.follow(t, &t.now, 0, v, i)
+		if t.now.has(int32(len(m.prog) - 1)) {
 			return true
 		}
+		if i == len(s) {
+			return false
+		}
+		m.step(t, v, i)
 	}
-	return false
-}
-
-func (m *matcher) empty(v view, i int) bool {
-	if m.prog == nil {
-		return false
-	}
-	t := m.pool.Get().(*threads)
-	defer m.pool.Put(t)
-	t.now.dense = t.now.dense[:0]
-	m.follow(t, &t.now, 0, v, i)
-	return t.now.has(int32(len(m.prog) - 1))
 }

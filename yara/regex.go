@@ -64,6 +64,7 @@ const (
 	nEnd                   // $
 	nWord                  // \b
 	nNotWord               // \B
+	nRow                   // the bytes of lit, those bits of them that are in mask
 )
 
 // node is an expression over bytes. Hexadecimal strings and regular expressions are both read into it; its depth is bounded by the parsers.
@@ -73,6 +74,16 @@ type node struct {
 	subs     []*node
 	min, max int
 	lazy     bool
+	lit      string
+	mask     string // "" for all bits
+}
+
+// cell gives byte i of a row.
+func (n *node) cell(i int) cell {
+	if n.mask == "" {
+		return cell{v: n.lit[i], m: 0xFF}
+	}
+	return cell{v: n.lit[i], m: n.mask[i]}
 }
 
 type regexParser struct {

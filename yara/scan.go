@@ -2,10 +2,12 @@ package yara
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"sync"
 )
@@ -73,6 +75,11 @@ type scanner struct {
 	stopped error // the context ended inside a window
 	limit   int64 // first start that belongs to the next window
 	lo      int64
+	threads threads
+	// dfas are the automata of expressions, made when they are needed.
+	dfas     []*dfa
+	automata int
+	buf      []byte // the window of a reader
 }
 
 // Scan looks at bytes in memory.
@@ -104,7 +111,7 @@ func (r *Rules) scanner() *scanner {
 	s, _ := r.pool.Get().(*scanner)
 	if s == nil {
 		s = &scanner{r: r, hits: make([][]hit, len(r.strings)), tried: make([]int64, r.ranged),
-			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules))}
+			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules)), dfas: make([]*dfa, r.automata)}
 	}
 	s.ext = r.defaults
 	return s
@@ -152,7 +159,6 @@ func (s *scanner) windows(ctx context.Context) error {
 	if s.mem == nil && s.size <= step+over {
 		step = s.size
 	}
-	var buf []byte
 	for lo := int64(0); lo < s.size; lo += step {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -162,17 +168,17 @@ func (s *scanner) windows(ctx context.Context) error {
 		if s.mem != nil {
 			part = s.mem[from:to]
 		} else {
-			if buf == nil {
-				buf = make([]byte, min(s.size, step+over+2))
+			if int64(len(s.buf)) < to-from {
+				s.buf = make([]byte, min(s.size, step+over+2))
 			}
-			n, err := s.data.ReadAt(buf[:to-from], from)
+			n, err := s.data.ReadAt(s.buf[:to-from], from)
 			if err != nil && !errors.Is(err, io.EOF) {
 				return fmt.Errorf("read at %d: %w", from, err)
 			}
 			if int64(n) < to-from {
 				s.size = from + int64(n)
 			}
-			part = buf[:n]
+			part = s.buf[:n]
 		}
 		s.lo, s.limit = lo, lo+step
 		s.window(view{part, from, s.size})
@@ -184,34 +190,23 @@ func (s *scanner) windows(ctx context.Context) error {
 }
 
 func (s *scanner) window(v view) {
-	s.r.lits.Find(v.buf, func(id, end int) bool {
-		refs := s.r.refs[id]
-		at := end - s.r.lits.Len(id)
-		for i := range refs {
-			s.candidate(v, &refs[i], at)
-		}
-		return s.stopped == nil
-	})
-	for _, id := range s.r.slow {
-		p := s.r.strings[id]
-		first := int(max(s.lo, v.base) - v.base)
-		for f := range p.matchers {
-			ref := atomRef{str: id, form: int32(f)}
-			for i := first; s.stopped == nil && i < len(v.buf) && v.base+int64(i) < s.limit; i++ {
-				s.try(v, &ref, i)
-			}
+	s.sweep(v)
+	for _, g := range s.r.slow {
+		if s.stopped == nil {
+			s.slowly(v, g)
 		}
 	}
 }
 
 // candidate tries the starts that a literal at offset at allows.
 func (s *scanner) candidate(v view, ref *atomRef, at int) {
-	if ref.from == ref.to {
-		s.try(v, ref, at-ref.from)
+	from, to := int(ref.from), int(ref.to)
+	if from == to {
+		s.try(v, ref, at-from)
 		return
 	}
-	first := max(at-ref.to, 0, int(s.tried[ref.slot]-v.base))
-	last := at - ref.from
+	first := max(at-to, 0, int(s.tried[ref.slot]-v.base))
+	last := at - from
 	if last < first {
 		return
 	}
@@ -229,7 +224,7 @@ func (s *scanner) try(v view, ref *atomRef, i int) {
 	if s.tries++; s.tries&255 == 0 {
 		s.stopped = s.ctx.Err()
 	}
-	n := s.r.strings[ref.str].verify(v, i, ref)
+	n := s.verify(s.r.strings[ref.str], v, i, ref)
 	if n <= 0 {
 		return
 	}
@@ -249,9 +244,9 @@ func (s *scanner) try(v view, ref *atomRef, i int) {
 func (s *scanner) settle() {
 	for _, id := range s.touched {
 		list := s.hits[id]
-		sort.Slice(list, func(a, b int) bool {
-			return list[a].off < list[b].off || list[a].off == list[b].off && list[a].n > list[b].n
-		})
+		if !slices.IsSortedFunc(list, byPlace) {
+			slices.SortFunc(list, byPlace)
+		}
 		out := list[:0]
 		for i, h := range list {
 			if i == 0 || h.off != out[len(out)-1].off {
@@ -260,6 +255,10 @@ func (s *scanner) settle() {
 		}
 		s.hits[id] = out
 	}
+}
+
+func byPlace(a, b hit) int {
+	return cmp.Or(cmp.Compare(a.off, b.off), cmp.Compare(b.n, a.n))
 }
 
 // judge evaluates the rules and builds the matches.

@@ -1,0 +1,196 @@
+package yara
+
+import "encoding/binary"
+
+const (
+	maxDFAStates = 1 << 12 // states kept by one automaton, and
+	maxDFACells  = 1 << 17 // transitions; it is emptied when there would be more
+	dfaUnknown   = 0       // a transition that was not computed yet
+	dfaDead      = 1       // the state without threads
+)
+
+// dfa is a deterministic automaton that is built while it runs, over the threads of one or more programs. It belongs to one scanner.
+// A state is a set of program counters; its number is even, with the lowest bit set in a transition to it where the state accepts.
+type dfa struct {
+	prog   []inst
+	sets   []byteSet
+	starts []int32 // where threads begin: once, or with roam at every byte
+	roam   bool
+	class  [256]uint8
+	width  int
+	trans  []int32 // state/2*width+class to state
+	bounds []int32 // state/2 to the end of its counters
+	pcs    []int32
+	ids    map[string]int32
+	first  int32
+	key    []byte
+	t      *threads
+	flushs int
+}
+
+func newDFA(prog []inst, sets []byteSet, starts []int32, roam bool, t *threads) *dfa {
+	d := &dfa{prog: prog, sets: sets, starts: starts, roam: roam, ids: map[string]int32{}, t: t}
+	d.classes()
+	d.reset()
+	return d
+}
+
+// classes gives bytes that no set of the program tells apart the same class.
+func (d *dfa) classes() {
+	d.width = 1
+	done := map[int32]bool{}
+	for _, in := range d.prog {
+		if in.op != iSet || d.width == 256 || done[in.x] {
+			continue
+		}
+		done[in.x] = true
+		set := &d.sets[in.x]
+		var inside [256]int16 // old class to the class of its bytes that are in the set, plus 1
+		var outside [256]bool
+		for b := 0; b < 256; b++ {
+			if !set.has(byte(b)) {
+				outside[d.class[b]] = true
+			}
+		}
+		for b := 0; b < 256; b++ {
+			c := d.class[b]
+			if !set.has(byte(b)) || !outside[c] {
+				continue
+			}
+			if inside[c] == 0 {
+				inside[c] = int16(d.width) + 1
+				d.width++
+			}
+			d.class[b] = uint8(inside[c] - 1)
+		}
+	}
+}
+
+// reset forgets all states but those that are always there.
+func (d *dfa) reset() {
+	clear(d.ids)
+	d.trans, d.bounds, d.pcs = d.trans[:0], d.bounds[:0], d.pcs[:0]
+	d.t.fit(len(d.prog))
+	d.intern(&d.t.now) // dead, as 1: number 0 with the lowest bit set never accepts
+	for _, pc := range d.starts {
+		d.t.closure(d.prog, &d.t.now, pc)
+	}
+	d.first = d.intern(&d.t.now)
+}
+
+// intern gives the state of a set of counters, with its lowest bit set where it accepts.
+func (d *dfa) intern(set *sparse) int32 {
+	d.key = d.key[:0]
+	// Only counters that read a byte or accept tell states apart.
+	accepts := int32(0)
+	for _, pc := range set.dense {
+		switch d.prog[pc].op {
+		case iMatch:
+			accepts = 1
+		case iSet:
+		default:
+			continue
+		}
+		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(pc))
+	}
+	if id, ok := d.ids[string(d.key)]; ok {
+		return id
+	}
+	id := int32(len(d.bounds))<<1 | accepts
+	d.ids[string(d.key)] = id
+	for i := 0; i < len(d.key); i += 4 {
+		d.pcs = append(d.pcs, int32(binary.LittleEndian.Uint32(d.key[i:])))
+	}
+	d.bounds = append(d.bounds, int32(len(d.pcs)))
+	for i := 0; i < d.width; i++ {
+		d.trans = append(d.trans, dfaUnknown)
+	}
+	return id
+}
+
+// counters gives the set of a state.
+func (d *dfa) counters(state int32) []int32 {
+	k := state >> 1
+	from := int32(0)
+	if k > 0 {
+		from = d.bounds[k-1]
+	}
+	return d.pcs[from:d.bounds[k]]
+}
+
+// next computes the transition of a state on byte b. It may empty the automaton: states that were seen before are void then.
+func (d *dfa) next(state int32, b byte) int32 {
+	d.t.fit(len(d.prog))
+	set := &d.t.now
+	for _, pc := range d.counters(state) {
+		if in := d.prog[pc]; in.op == iSet && d.sets[in.x].has(b) {
+			d.t.closure(d.prog, set, pc+1)
+		}
+	}
+	if d.roam {
+		for _, pc := range d.starts {
+			d.t.closure(d.prog, set, pc)
+		}
+	}
+	if len(set.dense) == 0 {
+		d.trans[int(state>>1)*d.width+int(d.class[b])] = dfaDead
+		return dfaDead
+	}
+	if len(d.bounds) >= maxDFAStates || len(d.trans) >= maxDFACells || len(d.pcs) >= maxDFACells {
+		return d.flush(set)
+	}
+	to := d.intern(set)
+	d.trans[int(state>>1)*d.width+int(d.class[b])] = to
+	return to
+}
+
+// flush empties the automaton and keeps one state.
+func (d *dfa) flush(set *sparse) int32 {
+	d.flushs++
+	keep := append([]int32(nil), set.dense...)
+	d.reset()
+	d.t.fit(len(d.prog))
+	for _, pc := range keep {
+		d.t.now.add(pc)
+	}
+	return d.intern(&d.t.now)
+}
+
+// longest gives the length of the longest match (with lazy the shortest) that begins at offset start, or -1.
+func (d *dfa) longest(buf []byte, start int, lazy bool) int {
+	best := -1
+	end := min(len(buf), start+MaxMatch)
+	state := d.first
+	for i := start; i < end; i++ {
+		to := d.trans[int(state>>1)*d.width+int(d.class[buf[i]])]
+		if to == dfaUnknown {
+			to = d.next(state, buf[i])
+		}
+		if to&1 != 0 {
+			if to == dfaDead {
+				return best
+			}
+			best = i + 1 - start
+			if lazy {
+				return best
+			}
+		}
+		state = to
+	}
+	return best
+}
+
+// backward runs from offset end and calls at for every offset from lo up to hi-1 where a match may begin, highest first, with the state reached there.
+func (d *dfa) backward(buf []byte, lo, hi, end int, at func(i int, state int32) bool) {
+	state := d.first
+	for i := end - 1; i >= lo; i-- {
+		to := d.trans[int(state>>1)*d.width+int(d.class[buf[i]])]
+		if to == dfaUnknown {
+			to = d.next(state, buf[i])
+		}
+		state = to
+		if to&1 != 0 && to != dfaDead && i < hi && !at(i, to) {
+			return
+		}
+	}
+}

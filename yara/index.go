@@ -1,0 +1,201 @@
+package yara
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// index finds the grams of all strings. A filter of two bits a gram, small enough for the caches, is asked at every byte; what passes is looked up in a table, and
+// every string behind it is compared by eight masked bytes before anything else is done.
+type index struct {
+	filter []uint64 // a power of two of words
+	shift  uint     // of the hash, to the word
+	slots  []slot   // open addressing, a power of two, at most half full
+	mask   uint32
+	pairs  *[1 << 10]uint64 // one bit for each pair of bytes that is a short gram, or nil
+	pslots []slot
+	pmask  uint32
+	links  []link
+}
+
+type slot struct {
+	key  uint32
+	link uint32 // of its first link, plus 1; 0 for an empty slot
+}
+
+// link is one string behind a gram.
+type link struct {
+	mask, want uint64 // of the eight bytes that begin back before the gram
+	back       int32
+	ref        int32 // index into Rules.refs, or its complement in the last link of a gram
+}
+
+const hashFactor = 0x9E3779B97F4A7C15
+
+// entry is a gram and a link while the index is built.
+type entry struct {
+	key  uint32
+	link link
+}
+
+// newIndex builds the tables; the order of links with one key is that of the entries.
+func newIndex(grams, pairs []entry) *index {
+	x := &index{links: make([]link, 0, len(grams)+len(pairs))}
+	x.slots, x.mask = x.table(grams)
+	words := 64
+	for words < len(grams)*2/5 && words < 1<<16 {
+		words *= 2
+	}
+	x.filter, x.shift = make([]uint64, words), uint(64-bits.Len(uint(words-1)))
+	for i := range grams {
+		h := uint64(grams[i].key) * hashFactor
+		x.filter[h>>x.shift] |= 1<<(h>>38&63) | 1<<(h>>32&63)
+	}
+	if len(pairs) > 0 {
+		x.pslots, x.pmask = x.table(pairs)
+		x.pairs = new([1 << 10]uint64)
+		for i := range pairs {
+			// The lookup folds, the bitmap does not: a bit for every pair that folds to the key.
+			for _, k := range [4]uint32{0, 0x20, 0x2000, 0x2020} {
+				p := pairs[i].key&^fold2 | k
+				x.pairs[p>>6] |= 1 << (p & 63)
+			}
+		}
+	}
+	return x
+}
+
+func (x *index) table(list []entry) ([]slot, uint32) {
+	slices.SortStableFunc(list, func(a, b entry) int { return int(int64(a.key) - int64(b.key)) })
+	n := 1
+	for i := 1; i < len(list); i++ {
+		if list[i].key != list[i-1].key {
+			n++
+		}
+	}
+	size := uint32(2)
+	for int(size) < 2*n {
+		size *= 2
+	}
+	slots, mask := make([]slot, size), size-1
+	for i := range list {
+		l := list[i].link
+		if i == 0 || list[i].key != list[i-1].key {
+			at := slotOf(list[i].key) & mask
+			for slots[at].link != 0 {
+				at = (at + 1) & mask
+			}
+			slots[at] = slot{list[i].key, uint32(len(x.links)) + 1}
+		}
+		if i+1 == len(list) || list[i].key != list[i+1].key {
+			l.ref = ^l.ref
+		}
+		x.links = append(x.links, l)
+	}
+	return slots, mask
+}
+
+func slotOf(key uint32) uint32 { return key * 0x9E3779B1 >> 7 }
+
+// find gives the links of a gram, as an index into links, or -1.
+func find(slots []slot, mask, key uint32) int {
+	at := slotOf(key) & mask
+	for slots[at].link != 0 {
+		if slots[at].key == key {
+			return int(slots[at].link) - 1
+		}
+		at = (at + 1) & mask
+	}
+	return -1
+}
+
+// passes tells whether a folded gram may be in the index.
+func passes(filter []uint64, shift uint, w uint32) bool {
+	h := uint64(w) * hashFactor
+	word := filter[h>>shift&uint64(len(filter)-1)]
+	return word>>(h>>38&63)&(word>>(h>>32&63))&1 != 0
+}
+
+const fold8 = 0x2020202020202020
+
+// sweep looks for grams that begin anywhere in the view.
+func (s *scanner) sweep(v view) {
+	x := s.r.index
+	buf := v.buf
+	filter, shift, pairs := x.filter, x.shift, x.pairs
+	i := 0
+	for ; i+8 <= len(buf); i += 4 {
+		raw := binary.LittleEndian.Uint64(buf[i:])
+		w := raw | fold8
+		if passes(filter, shift, uint32(w)) {
+			s.gram(v, i, uint32(w))
+		}
+		if passes(filter, shift, uint32(w>>8)) {
+			s.gram(v, i+1, uint32(w>>8))
+		}
+		if passes(filter, shift, uint32(w>>16)) {
+			s.gram(v, i+2, uint32(w>>16))
+		}
+		if passes(filter, shift, uint32(w>>24)) {
+			s.gram(v, i+3, uint32(w>>24))
+		}
+		if pairs != nil {
+			s.fourPairs(v, i, raw)
+		}
+	}
+	var tail [16]byte
+	n := copy(tail[:], buf[min(i, len(buf)):])
+	for k := 0; k < n; k++ {
+		raw := binary.LittleEndian.Uint64(tail[k:])
+		s.gram(v, i+k, uint32(raw)|fold4)
+		if pairs != nil && pairs[raw&0xFFFF>>6]&(1<<(raw&63)) != 0 {
+			s.pair(v, i+k, uint32(raw&0xFFFF)|fold2)
+		}
+	}
+}
+
+// fourPairs asks for the pairs that begin at the first four bytes of raw.
+func (s *scanner) fourPairs(v view, i int, raw uint64) {
+	pairs := s.r.index.pairs
+	for k := 0; k < 4; k++ {
+		if pairs[raw&0xFFFF>>6]&(1<<(raw&63)) != 0 {
+			s.pair(v, i+k, uint32(raw&0xFFFF)|fold2)
+		}
+		raw >>= 8
+	}
+}
+
+func (s *scanner) gram(v view, i int, key uint32) {
+	x := s.r.index
+	if k := find(x.slots, x.mask, key); k >= 0 {
+		s.follow(v, i, k)
+	}
+}
+
+func (s *scanner) pair(v view, i int, key uint32) {
+	x := s.r.index
+	if k := find(x.pslots, x.pmask, key); k >= 0 {
+		s.follow(v, i, k)
+	}
+}
+
+// follow compares what stands behind a gram at offset i of the view.
+func (s *scanner) follow(v view, i, k int) {
+	links := s.r.index.links
+	for ; ; k++ {
+		l := &links[k]
+		ref := l.ref
+		last := ref < 0
+		if last {
+			ref = ^ref
+		}
+		at := i - int(l.back)
+		if at >= 0 && (at+8 > len(v.buf) || binary.LittleEndian.Uint64(v.buf[at:])&l.mask == l.want) {
+			s.candidate(v, &s.r.refs[ref], i)
+		}
+		if last {
+			return
+		}
+	}
+}
