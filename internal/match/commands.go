@@ -51,6 +51,9 @@ func splitCommands(s string) []command {
 	quote, reader, known := byte(0), false, false
 	for i := 0; i < len(s); i++ {
 		c := s[i]
+		if !special[c] {
+			continue
+		}
 		if c == '#' && quote == 0 && strings.TrimSpace(s[start:i]) == "" {
 			if nl := strings.IndexByte(s[i:], '\n'); nl < 0 {
 				i = len(s)
@@ -98,6 +101,14 @@ func splitCommands(s string) []command {
 	return out
 }
 
+// special are the bytes at which splitCommands does anything.
+var special = func() (t [256]bool) {
+	for _, c := range "# \t'\"\\\n;&|`(" {
+		t[c] = true
+	}
+	return t
+}()
+
 // redirects tells an "&" that belongs to >& or &>.
 func redirects(s string, i int) bool {
 	return i > 0 && s[i-1] == '>' || i+1 < len(s) && s[i+1] == '>'
@@ -127,11 +138,8 @@ func (c *command) identify(s string) {
 	if text[:min(1, len(text))] == "@" || text != "" && (text[0] == '*' || '0' <= text[0] && text[0] <= '9') {
 		text = afterCronTime(text)
 	}
-	for _, key := range [...]string{"ExecStart", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecReload", "ExecCondition", "ExecStopPost"} {
-		if rest, ok := strings.CutPrefix(text, key+"="); ok {
-			text = strings.TrimLeft(rest, "-@:+!")
-			break
-		}
+	if key, _, ok := strings.Cut(text[:min(len(text), 16)], "="); ok && unitKeys[key] {
+		text = strings.TrimLeft(text[len(key)+1:], "-@:+!")
 	}
 	for n := 0; n < 24; n++ {
 		text = strings.TrimLeft(text, " \t\r\"'({")
@@ -156,6 +164,9 @@ func (c *command) identify(s string) {
 		return
 	}
 }
+
+// unitKeys are the settings of units whose value is a command line; none is longer than 15 characters.
+var unitKeys = map[string]bool{"ExecStart": true, "ExecStartPre": true, "ExecStartPost": true, "ExecStop": true, "ExecReload": true, "ExecCondition": true, "ExecStopPost": true}
 
 func assignment(w string) bool {
 	k, _, ok := strings.Cut(w, "=")

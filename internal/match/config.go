@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"sort"
 	"strings"
 )
@@ -29,10 +30,23 @@ func (s *Set) MinerConfig(b []byte) (MinerConfig, bool) {
 	return r.run()
 }
 
-// looksJSON tells whether the first byte that is not blank can begin a configuration.
+// looksJSON tells whether the first byte behind blanks and comments can begin a configuration.
 func looksJSON(b []byte) bool {
-	t := strings.TrimLeft(strings.TrimPrefix(string(b[:min(len(b), 512)]), "\xEF\xBB\xBF"), " \t\r\n")
-	return t != "" && strings.IndexByte(`{["/`, t[0]) >= 0
+	r := jsonReader{b: bytes.TrimPrefix(b, []byte("\xEF\xBB\xBF"))}
+	for r.i < len(r.b) {
+		switch c := r.b[r.i]; c {
+		case ' ', '\t', '\r', '\n':
+			r.i++
+		case '/':
+			at := r.i
+			if r.comment(); r.i == at+1 {
+				return false
+			}
+		default:
+			return c == '{' || c == '[' || c == '"'
+		}
+	}
+	return false
 }
 
 // jsonReader walks tokens without building a tree; depth is a counter, so nesting costs nothing.
@@ -165,7 +179,7 @@ func (r *jsonReader) comment() {
 	default:
 		return
 	}
-	if k := strings.Index(string(r.b[r.i:min(len(r.b), r.i+4096)]), end); k >= 0 {
+	if k := bytes.Index(r.b[r.i:min(len(r.b), r.i+4096)], []byte(end)); k >= 0 {
 		r.i += k + len(end)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/deminer/deminer/sigma"
 	"github.com/deminer/deminer/yara"
@@ -19,29 +20,41 @@ const maxScript = 1 << 20
 // r need not end at size: a file that shrank is looked at as far as it goes. An error is returned with the hits found before it.
 // A file that reads like a rule file or a blocklist describes mining and does not mine: its hits are lowered to Info and say so.
 func (s *Set) File(ctx context.Context, r io.ReaderAt, size int64) ([]Hit, error) {
-	res, err := s.yara.ScanReader(ctx, r, size, yara.ScanOptions{})
-	out := yaraHits(res.Matches)
-	lowerScanner(out)
-	if err != nil {
-		return out, fmt.Errorf("scan content: %w", err)
-	}
 	if size > maxScript {
-		return out, nil
+		res, err := s.yara.ScanReader(ctx, r, size, yara.ScanOptions{})
+		return ofFile(yaraHits(res.Matches)), scanFault(err)
 	}
-	b := make([]byte, size)
-	n, err := r.ReadAt(b, 0)
+	buf := scripts.Get().(*[maxScript]byte)
+	defer scripts.Put(buf)
+	n, err := r.ReadAt(buf[:size], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return out, fmt.Errorf("read content: %w", err)
+		return nil, fmt.Errorf("read content: %w", err)
 	}
-	b = b[:n]
+	b := buf[:n]
+	res, err := s.yara.Scan(ctx, b, yara.ScanOptions{})
+	out := ofFile(yaraHits(res.Matches))
+	if err != nil {
+		return out, scanFault(err)
+	}
 	out = append(out, s.content(b)...)
-	if describes(b) {
+	if len(out) > 0 && describes(b) {
 		for i := range out {
 			out[i].Strength = Info
 			out[i].Meta["cleared"] = "the file reads like detection rules or a blocklist"
 		}
 	}
 	return out, nil
+}
+
+// scripts holds room for one file of the size up to which all is looked at, so that a tree of small files costs no memory
+// of its own. Nothing in a Hit points into it.
+var scripts = sync.Pool{New: func() any { return new([maxScript]byte) }}
+
+func scanFault(err error) error {
+	if err != nil {
+		return fmt.Errorf("scan content: %w", err)
+	}
+	return nil
 }
 
 // Memory looks at bytes of a process: YARA rules and Stratum messages of both directions.
@@ -58,9 +71,9 @@ func (s *Set) Memory(ctx context.Context, b []byte) []Hit {
 	return out
 }
 
-// lowerScanner lowers the YARA hits of a file that carries the strings of at least four rules of three classes to Weak: no single malware is all of that,
+// ofFile lowers the YARA hits of a file that carries the strings of at least four rules of three classes to Weak: no single malware is all of that,
 // but security scanners, rule caches and this program are. Other evidence about the file is not touched.
-func lowerScanner(list []Hit) {
+func ofFile(list []Hit) []Hit {
 	rules, classes := map[string]bool{}, map[Class]bool{}
 	for _, h := range list {
 		if h.Strength >= Strong {
@@ -68,12 +81,13 @@ func lowerScanner(list []Hit) {
 		}
 	}
 	if len(rules) < 4 || len(classes) < 3 {
-		return
+		return list
 	}
 	for i := range list {
 		list[i].Strength = min(list[i].Strength, Weak)
 		list[i].Meta["cleared"] = "the file carries the strings of many unrelated families, as scanners and rule sets do"
 	}
+	return list
 }
 
 // content looks at a whole small file.
@@ -86,7 +100,7 @@ func (s *Set) content(b []byte) []Hit {
 		out = append(out, h)
 	}
 	if isText(b) {
-		out = append(out, s.Text(string(b))...)
+		out = append(out, s.textOf(b)...)
 	}
 	return out
 }

@@ -39,7 +39,20 @@ func newIndex(list []*indicator) index {
 			x.put(in)
 		}
 	}
+	x.paths.finish()
 	return x
+}
+
+// programs gives the names of programs a text may start.
+func (x *index) programs() (f names) {
+	for _, k := range [...]Kind{KindProcess, KindMasquerade} {
+		for name, in := range x.exact[k] {
+			if name != "" && in.strength >= Strong {
+				f.add(name)
+			}
+		}
+	}
+	return f
 }
 
 // put keeps the first indicator of a value, unless a later one names the family or weighs more.

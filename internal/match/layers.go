@@ -29,21 +29,6 @@ type layer struct {
 
 func b64char(c byte) bool { return alnum[c] || c == '+' || c == '/' || c == '-' || c == '_' }
 
-// longRun tells whether the text holds a run long enough to hide a command without a word that announces it.
-func longRun(s string) bool {
-	n := 0
-	for i := 0; i < len(s); i++ {
-		if alnum[s[i]] || s[i] == '+' || s[i] == '/' || s[i] == '=' {
-			if n++; n >= 60 {
-				return true
-			}
-		} else {
-			n = 0
-		}
-	}
-	return false
-}
-
 // decodeLayers gives the texts hidden in l, at most a few.
 func decodeLayers(l layer) []layer {
 	var out []layer

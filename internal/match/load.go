@@ -173,6 +173,7 @@ func (ld *loader) compile() (*Set, error) {
 	}
 	if len(ld.probs) == 0 {
 		s.ioc = newIndex(ld.iocs)
+		s.known = s.ioc.programs()
 		if s.text, err = newTextRules(ld.iocs); err != nil {
 			ld.fail("ioc", err)
 		}

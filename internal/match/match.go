@@ -72,6 +72,7 @@ type Set struct {
 	sigma *sigma.Rules
 	ioc   index
 	text  *textRules
+	known names // of programs, strong enough to speak of in a text
 	list  []Rule
 	// digest is over the names and texts of all rule files.
 	digest string

@@ -7,10 +7,14 @@ import (
 	"strings"
 )
 
-// pathIndex keeps globs by the part before their first wildcard.
+// pathIndex keeps globs by their first element, if that has no wildcard.
 type pathIndex struct {
 	plain map[string]*indicator
-	globs []pathGlob
+	globs []pathGlob            // as they were added; gone after finish
+	below map[string][]pathGlob // by first element as in "/tmp/", with all of other among them in the order they were added
+	other []pathGlob            // those whose first element is not plain, or that lie below a home directory
+	wild  bool                  // other has some that do not lie below a home directory
+	first map[string]bool       // first elements that occur in plain
 }
 
 // pathGlob is a pattern cut into elements. dir means that everything below matches too. home patterns begin below a home directory.
@@ -83,6 +87,50 @@ func (x *pathIndex) add(in *indicator) {
 	}
 }
 
+// finish sorts the globs by first element.
+func (x *pathIndex) finish() {
+	x.below, x.first = map[string][]pathGlob{}, map[string]bool{}
+	for name := range x.plain {
+		x.first[firstElem(name)] = true
+	}
+	for _, g := range x.globs {
+		if first := firstElem(g.lead); !g.home && strings.HasSuffix(first, "/") {
+			x.below[first] = nil
+		}
+	}
+	for _, g := range x.globs {
+		if first := firstElem(g.lead); !g.home && strings.HasSuffix(first, "/") {
+			x.below[first] = append(x.below[first], g)
+			continue
+		}
+		x.wild = x.wild || !g.home
+		x.other = append(x.other, g)
+		for k := range x.below {
+			x.below[k] = append(x.below[k], g)
+		}
+	}
+	x.globs = nil
+}
+
+// firstElem gives a path up to its second slash, that included; all of it where there is none.
+func firstElem[T string | []byte](name T) T {
+	for i := 1; i < len(name); i++ {
+		if name[i] == '/' {
+			return name[:i+1]
+		}
+	}
+	return name
+}
+
+// may tells quickly that a word of a text cannot begin with a known path.
+func (x *pathIndex) may(word []byte) bool {
+	if word[0] != '/' || x.wild {
+		return true
+	}
+	first := firstElem(word[:min(len(word), 64)])
+	return string(first) == "/root/" || x.first[string(first)] || x.below[string(first)] != nil
+}
+
 func windowsPath(v string) string { return strings.ToLower(strings.ReplaceAll(v, `\`, "/")) }
 
 // Path asks about a file name; one inside a container layer is asked by the name it has there. homes are the home directories of the host, for patterns that begin with ~. The name must be absolute and clean.
@@ -109,9 +157,13 @@ func (s *Set) path(name string, homes []string) []Hit {
 	if in := x.plain[name]; in != nil {
 		out = append(out, in.hit(-1, name))
 	}
+	globs := x.other
+	if list := x.below[firstElem(name)]; list != nil {
+		globs = list
+	}
 	below := belowHomes(name, homes)
-	for i := range x.globs {
-		g := &x.globs[i]
+	for i := range globs {
+		g := &globs[i]
 		if !g.home {
 			if strings.HasPrefix(name, g.lead) && g.match(name) {
 				out = append(out, g.in.hit(-1, name))

@@ -50,16 +50,26 @@ func Stratum(b []byte) (e Exchange, ok bool) {
 		if two := bytes.Index(line, []byte("}{")); two >= 0 {
 			line = line[:two+1]
 		}
-		if m, found := message(compact(line)); found {
-			e.merge(m)
-			if excerpt == "" {
-				excerpt = clip(string(line))
+		if mayBeMessage(line) {
+			if m, found := message(compact(line)); found {
+				e.merge(m)
+				if excerpt == "" {
+					excerpt = clip(string(line))
+				}
 			}
 		}
 		rest = rest[i+len(line):]
 	}
+	if e.Dialect == "" {
+		return Exchange{}, false
+	}
 	e.Excerpt, e.Pool = excerpt, poolURL(b)
-	return e, e.Dialect != ""
+	return e, true
+}
+
+// mayBeMessage tells quickly whether a line holds a key that every message has.
+func mayBeMessage(line []byte) bool {
+	return bytes.Contains(line, []byte(`method"`)) || bytes.Contains(line, []byte(`result"`))
 }
 
 // merge joins what two messages say. Messages of different dialects do not complete each other.

@@ -18,16 +18,23 @@ const (
 //
 // What is only named is not reported: arguments of text tools, of kill, rm and firewall commands, comments, and hosts lines that null a pool.
 // Offsets are those in s; for a decoded layer, of the encoded run. The first 1 MiB is looked at.
-func (s *Set) Text(text string) []Hit {
-	if len(text) > maxText {
-		text = text[:maxText]
+func (s *Set) Text(text string) []Hit { return s.textOf([]byte(text)) }
+
+// textOf is Text of bytes, which it does not keep.
+func (s *Set) textOf(b []byte) []Hit {
+	b = b[:min(len(b), maxText)]
+	g := s.signs(b)
+	if g.none() && !g.decode {
+		return nil
 	}
 	var out []Hit
-	list := []layer{{text: text, offset: -1}}
+	list := []layer{{text: string(b), offset: -1}}
 	for n := 0; n < len(list) && n < maxLayers; n++ {
 		l := list[n]
-		hits, decode := s.oneText(l.text)
-		for _, h := range hits {
+		if n > 0 {
+			g = s.signs([]byte(l.text))
+		}
+		for _, h := range s.oneText(l.text, g) {
 			if l.offset >= 0 {
 				h.Offset = int64(l.offset)
 				h.Meta["layer"] = l.how
@@ -37,7 +44,7 @@ func (s *Set) Text(text string) []Hit {
 			}
 			out = append(out, h)
 		}
-		if l.depth < maxDepth && (decode || l.depth > 0) {
+		if l.depth < maxDepth && (g.decode || l.depth > 0) {
 			list = append(list, decodeLayers(l)...)
 		}
 	}
@@ -82,72 +89,21 @@ type scanText struct {
 	seen     map[string]bool
 }
 
-// oneText looks at one layer; decode tells that something in it asks for decoding.
-func (s *Set) oneText(text string) (hits []Hit, decode bool) {
-	t := scanText{set: s, text: text}
-	fetched := 0
-	s.text.lits.Find([]byte(text), func(id, end int) bool {
-		l := &s.text.what[id]
-		start := end - len(l.text)
-		switch {
-		case l.role == roleFetch:
-			if fetched++; len(t.fetches) < maxFetches && (len(t.fetches) == 0 || end-t.fetches[len(t.fetches)-1] > 16) {
-				t.fetches = append(t.fetches, end)
-			}
-		case l.role == roleDecode:
-			decode = true
-		case l.exact && text[start:end] != l.text:
-		default:
-			t.spots = append(t.spots, spot{l, start, end})
-		}
-		return len(t.spots) < maxSpots
-	})
-	decode = decode || longRun(text)
-	if len(text) >= minWallet {
-		t.wallets = FindWallets([]byte(text))
+// oneText looks at one layer in which signs were found.
+func (s *Set) oneText(text string, g signs) []Hit {
+	if g.none() {
+		return nil
 	}
-	if len(t.spots) == 0 && len(t.wallets) == 0 && fetched == 0 && !startsKnown(s, text) {
-		return nil, decode
-	}
+	t := scanText{set: s, text: text, spots: g.spots, wallets: g.wallets, fetches: g.fetches, seen: map[string]bool{}}
 	t.commands = splitCommands(text)
-	t.seen = map[string]bool{}
 	t.options()
-	if fetched > 0 {
+	if len(t.fetches) > 0 {
 		t.cradles()
 	}
-	t.started()
-	return t.hits, decode
-}
-
-// startsKnown tells quickly whether the text may start a program of a known name or path; only then is a line without any other sign taken apart.
-func startsKnown(s *Set, text string) bool {
-	for rest := text; rest != ""; {
-		i := 0
-		for i < len(rest) && (alnum[rest[i]] || rest[i] == '/' || rest[i] == '.' || rest[i] == '_' || rest[i] == '-' || rest[i] == '~') {
-			i++
-		}
-		if w := rest[:i]; i > 2 {
-			if k := strings.LastIndexByte(w, '/'); k >= 0 {
-				if s.ioc.paths.plain[w] != nil {
-					return true
-				}
-				w = w[k+1:]
-			}
-			if len(w) > 2 && len(w) < 32 {
-				if in := s.ioc.get(KindProcess, strings.ToLower(w)); in != nil && in.strength >= Weak {
-					return true
-				}
-			}
-		}
-		for i < len(rest) && !alnum[rest[i]] && rest[i] != '/' && rest[i] != '.' && rest[i] != '~' {
-			i++
-		}
-		if i == 0 {
-			i = 1
-		}
-		rest = rest[i:]
+	if g.starts {
+		t.started()
 	}
-	return false
+	return t.hits
 }
 
 func (t *scanText) add(h Hit) {
@@ -398,7 +354,7 @@ func (t *scanText) started() {
 			words = append(words, strings.Trim(f[len(f)-1], `"'`))
 		}
 		for _, w := range words {
-			for _, h := range append(t.set.Path(w, []string{"~", "/root", "$HOME"}), t.set.ProcessName(w)...) {
+			for _, h := range append(t.set.Path(w, textHomes), t.set.ProcessName(w)...) {
 				if h.Strength < Strong {
 					continue
 				}

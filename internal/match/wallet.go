@@ -21,21 +21,18 @@ const (
 // FindWallets gives the valid payout addresses in text or binary data, at most 64, in order. It looks at runs of letters and digits only, so it is quick on data without any.
 func FindWallets(b []byte) []Wallet {
 	var out []Wallet
-	for i := 0; i < len(b) && len(out) < maxWallets; {
-		if !alnum[b[i]] {
-			i++
-			continue
+	for i := 0; len(out) < maxWallets; {
+		start, end, ok := run(b, i, minWallet, &alnum)
+		if !ok {
+			break
 		}
-		start := i
-		for i < len(b) && alnum[b[i]] {
-			i++
-		}
-		if n := i - start; n >= minWallet && n <= maxWallet {
-			if w, ok := ParseWallet(string(b[start:i])); ok {
+		if end-start <= maxWallet {
+			if w, ok := ParseWallet(string(b[start:end])); ok {
 				w.Offset = start
 				out = append(out, w)
 			}
 		}
+		i = end
 	}
 	return out
 }

@@ -1,0 +1,174 @@
+package match
+
+import (
+	"bytes"
+	"strings"
+)
+
+// signs are what one pass over a text finds that is worth taking the text apart for. Most texts have none.
+type signs struct {
+	spots   []spot
+	wallets []Wallet
+	fetches []int // ends of words that download
+	starts  bool  // a program of a known name or path may be started
+	decode  bool  // something asks for decoding
+}
+
+// none tells that no hit can come of the text itself.
+func (g *signs) none() bool {
+	return len(g.spots) == 0 && len(g.wallets) == 0 && len(g.fetches) == 0 && !g.starts
+}
+
+// signs looks for them. It is the part of Text that every text file of a host pays for.
+func (s *Set) signs(text []byte) signs {
+	g := signs{}
+	telling := false
+	s.text.lits.Find(text, func(id, end int) bool {
+		l := &s.text.what[id]
+		start := end - len(l.text)
+		switch {
+		case l.role == roleFetch:
+			if len(g.fetches) < maxFetches && (len(g.fetches) == 0 || end-g.fetches[len(g.fetches)-1] > 16) {
+				g.fetches = append(g.fetches, end)
+			}
+		case l.role == roleDecode:
+			g.decode = true
+		case l.exact && string(text[start:end]) != l.text:
+		default:
+			telling = telling || l.tells()
+			g.spots = append(g.spots, spot{l, start, end})
+		}
+		return len(g.spots) < maxSpots
+	})
+	g.decode = g.decode || longRun(text)
+	g.wallets = FindWallets(text)
+	if !telling && len(g.wallets) == 0 {
+		g.spots = nil // options such as -o that mean something only beside a pool or an address
+	}
+	g.starts = s.mayStart(text)
+	return g
+}
+
+// tells reports literals that can make a hit without a wallet beside them.
+func (l *literal) tells() bool {
+	return l.role != roleFlag || l.in.attrs["group"] != "b" || l.in.attrs["mining"] == "yes"
+}
+
+// longRun tells whether the text holds a run long enough to hide a command without a word that announces it.
+func longRun(s []byte) bool {
+	_, _, ok := run(s, 0, minHidden, &packed)
+	return ok
+}
+
+// minHidden is the shortest run without a word that announces it that is tried to be decoded.
+const minHidden = 60
+
+// run finds the first run of at least n bytes of a class from offset i on, which is 0 or the end of a run. It looks at the
+// last byte of a window first, so that most bytes of ordinary text are never looked at.
+func run(s []byte, i, n int, class *[256]bool) (start, end int, ok bool) {
+	for i+n <= len(s) {
+		last := i + n - 1
+		for last >= i && class[s[last]] {
+			last--
+		}
+		if last < i {
+			for end = i + n; end < len(s) && class[s[end]]; end++ {
+			}
+			return i, end, true
+		}
+		i = last + 1
+	}
+	return 0, 0, false
+}
+
+// packed are the bytes of base64 text, and wordByte those of the plain beginning of a command's word.
+var packed, wordByte = func() (p, w [256]bool) {
+	p, w = alnum, alnum
+	for _, c := range "+/=" {
+		p[c] = true
+	}
+	for _, c := range "/._-~" {
+		w[c] = true
+	}
+	return p, w
+}()
+
+// names is a filter of the names of known programs by their length and outer letters, which lie in different bits for
+// each of them but not for upper and lower case.
+type names [32 * 32]uint32
+
+func (f *names) at(word []byte) (slot int, bit uint32) {
+	return int(word[0]&31)<<5 | int(word[len(word)-1]&31), 1 << min(len(word), 31)
+}
+
+func (f *names) add(name string) {
+	slot, bit := f.at([]byte(name))
+	f[slot] |= bit
+}
+
+func (f *names) may(word []byte) bool {
+	slot, bit := f.at(word)
+	return f[slot]&bit != 0
+}
+
+// mayStart tells quickly whether started can find something: a word that is a known path or ends in the name of a known
+// program.
+func (s *Set) mayStart(text []byte) bool {
+	for i := 0; i < len(text); {
+		if !wordByte[text[i]] {
+			i++
+			continue
+		}
+		start, base := i, i
+		for i < len(text) && wordByte[text[i]] {
+			if i++; text[i-1] == '/' {
+				base = i
+			}
+		}
+		if base < i && s.known.may(text[base:i]) && s.knownProgram(text[base:i]) {
+			return true
+		}
+		if (base > start || i < len(text) && text[i] == ':') && s.knownPath(text, start) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Set) knownProgram(word []byte) bool {
+	for _, h := range s.ProcessName(string(word)) {
+		if h.Strength >= Strong {
+			return true
+		}
+	}
+	return false
+}
+
+// knownPath asks about the word at an offset as started would see it.
+func (s *Set) knownPath(text []byte, start int) bool {
+	for start < len(text) && text[start] == '-' {
+		start++
+	}
+	if start > 0 && text[start-1] == '$' {
+		start--
+	}
+	if start >= len(text) {
+		return false
+	}
+	word := text[start:min(len(text), start+4096)]
+	if c := word[0]; c != '/' && c != '~' && c != '$' && !isWindows(string(word[:min(3, len(word))])) || !s.ioc.paths.may(word) {
+		return false
+	}
+	if end := bytes.IndexAny(word, " \n;&|`"); end >= 0 {
+		word = word[:end]
+	}
+	for _, h := range s.Path(strings.Trim(string(word), "\"';)\t\r"), textHomes) {
+		if h.Strength >= Strong {
+			return true
+		}
+	}
+	return false
+}
+
+// textHomes are how a text names a home directory.
+var textHomes = []string{"~", "/root", "$HOME"}
