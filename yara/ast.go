@@ -1,5 +1,7 @@
 package yara
 
+import "math"
+
 // op names what an expression does.
 type op uint8
 
@@ -35,23 +37,28 @@ const (
 	opIEndsWith
 	opIEquals
 	opMatches
-	opString    // $a
-	opStringAt  // $a at kids[0]
-	opStringIn  // $a in (kids[0]..kids[1])
-	opCount     // #a
-	opCountIn   // #a in (kids[0]..kids[1])
-	opOffset    // @a[kids[0]]
-	opLength    // !a[kids[0]]
-	opOf        // quantifier of strings or rules, optional at or in
-	opForOf     // for quantifier of strings : ( kids[last] )
-	opForIn     // for quantifier v in ... : ( kids[last] )
-	opReader    // uint32be(kids[0])
-	opFilesize  // filesize
-	opIdent     // name: loop variable, rule, external; resolved when compiled
-	opVar       // loop variable num
-	opRule      // rule num
-	opExternal  // external variable, a constant once compiled
-	opModuleRef // module.field...
+	opString   // $a
+	opStringAt // $a at kids[0]
+	opStringIn // $a in (kids[0]..kids[1])
+	opCount    // #a
+	opCountIn  // #a in (kids[0]..kids[1])
+	opOffset   // @a[kids[0]]
+	opLength   // !a[kids[0]]
+	opOf       // quantifier of strings or rules, optional at or in
+	opForOf    // for quantifier of strings : ( kids[last] )
+	opForIn    // for quantifier v in ... : ( kids[last] )
+	opReader   // uint32be(kids[0])
+	opFilesize // filesize
+	opIdent    // name: loop variable, rule, external; resolved when compiled
+	opVar      // loop variable num
+	opRule     // rule num
+	opExternal // external variable, a constant once compiled
+	opModule   // module num
+	opField    // kids[0].name
+	opIndex    // kids[0][kids[1]]
+	opCall     // kids[0](kids[1:]...)
+	opRegex    // a regular expression as an argument
+	opEntry    // entrypoint
 )
 
 // quantifier says how many of a set must hold.
@@ -75,6 +82,8 @@ type expr struct {
 	list  []int    // the set resolved
 	place op       // opStringAt, opStringIn or 0 for opOf
 	re    *matcher
+	fn    func(*call) value // opCall
+	names []string          // loop variables of opForIn
 }
 
 type modifiers struct {
@@ -139,6 +148,8 @@ const (
 	vFloat
 	vString
 	vBool
+	vRegex
+	vObject
 )
 
 type value struct {
@@ -146,6 +157,7 @@ type value struct {
 	i    int64
 	f    float64
 	s    string
+	obj  *object
 }
 
 func intValue(i int64) value  { return value{kind: vInt, i: i} }
@@ -163,7 +175,7 @@ func (v value) truth() bool {
 	case vInt, vBool:
 		return v.i != 0
 	case vFloat:
-		return v.f != 0
+		return math.Float64bits(v.f) != 0 // -0.0 is true, as in libyara
 	case vString:
 		return v.s != ""
 	}

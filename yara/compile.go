@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"path"
 	"sort"
-	"strings"
 )
 
 // Source is one file of rules.
@@ -41,6 +40,7 @@ type Rules struct {
 	defaults  []value
 	overlap   int
 	globals   map[string][]int
+	modules   []*module
 	pool      scannerPool
 }
 
@@ -84,13 +84,15 @@ type builder struct {
 	row   []cell // scratch space
 	errs  Errors
 	cur   *rule
-	vars  []string
-	loop  int // depth of for..of
+	vars  []loopVar
+	loop  int             // depth of for..of
+	mods  map[string]int  // namespace NUL module to its index in Rules.modules
+	used  map[string]bool // strings of the current rule its condition names
 }
 
 // Compile parses and compiles the sources in order; a rule may use those before it. The error is of type Errors and names every fault.
 func Compile(opt Options, sources ...Source) (*Rules, error) {
-	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, sets: newSetPool()}
+	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, mods: map[string]int{}, sets: newSetPool()}
 	b.r = &Rules{limits: opt.Limits.filled(), globals: map[string][]int{}, overlap: MaxMatch}
 	if err := b.externals(); err != nil {
 		return nil, err
@@ -124,7 +126,7 @@ func (b *builder) externals() error {
 func toValue(x any) (value, error) {
 	switch x := x.(type) {
 	case bool:
-		return boolValue(x), nil
+		return intValue(boolValue(x).i), nil
 	case int:
 		return intValue(int64(x)), nil
 	case int64:
@@ -141,7 +143,7 @@ func (b *builder) source(s Source, depth int) {
 	src, errs := parse(s.Name, s.Text)
 	b.errs = append(b.errs, errs...)
 	for _, imp := range src.imports {
-		b.fault(s.Name, imp.pos, "", fmt.Sprintf("unknown module %q", imp.name))
+		b.importModule(s, imp)
 	}
 	for _, inc := range src.includes {
 		if err := b.include(s, inc.name, depth); err != nil {
@@ -181,7 +183,7 @@ func (b *builder) failf(p pos, format string, args ...any) {
 
 func (b *builder) rule(s Source, d *ruleDecl) {
 	ru := &rule{decl: d, file: s.Name, namespace: s.Namespace, cond: d.cond, first: len(b.r.strings), n: len(d.strings)}
-	b.cur, b.vars, b.loop = ru, nil, 0
+	b.cur, b.vars, b.loop, b.used = ru, nil, 0, map[string]bool{}
 	key := s.Namespace + "\x00" + d.name
 	if _, dup := b.names[key]; dup {
 		b.failf(d.pos, "a rule of this name exists already")
@@ -189,6 +191,10 @@ func (b *builder) rule(s Source, d *ruleDecl) {
 	}
 	if _, dup := b.ext[d.name]; dup {
 		b.failf(d.pos, "an external variable of this name exists")
+		return
+	}
+	if _, dup := b.mods[key]; dup {
+		b.failf(d.pos, "a module of this name is imported")
 		return
 	}
 	before := len(b.errs)
@@ -200,7 +206,10 @@ func (b *builder) rule(s Source, d *ruleDecl) {
 		}
 		d.strings[i].re = nil
 	}
-	b.resolve(ru.cond)
+	b.condition(ru.cond)
+	if len(b.errs) == before {
+		b.unreferenced(d)
+	}
 	if len(b.errs) > before {
 		return
 	}
@@ -236,102 +245,4 @@ func needsString(e *expr) bool {
 		return some && !e.rules && (e.op == opOf || needsString(e.kids[len(e.kids)-1]))
 	}
 	return false
-}
-
-// resolve binds names to strings, rules, variables and externals, and checks what can be checked before a scan.
-func (b *builder) resolve(e *expr) {
-	switch e.op {
-	case opString, opStringAt, opStringIn, opCount, opCountIn, opOffset, opLength:
-		e.num = b.stringIndex(e)
-	case opIdent:
-		b.ident(e)
-	case opModuleRef:
-		b.failf(e.pos, "unknown module %q", e.name)
-		return
-	case opOf, opForOf:
-		b.resolveSet(e)
-	}
-	if e.quant.n != nil {
-		b.resolve(e.quant.n)
-	}
-	kids := e.kids
-	switch e.op {
-	case opForOf:
-		b.loop++
-		b.resolve(kids[0])
-		b.loop--
-		return
-	case opForIn:
-		for _, k := range kids[:len(kids)-1] {
-			b.resolve(k)
-		}
-		b.vars = append(b.vars, e.name)
-		e.list = []int{len(b.vars) - 1}
-		b.cur.vars = max(b.cur.vars, len(b.vars))
-		b.resolve(kids[len(kids)-1])
-		b.vars = b.vars[:len(b.vars)-1]
-		return
-	}
-	for _, k := range kids {
-		b.resolve(k)
-	}
-}
-
-// stringIndex gives the index of a string, or -1 for the current one of a loop.
-func (b *builder) stringIndex(e *expr) int {
-	if e.name == "" {
-		if b.loop == 0 {
-			b.failf(e.pos, "a string without a name may be used inside for..of only")
-		}
-		return -1
-	}
-	for i := range b.cur.decl.strings {
-		if b.cur.decl.strings[i].name == e.name {
-			return b.cur.first + i
-		}
-	}
-	b.failf(e.pos, "undefined string $%s", e.name)
-	return -1
-}
-
-func (b *builder) ident(e *expr) {
-	for i := len(b.vars) - 1; i >= 0; i-- {
-		if b.vars[i] == e.name {
-			e.op, e.num = opVar, i
-			return
-		}
-	}
-	if i, ok := b.names[b.cur.namespace+"\x00"+e.name]; ok {
-		e.op, e.num = opRule, i
-		return
-	}
-	if i, ok := b.ext[e.name]; ok {
-		e.op, e.num = opExternal, i
-		return
-	}
-	b.failf(e.pos, "undefined identifier %q", e.name)
-}
-
-func (b *builder) resolveSet(e *expr) {
-	for _, want := range e.set {
-		before := len(e.list)
-		prefix, star := strings.CutSuffix(want, "*")
-		if e.rules {
-			for i, ru := range b.r.rules {
-				if ru.namespace == b.cur.namespace && (ru.decl.name == want || star && strings.HasPrefix(ru.decl.name, prefix)) {
-					e.list = append(e.list, i)
-				}
-			}
-		} else {
-			for i := range b.cur.decl.strings {
-				name := b.cur.decl.strings[i].name
-				if name == want && want != "" || star && strings.HasPrefix(name, prefix) {
-					e.list = append(e.list, b.cur.first+i)
-				}
-			}
-		}
-		if len(e.list) == before {
-			b.failf(e.pos, "no string or rule matches %q", want)
-		}
-	}
 }

@@ -63,6 +63,10 @@ func (s *scanner) eval(e *expr) value {
 		return boolValue(s.eval(e.kids[0]).kind != vUndef)
 	case opFilesize:
 		return intValue(s.size)
+	case opModule, opField, opIndex, opCall:
+		return s.field(e)
+	case opEntry:
+		return s.entryPoint()
 	case opVar:
 		return s.vars[e.num]
 	case opRule:

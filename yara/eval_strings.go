@@ -1,6 +1,10 @@
 package yara
 
-import "sort"
+import (
+	"maps"
+	"slices"
+	"sort"
+)
 
 // maxLoop bounds the turns of one for..in loop.
 const maxLoop = 1 << 22
@@ -131,34 +135,17 @@ func (s *scanner) member(e *expr, id int) bool {
 	return s.strings(&one).truth()
 }
 
+// forIn walks a range, a list, an array or a dictionary. What has nothing to walk over, or no quantifier, is undefined.
 func (s *scanner) forIn(e *expr) value {
-	var items []value
+	turns, turn := s.turns(e)
+	need, ok := s.needed(e.quant, turns)
+	if !ok || turns <= 0 {
+		return boolValue(false)
+	}
 	body := e.kids[len(e.kids)-1]
-	lo, hi := int64(0), int64(-1)
-	total := len(e.kids) - 1
-	if e.num == 1 {
-		a, b := s.eval(e.kids[0]), s.eval(e.kids[1])
-		if a.kind != vInt || b.kind != vInt || b.i < a.i || b.i-a.i >= maxLoop {
-			return value{}
-		}
-		lo, hi = a.i, b.i
-		total = int(hi-lo) + 1
-	} else {
-		for _, k := range e.kids[:total] {
-			items = append(items, s.eval(k))
-		}
-	}
-	need, ok := s.needed(e.quant, total)
-	if !ok {
-		return value{}
-	}
 	count := 0
-	for i := 0; i < total && s.steps <= s.r.limits.Steps; i++ {
-		v := intValue(lo + int64(i))
-		if items != nil {
-			v = items[i]
-		}
-		s.vars[e.list[0]] = v
+	for i := 0; i < turns && s.steps <= s.r.limits.Steps; i++ {
+		turn(i)
 		if s.eval(body).truth() {
 			count++
 		}
@@ -170,4 +157,29 @@ func (s *scanner) forIn(e *expr) value {
 		return boolValue(count == 0)
 	}
 	return boolValue(count >= need)
+}
+
+// turns gives the number of turns of a loop and what sets its variables for one of them.
+func (s *scanner) turns(e *expr) (n int, turn func(i int)) {
+	slot := e.list[0]
+	items := e.kids[:len(e.kids)-1]
+	switch e.num {
+	case 1:
+		a, b := s.eval(items[0]), s.eval(items[1])
+		if a.kind != vInt || b.kind != vInt || b.i < a.i || b.i-a.i >= maxLoop {
+			return 0, nil
+		}
+		return int(b.i-a.i) + 1, func(i int) { s.vars[slot] = intValue(a.i + int64(i)) }
+	case 2:
+		v := s.eval(items[0])
+		if v.kind != vObject {
+			return 0, nil
+		}
+		if len(e.list) == 1 {
+			return len(v.obj.items), func(i int) { s.vars[slot] = v.obj.items[i] }
+		}
+		keys := slices.Sorted(maps.Keys(v.obj.fields))
+		return len(keys), func(i int) { s.vars[slot], s.vars[e.list[1]] = strValue(keys[i]), v.obj.fields[keys[i]] }
+	}
+	return len(items), func(i int) { s.vars[slot] = s.eval(items[i]) }
 }

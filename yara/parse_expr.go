@@ -119,6 +119,17 @@ func (p *parser) matches(e, left *expr) error {
 		return l.errorf(at, "expected a regular expression after matches")
 	}
 	l.i++
+	e.kids = []*expr{left}
+	if err := p.regex(e); err != nil {
+		return err
+	}
+	p.advance()
+	return p.err
+}
+
+// regex reads a regular expression whose first "/" was passed.
+func (p *parser) regex(e *expr) error {
+	l, at := &p.lex, p.lex.pos()
 	raw, ok := l.until('/', true)
 	if !ok {
 		return l.errorf(at, "regular expression is not closed on its line")
@@ -130,9 +141,7 @@ func (p *parser) matches(e, left *expr) error {
 	if err != nil {
 		return l.errorf(at, "%s", err)
 	}
-	e.kids = []*expr{left}
-	p.advance()
-	return p.err
+	return nil
 }
 
 func (p *parser) unary() (*expr, error) {

@@ -8,8 +8,11 @@ func (p *parser) name(e *expr) (*expr, error) {
 		e.val = boolValue(word == "true")
 		p.advance()
 		return e, p.err
-	case "filesize":
+	case "filesize", "entrypoint":
 		e.op = opFilesize
+		if word == "entrypoint" {
+			e.op = opEntry
+		}
 		p.advance()
 		return e, p.err
 	case "any", "all", "none":
@@ -39,46 +42,68 @@ func (p *parser) name(e *expr) (*expr, error) {
 	return p.fields(e)
 }
 
-// fields reads module.field[index](arguments). No module is built in, so the node only carries the position and the name of the module.
+// fields reads what follows a name: .field, [index] and (arguments), in any number.
 func (p *parser) fields(e *expr) (*expr, error) {
-	for p.is(".") || p.is("[") || p.is("(") {
-		e.op = opModuleRef
-		if p.accept(".") {
+	for n := 0; p.is(".") || p.is("[") || p.is("("); n++ {
+		if n > maxNesting {
+			return nil, p.errorf("more than %d fields in a row", maxNesting)
+		}
+		up := &expr{op: opField, pos: p.tok.pos, kids: []*expr{e}}
+		var err error
+		switch {
+		case p.accept("."):
 			if p.tok.kind != tIdent {
 				return nil, p.errorf("expected a field name after %q", ".")
 			}
+			up.name, up.pos = p.tok.val, p.tok.pos
 			p.advance()
-			continue
+		case p.accept("["):
+			up.op = opIndex
+			var at *expr
+			if at, err = p.expr(); err == nil {
+				up.kids = append(up.kids, at)
+				err = p.expect("]")
+			}
+		default:
+			up.op = opCall
+			err = p.arguments(up)
 		}
-		end := map[string]string{"[": "]", "(": ")"}[p.tok.val]
-		p.advance()
-		if err := p.arguments(end); err != nil {
+		if err != nil {
 			return nil, err
 		}
+		e = up
 	}
 	return e, p.err
 }
 
-func (p *parser) arguments(end string) error {
-	for n := 0; !p.is(end); n++ {
+// arguments reads "(a, b)"; the current token is the parenthesis.
+func (p *parser) arguments(e *expr) error {
+	p.advance()
+	for n := 0; !p.is(")"); n++ {
 		if n > 0 {
 			if err := p.expect(","); err != nil {
 				return err
 			}
 		}
-		if p.tok.kind == tPunct && p.tok.val == "/" { // an expression as an argument of a module's function
-			if _, ok := p.lex.until('/', true); !ok {
-				return p.errorf("regular expression is not closed on its line")
-			}
-			p.lex.flags()
-			p.advance()
-			continue
-		}
-		if _, err := p.expr(); err != nil {
+		arg, err := p.argument()
+		if err != nil {
 			return err
 		}
+		e.kids = append(e.kids, arg)
 	}
-	return p.expect(end)
+	return p.expect(")")
+}
+
+func (p *parser) argument() (*expr, error) {
+	if !p.is("/") {
+		return p.expr()
+	}
+	e := &expr{op: opRegex, pos: p.tok.pos}
+	if err := p.regex(e); err != nil {
+		return nil, err
+	}
+	p.advance()
+	return e, p.err
 }
 
 // of reads "QUANTIFIER of SET [at X | in (a..b)]". The current token is "of" or "%".
@@ -180,14 +205,18 @@ func (p *parser) loop() (*expr, error) {
 	return e, p.expect(")")
 }
 
-// iteration reads "v in (a..b)", "v in (x, y)" or "v in module.array"; name holds the variable, num is 1 for a range, 0 for a list, 2 for a module's array.
+// iteration reads "v in (a..b)", "v in (x, y)" or "v in module.array"; names holds the variables, num is 1 for a range, 0 for a list, 2 for an array or a dictionary of a module.
 func (p *parser) iteration(e *expr) error {
 	if p.tok.kind != tIdent || keyword(p.tok.val) {
 		return p.errorf("expected a variable after for")
 	}
-	e.name = p.tok.val
+	e.names = []string{p.tok.val}
 	p.advance()
-	if p.accept(",") { // key and value of a dictionary, which only modules have
+	if p.accept(",") { // key and value of a dictionary
+		if p.tok.kind != tIdent || keyword(p.tok.val) {
+			return p.errorf("expected a second variable after for")
+		}
+		e.names = append(e.names, p.tok.val)
 		p.advance()
 	}
 	if err := p.expect("in"); err != nil {

@@ -16,6 +16,8 @@ import (
 type ScanOptions struct {
 	// Externals overrides values given at compilation; an unknown name is an error.
 	Externals map[string]any
+	// Console receives what conditions write with the module console; nil drops it.
+	Console func(message string)
 }
 
 // Result of a scan. Matches is in source order.
@@ -80,6 +82,8 @@ type scanner struct {
 	dfas     []*dfa
 	automata int
 	buf      []byte // the window of a reader
+	console  func(string)
+	mods     []*object // of imported modules, once a condition asked for them
 }
 
 // Scan looks at bytes in memory.
@@ -95,7 +99,7 @@ func (r *Rules) ScanReader(ctx context.Context, data io.ReaderAt, size int64, op
 func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int64, opt ScanOptions) (Result, error) {
 	s := r.scanner()
 	defer s.release()
-	s.ctx, s.data, s.mem, s.size = ctx, data, mem, size
+	s.ctx, s.data, s.mem, s.size, s.console = ctx, data, mem, size, opt.Console
 	if err := s.overrides(opt.Externals); err != nil {
 		return Result{}, err
 	}
@@ -129,7 +133,8 @@ func (s *scanner) release() {
 	s.touched = s.touched[:0]
 	clear(s.tried)
 	clear(s.verdict)
-	s.data, s.mem, s.cut, s.steps = nil, nil, false, 0
+	clear(s.mods)
+	s.data, s.mem, s.console, s.cut, s.steps = nil, nil, nil, false, 0
 	s.ctx, s.tries, s.stopped = nil, 0, nil
 	s.r.pool.Put(s)
 }

@@ -88,7 +88,7 @@ func TestConditions(t *testing.T) {
 		"none of ($none)": true, "#two == 2": true, "#two in (0..11) == 1": true, "@two[1] == 8": true, "@two[2] == 12": true, "!two[1] == 3": true, "@two[9] == 1": false, "defined @two[9]": false,
 		"$one at 4": true, "$one at 5": false, "$two in (9..20)": true, "$two in (13..20)": false, "any of them at 4": true, "any of ($t*) in (0..8)": true,
 		"uint16(0) == 0x5a4d": true, "uint16be(0) == 0x4d5a": true, "uint8(2) == 1": true, "uint32(0) == 0x02015a4d": true, "int8(3) == 2": true, "uint32(100) == 0": false,
-		"1 + 2 * 3 == 7": true, "(1 + 2) * 3 == 9": true, "7 \\ 2 == 3": true, "7 % 4 == 3": true, "1 << 4 == 16": true, "0xff & 0x0f == 15": true, "5 | 2 == 7": true, "6 ^ 3 == 5": true, "~0 == -1": true, "1.5 * 2 == 3.0": true, "1 \\ 0 == 1": false,
+		"1 + 2 * 3 == 7": true, "(1 + 2) * 3 == 9": true, "7 \\ 2 == 3": true, "7 % 4 == 3": true, "1 << 4 == 16": true, "0xff & 0x0f == 15": true, "5 | 2 == 7": true, "6 ^ 3 == 5": true, "~0 == -1": true, "1.5 * 2 == 3.0": true, "1 \\ (num - 7) == 1": false,
 		"for any of them : ( $ at 4 )": true, "for all of ($t*) : ( @ > 7 )": true, "for any i in (1..#two) : ( @two[i] == 12 )": true, "for all i in (1,2) : ( @two[i] > 7 )": true, "for 2 i in (1,2,3) : ( i > 1 )": true, "for none i in (1,2) : ( i > 5 )": true,
 		"filename == \"run.sh\"": true, "filename contains \"un\"": true, "filename icontains \"RUN\"": true, "filename startswith \"run\"": true, "filename iendswith \".SH\"": true, "filename iequals \"RUN.SH\"": true, "filename matches /^r.n/": true, "filename matches /x$/": false,
 		"num > 6 and on": true, "earlier": true, "any of (ear*)": true, "not earlier": false,
@@ -122,8 +122,8 @@ rule r : one two { meta: a = "x" b = -5 c = true strings: $x = "abc" private con
 func TestErrorsArePlaced(t *testing.T) {
 	for src, want := range map[string]string{
 		"rule r { condition: $a }":                                  "t.yar:1:21: rule r: undefined string $a",
-		"import \"pe\"\nrule r { condition: true }":                 `t.yar:1:8: unknown module "pe"`,
-		"rule r { condition: pe.x > 1 }":                            `t.yar:1:21: rule r: unknown module "pe"`,
+		"import \"nosuch\"\nrule r { condition: true }":             `t.yar:1:8: unknown module "nosuch"`,
+		"rule r { condition: pe.x > 1 }":                            `t.yar:1:21: rule r: module "pe" is not imported`,
 		"rule r { condition: foo }":                                 `t.yar:1:21: rule r: undefined identifier "foo"`,
 		"rule r {\n strings: $a = { 6 }\n condition: $a }":          "t.yar:2:16: rule r: string $a: half a byte at the end",
 		"rule r {\n strings: $a = /a(/\n condition: $a }":           "t.yar:2:16: rule r: string $a: group is not closed",

@@ -58,7 +58,6 @@ rule Companion_Mirai : bot
         $t1 = "HTTPFLOOD" nocase
         $t2 = "UDPFLOOD" nocase
         $t3 = "/proc/net/route"
-        $t4 = "(null)"
         $t5 = "PONG!"
         $t6 = "GETLOCALIP"
     condition:

@@ -1,0 +1,20 @@
+package yara
+
+// entryPoint gives where a PE or ELF file begins to run, as an offset. The language calls it outdated in favor of pe.entry_point and elf.entry_point.
+func (s *scanner) entryPoint() value {
+	in := &input{s: s, size: s.size}
+	if p := openPE(in); p != nil {
+		p.readSections()
+		p.align = min(p.opt32(36), 0x200)
+		if at := p.offset(uint64(p.opt32(16))); at >= 0 {
+			return intValue(at)
+		}
+		return value{}
+	}
+	if e := openELF(in); e != nil {
+		if at := e.entry(); at >= 0 {
+			return intValue(at)
+		}
+	}
+	return value{}
+}
