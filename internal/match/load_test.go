@@ -16,7 +16,7 @@ func TestBrokenRulesAreAllNamed(t *testing.T) {
 		"a.txt":         {Data: []byte("#! type=domain\tstrength=strong\ngood.example.org\nnot a host\nbad.example.org\tstrenth=x\n")},
 		"b.yar":         {Data: []byte("rule good { condition: true }\nrule bad {\n condition: $nothing }\nrule worse { condition: and }\n")},
 		"c.yml":         {Data: []byte("title: t\nlogsource: {product: linux}\ndetection:\n  a:\n    X|nonsense: 1\n  condition: a\n")},
-		"d.yara":        {Data: []byte("import \"cuckoo\"\nrule r { condition: true }\n")},
+		"d.yara":        {Data: []byte("import \"cuckoo\"\nrule r { condition: nothing }\n")},
 		"README.md":     {Data: []byte("not a rule")},
 		".git/x.yar":    {Data: []byte("broken")},
 		"samples/x.yar": {Data: []byte("broken")},
