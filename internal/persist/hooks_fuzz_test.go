@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/deminer/deminer/internal/host/hosttest"
 )
@@ -77,11 +76,7 @@ func FuzzTables(f *testing.F) {
 		for _, p := range fuzzPlaces() {
 			h.FS.Put(p, []byte(text))
 		}
-		at := time.Now()
 		found, gaps := Run(t.Context(), Env{Host: &h.Host}, mechanisms)
-		if took := time.Since(at); took > 5*time.Second {
-			t.Errorf("took %v", took)
-		}
 		for _, g := range gaps {
 			if strings.Contains(g.Why, "fault in the parser") {
 				t.Errorf("%s: %s", g.Part, g.Why)

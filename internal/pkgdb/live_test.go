@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host/rootfs"
@@ -75,26 +74,18 @@ func TestAgainstDpkg(t *testing.T) {
 	t.Logf("%d files of %d packages compared, %d differ", checked, len(sample), len(got))
 }
 
-// TestCost bounds the time and memory of opening the database and asking for 200 owners on this machine.
+// TestCost bounds the memory of the database of this machine.
 func TestCost(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	start := time.Now()
 	db := thisMachine(t)
-	for range 200 {
-		db.Owner("/usr/bin/env")
-	}
-	took := time.Since(start)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	kept := int64(after.HeapAlloc) - int64(before.HeapAlloc)
-	t.Logf("%d packages, %d paths: %v, %d KiB kept", len(db.pkgs), db.index.len(), took, kept>>10)
+	t.Logf("%d packages, %d paths: %d KiB kept", len(db.pkgs), db.index.len(), kept>>10)
 	if per := kept / int64(max(db.index.len(), 10_000)); per > 64 {
 		t.Errorf("%d bytes kept for each path, want at most 64", per)
-	}
-	if took > 20*time.Second {
-		t.Errorf("took %v", took)
 	}
 	runtime.KeepAlive(db)
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/deminer/deminer"
 	"golang.org/x/sys/unix"
@@ -51,7 +50,6 @@ func TestMemory(t *testing.T) {
 	}
 	var read int64
 	hit := false
-	begin := time.Now()
 	err := l.Memory(t.Context(), p.ID, 1<<30, func(r deminer.Region, off uint64, buf []byte) bool {
 		read += int64(len(buf))
 		if len(buf) > piece {
@@ -66,8 +64,8 @@ func TestMemory(t *testing.T) {
 	if err != nil || !hit {
 		t.Errorf("secret found: %v, %v", hit, err)
 	}
-	if took := time.Since(begin); read > 64<<20 || took > 2*time.Second {
-		t.Errorf("%d bytes were read in %v of a process that touched little", read, took)
+	if read > 64<<20 {
+		t.Errorf("%d bytes were read of a process that touched little", read)
 	}
 	calls := 0
 	if err := l.Memory(t.Context(), p.ID, 1<<30, func(deminer.Region, uint64, []byte) bool { calls++; return false }); err != nil || calls != 1 {

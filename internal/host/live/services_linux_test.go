@@ -126,9 +126,8 @@ func TestAskUnitsTimeout(t *testing.T) {
 	if err := answeredBy(c, 1); err == nil {
 		t.Error("this test was taken for PID 1")
 	}
-	begin := time.Now()
-	if _, err := pid1.Greet(ctx, c); err == nil || time.Since(begin) > 3*time.Second {
-		t.Errorf("got %v after %v", err, time.Since(begin))
+	if _, err := pid1.Greet(ctx, c); err == nil {
+		t.Error("a greeting that nobody answers ended well")
 	}
 }
 
