@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -240,7 +241,7 @@ func (s *Sweeper) remember(f *Found, r host.File, c Content) {
 }
 
 func (s *Sweeper) settle(f *Found) {
-	if len(f.Content.Hits) > 0 || len(f.Named) > 0 || f.Attr.SetID() || f.Content.Kind == "elf" || f.Content.Kind == "script" {
+	if len(f.Content.Hits) > 0 || len(f.Named) > 0 || f.Attr.SetID() || f.Content.Kind == "elf" || f.Content.Kind == "script" || webExt[strings.ToLower(path.Ext(f.Path))] {
 		s.keep(f)
 	}
 }

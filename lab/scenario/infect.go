@@ -125,6 +125,11 @@ func write(ctx context.Context, h *host.Host, s Step, miner, lib []byte) error {
 	return h.CopyIn(ctx, b, s.Path, os.FileMode(mode))
 }
 
+// insert is a Perl program that puts a text into a file in place, so that owner, mode and inode stay.
+const insert = `my ($f, $before, $after, $text) = @ARGV; open my $h, "+<", $f or die "$f: $!"; local $/; my $b = <$h>;
+my $i = index $b, $before . $after; die "$f: the place is not in it\n" if $i < 0; $i += length $after;
+substr($b, $i, 0) = $text; seek $h, 0, 0; truncate $h, 0; print $h $b; close $h or die "$f: $!";`
+
 // script is what of a step a shell inside the host does.
 func (s Step) script() string {
 	var b strings.Builder
@@ -140,6 +145,8 @@ func (s Step) script() string {
 			break
 		}
 		add("mkdir -p %s; printf '%%s\\n' %s >> %s", quote(path.Dir(s.Path)), quote(s.Line), p)
+	case Part:
+		add("perl -e %s -- %s %s %s %s", quote(insert), p, quote(s.Before), quote(s.After), quote(s.Line))
 	case Account:
 		add("printf '%%s\\n' %s >> /etc/passwd; printf '%%s\\n' %s >> /etc/shadow", quote(s.Passwd), quote(s.Shadow))
 	case Link:

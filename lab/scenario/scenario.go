@@ -32,6 +32,7 @@ type Kind string
 const (
 	File    Kind = "file"    // Path with Text, or From
 	Line    Kind = "line"    // Line appended to Path
+	Part    Kind = "part"    // Line put inside the owner's file Path, right before the text Before or right after the text After
 	Key     Kind = "key"     // Line appended to an authorized_keys file
 	Unit    Kind = "unit"    // a systemd unit: Path with Text, enabled and started as asked
 	Account Kind = "account" // Name with passwd and shadow lines
@@ -51,6 +52,7 @@ type Step struct {
 	Text    string         `yaml:"text"`
 	Line    string         `yaml:"line"`
 	Before  string         `yaml:"before"`  // of a line: put it before the first line that is this, not at the end
+	After   string         `yaml:"after"`   // of a part
 	From    string         `yaml:"from"`    // "miner", "hide" (the preload library), or a path on the host to copy
 	Options map[string]any `yaml:"options"` // of a miner: its configuration, carried in the file
 	Hide    []string       `yaml:"hide"`    // of the preload library: names to hide
@@ -78,7 +80,9 @@ type Scenario struct {
 	Doc    string            `yaml:"doc"`
 	Stage  map[string]string `yaml:"stage"`  // files that the pool's web server hands out, so that cradles work
 	Before string            `yaml:"before"` // shell: what the owner did in the minutes before; it must survive
-	Steps  []Step            `yaml:"steps"`
+	// Alive are names of processes of the owner's: every one of that name that ran before the infection must live through the clean-up.
+	Alive []string `yaml:"alive"`
+	Steps []Step   `yaml:"steps"`
 }
 
 // Miner says whether the step installs the imitation miner.
@@ -94,7 +98,7 @@ func (s Step) String() string {
 		return string(s.Kind) + " " + s.Comm
 	case Account, Setting:
 		return string(s.Kind) + " " + s.Name
-	case Line, Key, Preload:
+	case Line, Part, Key, Preload:
 		return string(s.Kind) + " " + s.Path + ": " + s.Line
 	case Flag:
 		return "flag +" + s.Flags + " " + s.Path
@@ -156,7 +160,7 @@ func (s *Step) defaults() {
 
 func (s Step) check() error {
 	need := map[Kind][]string{
-		File: {s.Path}, Line: {s.Path, s.Line}, Key: {s.Path, s.Line}, Unit: {s.Path, s.Text},
+		File: {s.Path}, Line: {s.Path, s.Line}, Part: {s.Path, s.Line, s.Before + s.After}, Key: {s.Path, s.Line}, Unit: {s.Path, s.Text},
 		Account: {s.Name, s.Passwd, s.Shadow}, Preload: {s.Line}, Link: {s.Path, s.To},
 		Process: {s.Comm}, Flag: {s.Path, s.Flags}, Mount: {s.Comm}, Setting: {s.Name, s.Line}, Run: {s.Sh},
 	}

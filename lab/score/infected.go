@@ -93,6 +93,10 @@ func (l lab) onInfected(ctx context.Context, h *host.Host, res *result) error {
 		return err
 	}
 	data := rows(ctx, h)
+	running := alive(h, s.Alive)
+	if len(s.Alive) > 0 && len(running) < len(s.Alive) {
+		return fmt.Errorf("of the owner's processes %q only %v run", s.Alive, running)
+	}
 	if err := scenario.Infect(ctx, h, s, l.tools); err != nil {
 		return fmt.Errorf("infect: %w", err)
 	}
@@ -115,6 +119,7 @@ func (l lab) onInfected(ctx context.Context, h *host.Host, res *result) error {
 		return err
 	}
 	res.Business, res.Remains = changes(before, cleaned)
+	res.Business = append(res.Business, died(running, alive(h, s.Alive))...)
 	if now := rows(ctx, h); now != data {
 		res.Business = append(res.Business, "rows of PostgreSQL or keys of Redis")
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -45,6 +46,9 @@ func there(h *host.Host, root *os.Root, p planted, tree manifest.Tree, running m
 		return hasLine(root, "/etc/passwd", p.Name+":", true) || hasLine(root, "/etc/shadow", p.Name+":", true)
 	case scenario.Line, scenario.Key, scenario.Preload:
 		return hasLine(root, p.Path, p.Line, false)
+	case scenario.Part:
+		b, err := root.ReadFile(strings.TrimPrefix(usr(p.Path), "/"))
+		return err == nil && strings.Contains(string(b), p.Line)
 	case scenario.Flag:
 		return tree[usr(p.Path)].Flags&(immutable|appendOnly) != 0
 	case scenario.Mount:
@@ -55,6 +59,28 @@ func there(h *host.Host, root *os.Root, p planted, tree manifest.Tree, running m
 	}
 	_, err := root.Lstat(strings.TrimPrefix(usr(p.Path), "/"))
 	return err == nil
+}
+
+// alive lists the processes of these names, by PID, as a host's owner knows them.
+func alive(h *host.Host, names []string) map[int]string {
+	out := map[int]string{}
+	for _, p := range h.Processes() {
+		if contains(names, p.Comm) {
+			out[p.Inner] = p.Comm
+		}
+	}
+	return out
+}
+
+// died lists those of before that live no more.
+func died(before, now map[int]string) []string {
+	var out []string
+	for pid, name := range before {
+		if now[pid] != name {
+			out = append(out, fmt.Sprintf("process %d %s", pid, name))
+		}
+	}
+	return out
 }
 
 // hasLine reads the file beneath the root; a line of 1 MB or more ends the search.

@@ -33,8 +33,8 @@ func (p planted) same(a deminer.Artifact) bool {
 		return a.Kind == deminer.KindSetting && a.Name == p.Name
 	case scenario.Unit:
 		return samePath(at, p.Path) || a.Kind == deminer.KindUnit && a.Name == path.Base(p.Path)
-	case scenario.Line, scenario.Key, scenario.Preload:
-		return samePath(at, p.Path) && (a.Kind == deminer.KindFile || strings.Contains(string(a.Line), p.Line))
+	case scenario.Line, scenario.Part, scenario.Key, scenario.Preload:
+		return samePath(at, p.Path) && (a.Kind == deminer.KindFile || strings.Contains(string(a.Line)+"\n", p.Line))
 	}
 	return samePath(at, p.Path)
 }
