@@ -16,6 +16,8 @@ type Literals struct {
 	suffix []int32    // state to the next shorter state with outputs, or 0
 	chain  []chained
 	lens   []int32
+	depth  []uint8 // state to the length of what it stands for, up to startLength
+	starts *starts // nil: every place may be a beginning
 }
 
 type chained struct {
@@ -44,6 +46,7 @@ func NewLiterals(list []string, fold bool) (*Literals, error) {
 		b.own[state] = int32(len(l.chain) - 1)
 	}
 	l.link(b)
+	l.starts = newStarts(list)
 	return l, nil
 }
 
@@ -108,12 +111,13 @@ func (t *trie) child(state int, class uint8) int {
 func (l *Literals) link(t *trie) {
 	n := t.count()
 	l.next, l.own = t.next, t.own
-	l.suffix = make([]int32, n)
+	l.suffix, l.depth = make([]int32, n), make([]uint8, n)
 	fail := make([]uint32, n)
 	queue := make([]uint32, 0, n)
 	for c := 0; c < l.width; c++ {
 		if s := l.next[c]; s != 0 {
 			queue = append(queue, s)
+			l.depth[s] = 1
 		}
 	}
 	for len(queue) > 0 {
@@ -129,6 +133,7 @@ func (l *Literals) link(t *trie) {
 			down := l.next[int(f)*l.width+c]
 			if child := l.next[at]; child != 0 {
 				fail[child] = down
+				l.depth[child] = min(l.depth[s]+1, startLength)
 				queue = append(queue, child)
 			} else {
 				l.next[at] = down
@@ -152,14 +157,38 @@ func (l *Literals) Find(data []byte, hit func(id, end int) bool) {
 	if len(l.chain) == 0 {
 		return
 	}
-	state, width, next := uint32(0), uint32(l.width), l.next
-	for i := 0; i < len(data); i++ {
-		e := next[state*width+uint32(l.class[data[i]])]
-		state = e >> 1
-		if e&1 != 0 && !l.outputs(int32(state), i+1, hit) {
+	done := 0 // the end up to which outputs were given
+	for i := 0; i < len(data); {
+		if l.starts != nil {
+			i = l.starts.next(data, i)
+		}
+		var more bool
+		if i, more = l.run(data, i, &done, hit); !more {
 			return
 		}
 	}
+}
+
+// run lets the automaton go over data from i on, where a literal may begin, until none can have begun in what it saw but in
+// the last bytes. It gives the place after which the next one may begin; false means that hit wants no more.
+func (l *Literals) run(data []byte, i int, done *int, hit func(id, end int) bool) (int, bool) {
+	state, width, next := uint32(0), uint32(l.width), l.next
+	from := i + startLength
+	for i < len(data) {
+		e := next[state*width+uint32(l.class[data[i]])]
+		state = e >> 1
+		i++
+		if e&1 != 0 && i > *done {
+			*done = i
+			if !l.outputs(int32(state), i, hit) {
+				return i, false
+			}
+		}
+		if d := l.depth[state]; d < startLength && i >= from && l.starts != nil {
+			return i - int(d), true
+		}
+	}
+	return i, true
 }
 
 func (l *Literals) outputs(state int32, end int, hit func(id, end int) bool) bool {

@@ -41,10 +41,10 @@ func placeOf(name string) place {
 	}
 	// Tools keep hidden directories in homes; among the system's own files there is no place for one.
 	system := underAny(name, "/bin", "/sbin", "/usr", "/lib", "/lib64", "/etc", "/boot") && !under(name, "/usr/local")
-	for elem := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
+	for rest, elem := strings.Trim(name, "/"), ""; rest != "" && pl.hidden == ""; {
+		elem, rest, _ = strings.Cut(rest, "/")
 		if strangeName(elem) || strings.HasPrefix(elem, ".") && (!toolDirs[elem] || system) && elem != ".build-id" {
 			pl.hidden = elem
-			break
 		}
 	}
 	return pl
@@ -65,7 +65,7 @@ var toolDirs = set(".local", ".cargo", ".rustup", ".nvm", ".npm", ".npm-global",
 // strangeName reports names made to be overlooked: dots only, blanks at an end, a leading minus, characters that do not
 // show, bytes that are no text.
 func strangeName(s string) bool {
-	if s == "" || s == "." || s == ".." {
+	if s == "" || s == "." || s == ".." || ordinary(s) {
 		return false
 	}
 	if strings.Trim(s, ". ") == "" || strings.TrimSpace(s) != s || strings.HasPrefix(s, "-") || !utf8.ValidString(s) {
@@ -79,7 +79,22 @@ func strangeName(s string) bool {
 	return strings.HasPrefix(s, "..")
 }
 
-func under(name, dir string) bool { return strings.HasPrefix(name, dir+"/") }
+// ordinary reports names of letters, digits and the usual marks inside: nearly all of them.
+func ordinary(s string) bool {
+	if s[0] == '.' || s[0] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '-' || c > '9') && c != '_' && c != '+' {
+			return false
+		}
+	}
+	return true
+}
+
+func under(name, dir string) bool {
+	return len(name) > len(dir) && name[len(dir)] == '/' && name[:len(dir)] == dir
+}
 
 func underAny(name string, dirs ...string) bool {
 	for _, d := range dirs {

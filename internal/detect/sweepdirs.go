@@ -164,17 +164,18 @@ func (s *Sweeper) offer(name string, t deminer.FileType, wanted bool, attr func(
 	if s.p.Rules != nil {
 		f.Named = s.paths(name)
 	}
-	all := wanted || s.opt.Full || len(s.opt.Paths) > 0 || placeOf(name).temp || len(f.Named) > 0
+	pl := placeOf(name)
+	all := wanted || s.opt.Full || len(s.opt.Paths) > 0 || pl.temp || len(f.Named) > 0
 	ext := strings.ToLower(path.Ext(name))
 	known := telling[ext] || minerName(name)
-	if !all && ext != "" && !known && !placeOf(name).odd() {
+	if !all && ext != "" && !known && !pl.odd() {
 		return
 	}
 	a, err := attr()
 	if err != nil || !a.IsRegular() || a.Size == 0 && len(f.Named) == 0 || s.own.ino != 0 && s.own == (inode{a.Dev, a.Ino}) {
 		return
 	}
-	if !all && (!a.Executable() && !known && !placeOf(name).odd() || flatDirs[path.Dir(name)] && packaged(s.p.owner(name))) {
+	if !all && (!a.Executable() && !known && !pl.odd() || flatDirs[path.Dir(name)] && packaged(s.p.owner(name))) {
 		return
 	}
 	f.Attr = a
@@ -184,7 +185,7 @@ func (s *Sweeper) offer(name string, t deminer.FileType, wanted bool, attr func(
 	}
 	// In a quick scan a program at rest in an ordinary place is only known to be there: what runs or is started, and what
 	// lies where programs do not belong, is read.
-	f.glance = !all && !placeOf(name).odd() && !webExt[ext] && !minerName(name) && !a.SetID() && !flatDirs[path.Dir(name)]
+	f.glance = !all && !pl.odd() && !webExt[ext] && !minerName(name) && !a.SetID() && !flatDirs[path.Dir(name)]
 	if !f.glance {
 		s.room -= min(a.Size, s.lim.size)
 	}

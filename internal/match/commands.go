@@ -36,78 +36,118 @@ var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true
 
 const maxCommands = 20000
 
+// maxProbes is how many blanks and quotes of one command are taken as a reason to ask again which program it is: a name
+// stands behind at most 24 words before it.
+const maxProbes = 64
+
+// splitter is the state of splitCommands.
+type splitter struct {
+	s       string
+	out     []command
+	start   int
+	before  byte
+	begun   bool // there is more than blanks since start
+	reader  bool
+	known   bool // reader is decided
+	probes  int
+	escaped int // end of the first line since start, where its newline was escaped; 0: none was
+}
+
 // splitCommands cuts shell text, a cron line, a unit line or argv into simple commands. Inside the quotes of a reader nothing is cut, so that an alternative
-// in a search expression is not taken for a command.
+// in a search expression is not taken for a command. Its work grows with the text and not faster.
 func splitCommands(s string) []command {
-	var out []command
-	start, before := 0, byte('\n')
-	flush := func(end int, sep byte) {
-		if strings.TrimSpace(s[start:end]) != "" && len(out) < maxCommands {
-			c := command{start: start, end: end, before: before, after: sep}
-			c.identify(s)
-			out = append(out, c)
-		}
-	}
-	quote, reader, known := byte(0), false, false
+	p := splitter{s: s, before: '\n'}
+	quote := byte(0)
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if !special[c] {
+			p.begun = true
 			continue
 		}
-		if c == '#' && quote == 0 && strings.TrimSpace(s[start:i]) == "" {
+		if c == '#' && quote == 0 && !p.begun {
 			if nl := strings.IndexByte(s[i:], '\n'); nl < 0 {
 				i = len(s)
 			} else {
 				i += nl
 			}
-			flush(i, '\n')
-			start, before, known, reader = min(i+1, len(s)), '\n', false, false
+			p.begun = true
+			p.cut(i, '\n', min(i+1, len(s)), '\n')
 			continue
 		}
 		if c == ' ' || c == '\t' || c == '\'' || c == '"' {
-			if !known && strings.TrimSpace(s[start:i]) != "" {
-				probe := command{start: start, end: min(len(s), i+80)}
-				if nl := strings.IndexAny(s[start:probe.end], "\n"); nl >= 0 {
-					probe.end = start + nl
-				}
-				probe.identify(s)
-				reader, known = readers[probe.name], probe.name != "" && !shells[probe.name]
-			}
+			p.probe(i)
 		}
 		switch {
 		case c == '\\':
+			p.begun = true
 			i++
+			if i < len(s) && s[i] == '\n' && p.escaped == 0 {
+				p.escaped = i
+			}
 			continue
 		case quote != 0 && c == quote:
 			quote = 0
 			continue
-		case quote != 0 && reader && c != '\n':
+		case quote != 0 && p.reader && c != '\n':
 			continue
-		case quote == 0 && (c == '\'' || c == '"') && reader:
+		case quote == 0 && (c == '\'' || c == '"') && p.reader:
 			quote = c
 			continue
 		}
-		if c == '\n' || c == ';' || c == '&' && !redirects(s, i) || c == '|' && !(reader && tight(s, i)) || c == '`' || c == '(' && i > 0 && s[i-1] == '$' {
-			flush(i, c)
-			for i+1 < len(s) && (s[i+1] == '|' && c == '|' || s[i+1] == '&' && c == '&') {
+		if c == '\n' || c == ';' || c == '&' && !redirects(s, i) || c == '|' && !(p.reader && tight(s, i)) || c == '`' || c == '(' && i > 0 && s[i-1] == '$' {
+			end, sep := i, c
+			for i+1 < len(s) && (s[i+1] == '|' && sep == '|' || s[i+1] == '&' && sep == '&') {
 				i++
-				c = ';' // "||" and "&&" hand no output on
+				sep = ';' // "||" and "&&" hand no output on
 			}
-			start, before = i+1, c
-			quote, reader, known = 0, false, false
+			quote = 0
+			p.cut(end, c, i+1, sep)
+		} else if c != ' ' && c != '\t' && c != '\r' {
+			p.begun = true
 		}
 	}
-	flush(len(s), 0)
-	return out
+	p.cut(len(s), 0, len(s), 0)
+	return p.out
 }
 
-// special are the bytes at which splitCommands does anything.
+// special are the bytes that splitCommands looks at.
 var special = func() (t [256]bool) {
-	for _, c := range "# \t'\"\\\n;&|`(" {
+	for _, c := range []byte(" \t\r\n'\"\\;&|`(#") {
 		t[c] = true
 	}
 	return t
 }()
+
+// cut ends the command at end, with what stands behind it, and begins the next one, with what stands before that.
+func (p *splitter) cut(end int, after byte, next int, before byte) {
+	if p.begun && len(p.out) < maxCommands {
+		c := command{start: p.start, end: end, before: p.before, after: after}
+		c.identify(p.s)
+		p.out = append(p.out, c)
+	}
+	*p = splitter{s: p.s, out: p.out, start: next, before: before}
+}
+
+// probe finds out, as soon as the words so far tell it, whether the command is a reader.
+func (p *splitter) probe(i int) {
+	if p.known || !p.begun || i > p.start && blank(p.s[i-1]) && blank(p.s[i]) {
+		return
+	}
+	if p.probes++; p.probes > maxProbes {
+		p.known = true
+		return
+	}
+	c := command{start: p.start, end: min(len(p.s), i+80)}
+	if p.escaped > 0 {
+		c.end = min(c.end, p.escaped)
+	} else if nl := strings.IndexByte(p.s[i:c.end], '\n'); nl >= 0 {
+		c.end = i + nl
+	}
+	c.identify(p.s)
+	p.reader, p.known = readers[c.name], c.name != "" && !shells[c.name]
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // redirects tells an "&" that belongs to >& or &>.
 func redirects(s string, i int) bool {

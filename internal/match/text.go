@@ -123,6 +123,19 @@ type group struct {
 	wallets    []Wallet
 	poolHits   []Hit
 	start, end int
+	asked      map[*indicator]bool
+}
+
+// fits asks an expression once about a command, however often the literal it needs stands there.
+func (g *group) fits(in *indicator, text string) bool {
+	if fit, ok := g.asked[in]; ok {
+		return fit
+	}
+	if g.asked == nil {
+		g.asked = map[*indicator]bool{}
+	}
+	g.asked[in] = in.re.MatchString(text)
+	return g.asked[in]
 }
 
 // options judges flags, pools and wallets by their combination within one command.
@@ -169,8 +182,8 @@ func (t *scanText) spot(sp spot, c *command, get func(*command) *group) {
 			g.poolHits = append(g.poolHits, h)
 		}
 	case rolePattern:
-		if in.re.MatchString(t.text[c.start:min(c.end, c.start+8192)]) {
-			g := get(c)
+		g := get(c)
+		if g.fits(in, t.text[c.start:min(c.end, c.start+8192)]) {
 			if in.attrs["group"] == "a" {
 				g.a = append(g.a, sp)
 			} else {
@@ -270,8 +283,8 @@ func (t *scanText) flags(list []spot, s Strength, what, excerpt string) Hit {
 
 // around gives the line of a spot.
 func (t *scanText) around(sp spot) string {
-	start := strings.LastIndexByte(t.text[:sp.start], '\n') + 1
-	start = max(start, sp.start-60)
+	from := max(0, sp.start-60)
+	start := from + strings.LastIndexByte(t.text[from:sp.start], '\n') + 1
 	end := min(len(t.text), start+maxExcerpt)
 	if nl := strings.IndexByte(t.text[sp.end:max(end, sp.end)], '\n'); nl >= 0 {
 		end = sp.end + nl
