@@ -87,7 +87,7 @@ func (s *scanner) eval(e *expr) value {
 			return value{}
 		}
 		s.steps += len(v.s)
-		return boolValue(e.re.search(v.s))
+		return boolValue(v.s != "" && e.re.search(v.s)) // nothing matches an empty string, as in libyara
 	}
 	return binaryValue(e.op, s.eval(e.kids[0]), s.eval(e.kids[1]))
 }
@@ -168,6 +168,9 @@ func compare[T int64 | float64](o op, a, b T) (bool, bool) {
 	return false, false
 }
 
+// epsilon is the distance at which two floats count as different: the C constant DBL_EPSILON.
+const epsilon = 0x1p-52
+
 func floatOp(o op, a, b value) value {
 	x, y := a.f, b.f
 	if a.kind != vFloat {
@@ -175,6 +178,12 @@ func floatOp(o op, a, b value) value {
 	}
 	if b.kind != vFloat {
 		y = float64(b.i)
+	}
+	switch o {
+	case opEq: // libyara's measure of equality
+		return boolValue(math.Abs(x-y) < epsilon)
+	case opNe:
+		return boolValue(math.Abs(x-y) >= epsilon)
 	}
 	if v, ok := compare(o, x, y); ok {
 		return boolValue(v)

@@ -43,6 +43,9 @@ func (s *scanner) strings(e *expr) value {
 			hi = s.eval(e.kids[1])
 		}
 		if lo.kind != vInt || hi.kind != vInt {
+			if e.op == opStringAt {
+				return boolValue(false) // not undefined, as in libyara
+			}
 			return value{}
 		}
 		n := len(between(list, lo.i, hi.i))
@@ -68,7 +71,7 @@ func (s *scanner) strings(e *expr) value {
 	return intValue(int64(list[i-1].n))
 }
 
-// enough decides a quantifier: needed is the count that makes it true.
+// needed is the count that makes a quantifier true; what is not above zero always holds, but see exactlyNone.
 func (s *scanner) needed(q quantifier, total int) (n int, ok bool) {
 	switch q.word {
 	case "all":
@@ -79,10 +82,12 @@ func (s *scanner) needed(q quantifier, total int) (n int, ok bool) {
 		return 0, true
 	}
 	v := s.eval(q.n)
-	if v.kind != vInt || v.i < 0 || v.i > 1<<31 {
+	switch {
+	case v.kind == vUndef: // an undefined count means all, as in libyara
+		return total, true
+	case v.kind != vInt || v.i > 1<<31 || v.i < -1<<31:
 		return 0, false
-	}
-	if q.percent {
+	case q.percent:
 		return int((v.i*int64(total) + 99) / 100), true
 	}
 	return int(v.i), true
@@ -97,6 +102,9 @@ func (s *scanner) loops(e *expr) value {
 	}
 	need, ok := s.needed(e.quant, len(e.list))
 	if !ok {
+		return value{}
+	}
+	if e.place == opStringIn && (s.eval(e.kids[0]).kind == vUndef || s.eval(e.kids[1]).kind == vUndef) {
 		return value{}
 	}
 	count := 0

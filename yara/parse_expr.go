@@ -80,7 +80,14 @@ var levels = [...]map[string]op{
 	{"*": opMul, "\\": opDiv, "%": opMod},
 }
 
-func (p *parser) compare() (*expr, error) { return p.binary(0) }
+// compare reads a comparison, or the count of "N of SET" and "N% of SET".
+func (p *parser) compare() (*expr, error) {
+	e, err := p.binary(0)
+	if err == nil && (p.is("of") || p.is("%") && p.peek().val == "of") {
+		return p.of(quantifier{n: e})
+	}
+	return e, err
+}
 
 func (p *parser) binary(level int) (*expr, error) {
 	if level == len(levels) {
@@ -159,14 +166,7 @@ func (p *parser) unary() (*expr, error) {
 		e.kids = []*expr{kid}
 		return e, err
 	}
-	e, err := p.primary()
-	if err != nil {
-		return nil, err
-	}
-	if p.is("of") || p.is("%") && p.peek().val == "of" {
-		return p.of(quantifier{n: e})
-	}
-	return e, nil
+	return p.primary()
 }
 
 func (p *parser) primary() (*expr, error) {

@@ -59,8 +59,12 @@ func (b *builder) resolve(e *expr) *typ {
 		return typInt
 	case opString, opStringAt, opStringIn, opCount, opCountIn, opOffset, opLength:
 		e.num = b.stringIndex(e)
+		kinds := []typeKind{tyInt}
+		if e.op == opOffset || e.op == opLength {
+			kinds = append(kinds, tyFloat) // libyara takes it; there is no such match
+		}
 		for _, k := range e.kids {
-			if !b.want(k, "an offset, an index or a bound", tyInt) {
+			if !b.want(k, "an offset, an index or a bound", kinds...) {
 				return nil
 			}
 		}
