@@ -79,7 +79,7 @@ func (p Page) step(s deminer.Step, context Context) {
 			p.wrap(14, "          ", p.paint(dim, "and "+plural(len(s.Why)-3, "more reason", "more reasons")+" (--json)"))
 			break
 		}
-		p.wrap(14, "        why   ", p.paint(dim, w))
+		p.wrap(14, "        why   ", p.paint(dim, plain(w)))
 	}
 	if s.Risk != "" {
 		p.wrap(14, "        risk  ", s.Risk)

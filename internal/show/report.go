@@ -131,7 +131,7 @@ func (p Page) members(inc *deminer.Incident, role deminer.Role, label string, ve
 		if verbose {
 			p.line("%14s%s", "", p.paint(dim, deminer.Handle(m.Artifact.Ref())+"  "+grades[m.Grade]))
 			for _, w := range m.Why {
-				p.wrap(16, strings.Repeat(" ", 14)+"- ", w)
+				p.wrap(16, strings.Repeat(" ", 14)+"- ", plain(w))
 			}
 			for _, c := range m.Cleared {
 				p.wrap(16, strings.Repeat(" ", 14)+"  ", p.paint(dim, "tested: "+deminer.Safe(c)))
@@ -148,6 +148,14 @@ var grades = map[deminer.Grade]string{
 	deminer.Convicted: "in the plan, unless you --skip it",
 	deminer.Suspected: "not in the plan, unless you add it with --also",
 	deminer.Review:    "for you to look at",
+}
+
+// plain puts a reason of a verdict in the words of a person who does not know the model.
+func plain(why string) string {
+	if rest, ok := strings.CutPrefix(why, "tied: "); ok {
+		return "because " + rest
+	}
+	return why
 }
 
 // detail is the detail of a member without what its line says already.
@@ -186,7 +194,7 @@ func (p Page) entries(inc *deminer.Incident, verbose bool) {
 		if i > 0 {
 			label = "            "
 		}
-		p.wrap(12, label, fmt.Sprintf("%s   %s", e.What, p.paint(yellow, e.Belief)))
+		p.wrap(12, label, p.paint(yellow, e.Belief+":")+" "+e.What)
 		if verbose {
 			for _, w := range e.Why {
 				p.wrap(16, strings.Repeat(" ", 14)+"- ", w)
@@ -201,7 +209,7 @@ func (p Page) timeline(inc *deminer.Incident) {
 	}
 	p.line("\n  Time line")
 	for _, m := range inc.Timeline {
-		p.wrap(26, "    "+m.Time.UTC().Format("2006-01-02 15:04:05")+"   ", m.What+"   "+p.paint(dim, m.From))
+		p.wrap(26, "    "+m.Time.UTC().Format("2006-01-02 15:04:05")+"   ", keys(m.What)+" "+p.paint(dim, "("+m.From+")"))
 	}
 }
 

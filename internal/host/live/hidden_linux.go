@@ -108,8 +108,7 @@ func (s *sampler) sweeps(ctx context.Context, from, to int, known map[int]bool, 
 	both.Go(func() { down = sweepAll(ctx, viewPgid, from, to, known) })
 	both.Wait()
 	if all := to - from; up.asked+down.asked < all {
-		s.gap(deminer.Partial, "view/"+viewKill, fmt.Errorf("time was up: of process numbers %d to %d the lowest %d were asked for by %s, the highest %d by %s",
-			from, to-1, up.asked, viewKill, down.asked, viewPgid))
+		s.gap(deminer.Partial, "view/"+viewKill, fmt.Errorf("time was up: %d of %d process numbers were asked for", up.asked+down.asked, all))
 	}
 	for _, pid := range up.found {
 		found.add(pid, viewKill)
