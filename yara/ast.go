@@ -103,13 +103,14 @@ const (
 )
 
 type stringDecl struct {
-	name string // without $, "" for anonymous
-	pos  pos
-	kind stringKind
-	text string
-	re   *node
-	lazy bool
-	mods modifiers
+	name  string // without $, "" for anonymous
+	pos   pos
+	kind  stringKind
+	text  string // of a text string, or the source of another
+	flags string
+	re    *node
+	lazy  bool
+	mods  modifiers
 }
 
 type ruleDecl struct {

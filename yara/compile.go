@@ -34,8 +34,7 @@ type Rules struct {
 	refs      []atomRef
 	ranged    int // number of refs with a range
 	slow      []*slowGroup
-	automata  int       // numbers for automata: two for each expression, one for each group
-	sets      []byteSet // of all programs
+	automata  int // numbers for automata: one for each expression and each slow group
 	externals []string
 	defaults  []value
 	overlap   int
@@ -80,7 +79,6 @@ type builder struct {
 	ext   map[string]int
 	grams []entry
 	pairs []entry
-	sets  *setPool
 	row   []cell // scratch space
 	errs  Errors
 	cur   *rule
@@ -92,7 +90,7 @@ type builder struct {
 
 // Compile parses and compiles the sources in order; a rule may use those before it. The error is of type Errors and names every fault.
 func Compile(opt Options, sources ...Source) (*Rules, error) {
-	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, mods: map[string]int{}, sets: newSetPool()}
+	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, mods: map[string]int{}}
 	b.r = &Rules{limits: opt.Limits.filled(), globals: map[string][]int{}, overlap: MaxMatch}
 	if err := b.externals(); err != nil {
 		return nil, err
@@ -103,7 +101,7 @@ func Compile(opt Options, sources ...Source) (*Rules, error) {
 	if len(b.errs) > 0 {
 		return nil, b.errs
 	}
-	b.r.index, b.r.sets = newIndex(b.grams, b.pairs), b.sets.list
+	b.r.index = newIndex(b.grams, b.pairs)
 	return b.r, nil
 }
 

@@ -296,7 +296,8 @@ func (p *parser) stringValue(d *stringDecl) error {
 			return l.errorf(at, "regular expression is not closed on its line")
 		}
 		d.kind, d.text = regexString, raw
-		d.re, d.lazy, err = parseRegex(raw, l.flags())
+		d.flags = l.flags()
+		d.re, d.lazy, err = parseRegex(raw, d.flags)
 	default:
 		p.advance()
 		if p.tok.kind != tString {

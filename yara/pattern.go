@@ -17,7 +17,7 @@ type pattern struct {
 type form struct {
 	lit  string
 	mask string // bits of lit that count, "" for all
-	re   *matcher
+	re   *expression
 	wide bool
 }
 
@@ -40,6 +40,7 @@ type slowGroup struct {
 	prog   []inst
 	starts []int32
 	refs   []atomRef
+	pool   *setPool
 	id     int
 }
 
@@ -52,18 +53,22 @@ func (b *builder) pattern(d *stringDecl) error {
 		return b.textPattern(p, id, d.text)
 	}
 	if d.mods.wide {
-		if err := b.nodePattern(p, id, widenNode(d.re), d.lazy, true); err != nil {
+		if err := b.nodePattern(p, id, d, true); err != nil {
 			return err
 		}
 	}
 	if d.mods.ascii || !d.mods.wide {
-		return b.nodePattern(p, id, d.re, d.lazy, false)
+		return b.nodePattern(p, id, d, false)
 	}
 	return nil
 }
 
 // nodePattern compiles one form of an expression.
-func (b *builder) nodePattern(p *pattern, id int32, n *node, lazy, wide bool) error {
+func (b *builder) nodePattern(p *pattern, id int32, d *stringDecl, wide bool) error {
+	n := d.re
+	if wide {
+		n = widenNode(n)
+	}
 	if p.mods.nocase {
 		n = foldNode(n)
 	}
@@ -77,16 +82,15 @@ func (b *builder) nodePattern(p *pattern, id int32, n *node, lazy, wide bool) er
 		b.fixedAtom(row, ref)
 		return nil
 	}
-	m, err := b.sets.matcher(n, lazy, true)
-	if err != nil {
-		return err
+	if programSize(n) > maxProgram {
+		return errProgram
 	}
-	m.id = b.r.automata
-	b.r.automata += 2
-	p.forms = append(p.forms, form{re: m, wide: wide})
+	x := &expression{src: d.text, flags: d.flags, hex: d.kind == hexString, nocase: p.mods.nocase, wide: wide, id: b.r.automata}
+	b.r.automata++
+	p.forms = append(p.forms, form{re: x, wide: wide})
 	found := atomsOf(n)
 	if found.atoms == nil || found.prob > slowProb {
-		b.slow(m, ref)
+		b.slow(n, ref)
 		return nil
 	}
 	for i := range found.atoms {
@@ -176,20 +180,23 @@ func (b *builder) atom(a *atom, ref atomRef) {
 }
 
 // slow adds an expression to the last automaton with room.
-func (b *builder) slow(m *matcher, ref atomRef) {
-	n := len(b.r.slow)
-	if n == 0 || len(b.r.slow[n-1].prog)+len(m.back) > maxTogether {
-		b.r.slow = append(b.r.slow, &slowGroup{id: b.r.automata})
+func (b *builder) slow(n *node, ref atomRef) {
+	k := len(b.r.slow)
+	if k == 0 || len(b.r.slow[k-1].prog)+programSize(n) > maxTogether {
+		b.r.slow = append(b.r.slow, newSlowGroup(b.r.automata))
 		b.r.automata++
-		n++
+		k++
 	}
-	b.r.slow[n-1].add(m, ref)
+	b.r.slow[k-1].add(n, ref)
 }
 
-func (g *slowGroup) add(m *matcher, ref atomRef) {
+func newSlowGroup(id int) *slowGroup { return &slowGroup{id: id, pool: newSetPool()} }
+
+func (g *slowGroup) add(n *node, ref atomRef) {
 	base := int32(len(g.prog))
 	g.starts = append(g.starts, base)
-	for _, in := range m.back {
+	c := compiler{pool: g.pool, back: true}
+	for _, in := range c.program(n) {
 		switch in.op {
 		case iSplit:
 			in.x, in.y = in.x+base, in.y+base

@@ -23,12 +23,10 @@ type inst struct {
 	x, y int32 // targets; for iSet x is the set
 }
 
-// matcher verifies one expression at one offset. It is immutable; scratch space is the scanner's.
+// matcher is the program of one expression. It is immutable; scratch space is the scanner's.
 type matcher struct {
-	id    int    // index into scanner.dfas
-	prog  []inst // forward
-	back  []inst // the reversed expression; assertions hold everywhere in it
-	sets  *setPool
+	prog  []inst
+	sets  []byteSet
 	lazy  bool
 	place bool    // it has assertions about places: only the simulation of threads decides
 	head  byteSet // bytes a match of at least one byte begins with
@@ -54,26 +52,15 @@ func (p *setPool) id(s byteSet) int32 {
 
 var errProgram = errors.New("expression needs too large a program")
 
-// newMatcher compiles an expression that is searched for in strings of conditions.
+// newMatcher compiles an expression.
 func newMatcher(n *node, lazy bool) (*matcher, error) {
-	return newSetPool().matcher(n, lazy, false)
-}
-
-// matcher compiles an expression; with back it can be run from its end, too.
-func (p *setPool) matcher(n *node, lazy, back bool) (*matcher, error) {
-	m := &matcher{lazy: lazy, sets: p}
-	var err error
-	c := compiler{pool: p}
-	if m.prog, err = c.program(n); err != nil {
-		return nil, err
+	if programSize(n) > maxProgram {
+		return nil, errProgram
 	}
-	m.place = c.place
-	if back {
-		c = compiler{pool: p, back: true}
-		if m.back, err = c.program(n); err != nil {
-			return nil, err
-		}
-	}
+	c := compiler{pool: newSetPool()}
+	m := &matcher{lazy: lazy}
+	m.prog = c.program(n)
+	m.place, m.sets = c.place, c.pool.list
 	m.findHead()
 	return m, nil
 }
@@ -85,12 +72,12 @@ type compiler struct {
 	place bool
 }
 
-func (c *compiler) program(n *node) ([]inst, error) {
-	if err := c.emit(n); err != nil {
-		return nil, err
-	}
+// program compiles an expression whose size was checked.
+func (c *compiler) program(n *node) []inst {
+	c.prog = make([]inst, 0, programSize(n)+1)
+	c.emit(n)
 	c.add(inst{op: iMatch})
-	return append([]inst(nil), c.prog...), nil
+	return c.prog
 }
 
 func (c *compiler) add(i inst) int {
@@ -98,10 +85,7 @@ func (c *compiler) add(i inst) int {
 	return len(c.prog) - 1
 }
 
-func (c *compiler) emit(n *node) error {
-	if len(c.prog) > maxProgram {
-		return errProgram
-	}
+func (c *compiler) emit(n *node) {
 	switch n.op {
 	case nSet:
 		c.add(inst{op: iSet, x: c.pool.id(n.set)})
@@ -119,23 +103,20 @@ func (c *compiler) emit(n *node) error {
 			if c.back {
 				s = n.subs[len(n.subs)-1-i]
 			}
-			if err := c.emit(s); err != nil {
-				return err
-			}
+			c.emit(s)
 		}
 	case nAlt:
-		return c.alt(n)
+		c.alt(n)
 	case nRepeat:
-		return c.repeat(n)
+		c.repeat(n)
 	case nBegin, nEnd, nWord, nNotWord:
 		if c.place = true; !c.back {
 			c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin]})
 		}
 	}
-	return nil
 }
 
-func (c *compiler) alt(n *node) error {
+func (c *compiler) alt(n *node) {
 	var ends []int
 	for i, s := range n.subs {
 		split := -1
@@ -143,9 +124,7 @@ func (c *compiler) alt(n *node) error {
 			split = c.add(inst{op: iSplit})
 			c.prog[split].x = int32(len(c.prog))
 		}
-		if err := c.emit(s); err != nil {
-			return err
-		}
+		c.emit(s)
 		if split >= 0 {
 			ends = append(ends, c.add(inst{op: iJump}))
 			c.prog[split].y = int32(len(c.prog))
@@ -154,38 +133,30 @@ func (c *compiler) alt(n *node) error {
 	for _, e := range ends {
 		c.prog[e].x = int32(len(c.prog))
 	}
-	return nil
 }
 
-func (c *compiler) repeat(n *node) error {
+func (c *compiler) repeat(n *node) {
 	for i := 0; i < n.min; i++ {
-		if err := c.emit(n.subs[0]); err != nil {
-			return err
-		}
+		c.emit(n.subs[0])
 	}
 	if n.max < 0 { // L: split body, out; body; jump L
 		split := c.add(inst{op: iSplit})
 		c.prog[split].x = int32(len(c.prog))
-		if err := c.emit(n.subs[0]); err != nil {
-			return err
-		}
+		c.emit(n.subs[0])
 		c.add(inst{op: iJump, x: int32(split)})
 		c.prog[split].y = int32(len(c.prog))
-		return nil
+		return
 	}
 	var splits []int
 	for i := n.min; i < n.max; i++ {
 		split := c.add(inst{op: iSplit})
 		c.prog[split].x = int32(len(c.prog))
 		splits = append(splits, split)
-		if err := c.emit(n.subs[0]); err != nil {
-			return err
-		}
+		c.emit(n.subs[0])
 	}
 	for _, s := range splits {
 		c.prog[s].y = int32(len(c.prog))
 	}
-	return nil
 }
 
 func (m *matcher) findHead() {
@@ -195,7 +166,7 @@ func (m *matcher) findHead() {
 	t.closure(m.prog, &t.now, 0)
 	for _, pc := range t.now.dense {
 		if in := m.prog[pc]; in.op == iSet {
-			m.head.union(m.sets.list[in.x])
+			m.head.union(m.sets[in.x])
 		}
 	}
 }
@@ -275,7 +246,7 @@ func (m *matcher) step(t *threads, v view, i int) {
 	b := v.buf[i]
 	t.next.dense = t.next.dense[:0]
 	for _, pc := range t.now.dense {
-		if in := m.prog[pc]; in.op == iSet && m.sets.list[in.x].has(b) {
+		if in := m.prog[pc]; in.op == iSet && m.sets[in.x].has(b) {
 			m.follow(t, &t.next, pc+1, v, i+1)
 		}
 	}

@@ -23,14 +23,15 @@ func (s *scanner) verify(p *pattern, v view, i int, ref *atomRef) int {
 }
 
 // expression gives the length of the match of an expression at offset i, or -1.
-func (s *scanner) expression(m *matcher, v view, i int) int {
+func (s *scanner) expression(x *expression, v view, i int) int {
+	m := x.matcher()
 	if i >= len(v.buf) || !m.head.has(v.buf[i]) {
 		return -1
 	}
 	if m.place {
 		return m.simulate(&s.threads, v, i)
 	}
-	return s.forward(m).longest(v.buf, i, m.lazy)
+	return s.forward(x).longest(v.buf, i, m.lazy)
 }
 
 func (f *form) fixed(b []byte, key byte, nocase bool) int {
@@ -86,20 +87,20 @@ func (p *pattern) word(v view, i, n int, wide bool) bool {
 }
 
 // forward gives the automaton of an expression, made on its first use.
-func (s *scanner) forward(m *matcher) *dfa {
-	if d := s.dfas[m.id]; d != nil {
+func (s *scanner) forward(x *expression) *dfa {
+	if d := s.dfas[x.id]; d != nil {
 		return d
 	}
-	return s.automaton(m.id, m.prog, []int32{0}, false)
+	m := x.matcher()
+	return s.automaton(x.id, newDFA(m.prog, m.sets, []int32{0}, false, &s.threads))
 }
 
-// automaton makes an automaton; when there are too many, all are forgotten.
-func (s *scanner) automaton(id int, prog []inst, starts []int32, roam bool) *dfa {
+// automaton keeps an automaton; when there are too many, the others are forgotten.
+func (s *scanner) automaton(id int, d *dfa) *dfa {
 	if s.automata++; s.automata > maxAutomata {
 		clear(s.dfas)
 		s.automata = 1
 	}
-	d := newDFA(prog, s.r.sets, starts, roam, &s.threads)
 	s.dfas[id] = d
 	return d
 }
@@ -108,7 +109,7 @@ func (s *scanner) automaton(id int, prog []inst, starts []int32, roam bool) *dfa
 func (s *scanner) slowly(v view, g *slowGroup) {
 	d := s.dfas[g.id]
 	if d == nil {
-		d = s.automaton(g.id, g.prog, g.starts, true)
+		d = s.automaton(g.id, newDFA(g.prog, g.pool.list, g.starts, true, &s.threads))
 	}
 	lo := int(max(s.lo, v.base) - v.base)
 	hi := int(min(s.limit-v.base, int64(len(v.buf))))
