@@ -1,19 +1,13 @@
 package match
 
 import (
-	"bytes"
-	"context"
-	"encoding/binary"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/deminer/deminer/rules"
-	"github.com/deminer/deminer/sigma"
-	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // shipped compiles the rules of the program.
@@ -44,81 +38,33 @@ func TestShippedRulesAreSound(t *testing.T) {
 
 // TestEveryRuleHasSamples runs each rule over its samples: every "hit" must hit, every "miss" must not, and a rule without both fails.
 func TestEveryRuleHasSamples(t *testing.T) {
-	s := shipped(t)
-	for _, r := range s.List() {
-		switch r.Format {
-		case "yara":
-			name := strings.TrimPrefix(r.ID, "yara/")
-			samples(t, r, "yara", name, func(b []byte) []Hit {
-				hits, err := s.File(context.Background(), bytes.NewReader(b), int64(len(b)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				return hits
-			})
-		case "sigma":
-			name := strings.TrimSuffix(filepath.Base(r.File), ".yml")
-			samples(t, r, "sigma", name, func(b []byte) []Hit {
-				ev := sigma.Map{}
-				for _, line := range strings.Split(string(b), "\n") {
-					if k, v, ok := strings.Cut(line, ": "); ok {
-						ev[k] = v
-					}
-				}
-				return s.Event(sigma.LogSource{Category: "process_creation", Product: "linux"}, ev)
-			})
-		}
-	}
-}
-
-func samples(t *testing.T, r Rule, format, name string, ask func([]byte) []Hit) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../rules/samples", format, name+".txtar"))
+	list, err := Test(t.Context(), os.DirFS("../../rules"))
 	if err != nil {
-		t.Errorf("rule %s has no samples: %v", r.ID, err)
-		return
+		t.Fatal(err)
 	}
-	hits, misses := 0, 0
-	for _, f := range txtar.Parse(text).Files {
-		got := false
-		for _, h := range ask(sample(t, f)) {
-			got = got || h.Rule == r.ID
-		}
-		want := strings.HasPrefix(f.Name, "hit")
-		if got != want {
-			t.Errorf("rule %s, sample %s: hit %v, want %v", r.ID, f.Name, got, want)
-		}
-		if want {
-			hits++
-		} else {
-			misses++
-		}
+	if len(list) < 25 {
+		t.Errorf("only %d rules were tested", len(list))
 	}
-	if hits == 0 || misses == 0 {
-		t.Errorf("rule %s has %d hits and %d misses as samples, want at least one of each", r.ID, hits, misses)
-	}
-}
-
-// sample applies the attributes behind a file's name: pad=N, type=N (ELF type).
-func sample(t *testing.T, f txtar.File) []byte {
-	b := []byte(f.Data)
-	for _, w := range strings.Fields(f.Name)[1:] {
-		k, v, _ := strings.Cut(w, "=")
-		n, err := strconv.Atoi(v)
-		if err != nil {
-			t.Fatalf("sample %s: %v", f.Name, err)
+	used := map[string]bool{}
+	for _, r := range list {
+		for _, f := range r.Faults {
+			t.Errorf("rule %s (%s:%d): %s", r.Rule, r.File, r.Line, f)
 		}
-		switch k {
-		case "pad":
-			b = append(b, make([]byte, max(0, n-len(b)))...)
-		case "type":
-			head := make([]byte, 64)
-			copy(head, b[:7])
-			binary.LittleEndian.PutUint16(head[16:], uint16(n))
-			b = append(head, b[7:]...)
+		if !r.Sampled() {
+			t.Errorf("rule %s has %d hits and %d misses as samples, want at least one of each", r.Rule, r.Hits, r.Misses)
+		}
+		used[strings.TrimPrefix(r.Rule, "yara/")] = true
+		used[strings.TrimSuffix(filepath.Base(r.File), ".yml")] = true
+	}
+	names, err := filepath.Glob("../../rules/samples/*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if !used[strings.TrimSuffix(filepath.Base(n), ".txtar")] {
+			t.Errorf("%s belongs to no rule", n)
 		}
 	}
-	return b
 }
 
 // TestEveryIndicatorHits asks for each indicator itself, which must hit, and for a near miss, which must not.
