@@ -35,15 +35,11 @@ type Tested struct {
 // Sampled reports whether the rule has a sample of each kind.
 func (t *Tested) Sampled() bool { return t.Hits > 0 && t.Misses > 0 }
 
-// Test runs every YARA and Sigma rule of one directory over its samples there: samples/yara/RULE.txtar and
+// Test runs every YARA and Sigma rule of a set that was loaded of one directory over its samples there: samples/yara/RULE.txtar and
 // samples/sigma/ID.txtar, or samples/sigma/FILE.txtar for the only rule of FILE.yml. A part of a sample file whose name
 // begins with hit must hit, one whose name begins with miss must not. Lists need no samples: each line is its own.
-// Rules that do not compile are an error.
-func Test(ctx context.Context, fsys fs.FS) ([]Tested, error) {
-	s, err := Load(fsys)
-	if err != nil {
-		return nil, err
-	}
+// The error is not nil only if the context ended.
+func (s *Set) Test(ctx context.Context, fsys fs.FS) ([]Tested, error) {
 	sources := map[string]sigma.LogSource{}
 	for _, r := range s.sigma.List() {
 		sources[r.File+":"+strconv.Itoa(r.Line)] = r.Source

@@ -19,7 +19,11 @@ func TestSamplesAreRun(t *testing.T) {
 		"samples/sigma/one.txtar":   {Data: []byte("-- hit --\nTargetFilename: /tmp/x.so\n-- miss --\nTargetFilename: /tmp/x\n")},
 		"samples/yara/Nobody.txtar": {Data: []byte("-- hit --\n")},
 	}
-	list, err := Test(t.Context(), user)
+	s, err := Load(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Test(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,164 @@
+package feed
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer/internal/match"
+)
+
+// ReadDir reads a bundle that lies as a signed directory. A file that its manifest does not name is refused, and so is
+// whatever is no plain file.
+func ReadDir(fsys fs.FS) (*Bundle, error) {
+	files, err := collect(fsys, false)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(files)
+}
+
+// Signed reports whether a directory claims to be a bundle.
+func Signed(fsys fs.FS) bool {
+	_, err := fs.Stat(fsys, manifestFile)
+	return err == nil
+}
+
+// collect reads the files of a directory. With own it is the maker's: names that begin with a dot, and an earlier manifest,
+// are left out.
+func collect(fsys fs.FS, own bool) (map[string][]byte, error) {
+	files, room, names := map[string][]byte{}, newRoom(), 0
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if names++; names > 4*MaxFiles {
+			return fmt.Errorf("%w: more than %d names", ErrLimit, 4*MaxFiles)
+		}
+		switch {
+		case name == ".":
+			return nil
+		case own && strings.HasPrefix(path.Base(name), ".") && d.IsDir():
+			return fs.SkipDir
+		case d.IsDir(), own && (strings.HasPrefix(path.Base(name), ".") || name == manifestFile || name == signatureFile):
+			return nil
+		case !d.Type().IsRegular():
+			return fmt.Errorf("%w: %q is no plain file (%s)", ErrFormat, clip(name), kindOf(d.Type()))
+		}
+		files[name], err = readFile(fsys, name, room)
+		return err
+	})
+	return files, err
+}
+
+// readFile reads one file and takes its place in the room.
+func readFile(fsys fs.FS, name string, room *room) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %q is no plain file (%s)", ErrFormat, clip(name), kindOf(st.Mode()))
+	}
+	if err := room.enter(name, st.Size()); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, st.Size()+1))
+	if err == nil && int64(len(data)) != st.Size() {
+		err = fmt.Errorf("%w: %q changed while it was read", ErrFormat, name)
+	}
+	return data, err
+}
+
+// Plan says what a new bundle is to be called and how long it is good.
+type Plan struct {
+	ID, Version      string
+	Created, Expires time.Time
+	Note             string
+}
+
+// Create makes a bundle of a directory of rules and signs it. Its rules must compile and do what their samples say: a
+// bundle that nobody would take is not made. The answer is ErrRules with every fault otherwise.
+func Create(ctx context.Context, fsys fs.FS, plan Plan, key ed25519.PrivateKey) (*Bundle, error) {
+	files, err := collect(fsys, true)
+	if err != nil {
+		return nil, err
+	}
+	pub, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, errors.New("not an ed25519 key")
+	}
+	m := Manifest{Format: Format, ID: plan.ID, Version: plan.Version, Created: plan.Created.UTC().Truncate(time.Second), Expires: plan.Expires.UTC().Truncate(time.Second),
+		Key: KeyID(pub), Note: plan.Note, Files: listed(files)}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	raw, err := m.encode()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{Manifest: m, raw: raw, signature: sign(key, raw), files: files}
+	if _, err := b.Check(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Signature gives the two files that make the directory a bundle was made of a bundle itself.
+func (b *Bundle) Signature() map[string][]byte {
+	return map[string][]byte{manifestFile: b.raw, signatureFile: []byte(encodeSignature(b.signature))}
+}
+
+// Checked is what the rules of a bundle are.
+type Checked struct {
+	Rules   int `json:"rules"`   // rules; a section of a list counts as one
+	Samples int `json:"samples"` // samples that were run
+	Bare    int `json:"bare"`    // YARA and Sigma rules without a sample of both kinds
+}
+
+// Check compiles the rules of a bundle, alone and beside those of base, and runs their samples. ErrRules, with every
+// fault, if one fails; a bundle without any rule is one, too.
+func (b *Bundle) Check(ctx context.Context, base ...fs.FS) (Checked, error) {
+	var c Checked
+	own, err := match.Load(b.FS())
+	if err != nil {
+		return c, fmt.Errorf("%w:\n%w", ErrRules, err)
+	}
+	if c.Rules = own.Len(); c.Rules == 0 {
+		return c, fmt.Errorf("%w: it holds none", ErrRules)
+	}
+	tested, err := own.Test(ctx, b.FS())
+	if err != nil {
+		return c, err
+	}
+	var faults match.Problems
+	for _, t := range tested {
+		c.Samples += t.Hits + t.Misses
+		if !t.Sampled() {
+			c.Bare++
+		}
+		for _, f := range t.Faults {
+			faults = append(faults, match.Problem{File: t.File, Line: t.Line, Rule: t.Rule, Text: f})
+		}
+	}
+	if len(faults) > 0 {
+		return c, fmt.Errorf("%w:\n%w", ErrRules, faults)
+	}
+	if len(base) > 0 {
+		if _, err := match.Load(append(base, b.FS())...); err != nil {
+			return c, fmt.Errorf("%w:\n%w", ErrRules, err)
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,96 @@
+package feed
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// tmpMark begins the names of files that are being written.
+const tmpMark = ".tmp-"
+
+func (s *Store) step(what string) {
+	if s.Step != nil {
+		s.Step(what)
+	}
+}
+
+// read reads a regular file of at most limit bytes: opening a FIFO that somebody put there would wait for ever.
+func (s *Store) read(name string, limit int64) ([]byte, error) {
+	st, err := s.Dir.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > limit {
+		return nil, fmt.Errorf("%w: %q is no regular file of at most %d bytes", ErrFormat, name, limit)
+	}
+	f, err := s.Dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%w: %q has more than %d bytes", ErrFormat, name, limit)
+	}
+	return text, err
+}
+
+// write puts a file on disk, whole or not at all; when it answers, it is there to stay.
+func (s *Store) write(name string, text []byte) (err error) {
+	var salt [8]byte
+	if _, err := rand.Read(salt[:]); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	tmp := path.Join(path.Dir(name), tmpMark+hex.EncodeToString(salt[:]))
+	s.step("create " + name)
+	f, err := s.Dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	s.step("write " + name)
+	_, err = f.Write(text)
+	s.step("sync " + name)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		s.step("rename " + name)
+		err = s.Dir.Rename(tmp, name)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, errors.Join(err, s.Dir.Remove(tmp)))
+	}
+	return s.sync(path.Dir(name))
+}
+
+// sync puts the names of a directory on disk.
+func (s *Store) sync(dir string) error {
+	s.step("sync " + dir)
+	d, err := s.Dir.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
+
+func (s *Store) mkdir(name string) error {
+	s.step("mkdir " + name)
+	if err := s.Dir.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	return s.sync(path.Dir(name))
+}
+
+func (s *Store) remove(name string) error {
+	s.step("remove " + name)
+	if err := s.Dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return s.sync(path.Dir(name))
+}
