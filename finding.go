@@ -18,6 +18,7 @@ const (
 	KindAccount   Kind = "account"   // Name
 	KindUnit      Kind = "unit"      // Name; a unit as systemd holds it in memory
 	KindAddress   Kind = "address"   // Addr: "ip:port" or "ip"
+	KindCgroup    Kind = "cgroup"    // Name is the path in the unified hierarchy
 	KindModule    Kind = "module"    // Name
 	KindMount     Kind = "mount"     // Path is the mount point
 	KindContainer Kind = "container" // Name is the id

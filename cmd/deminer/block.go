@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -15,9 +16,10 @@ import (
 )
 
 func newBlock(f *flags) *cobra.Command {
-	c := &cobra.Command{Use: "block", Short: "List, lift or reapply blocked addresses",
+	c := &cobra.Command{Use: "block", Short: "List, lift or reapply blocks",
 		Long: `Blocks live in deminer's own nftables table (inet deminer) and expire by themselves. No other
-table is touched. The kernel forgets them at a reboot; those of deminer clean --keep-blocks are
+table is touched. A block of a control group is a program of deminer's own at its hooks; it
+expires by itself, too, and goes with the group. The kernel forgets them at a reboot; those of deminer clean --keep-blocks are
 written down, and deminer block reapply puts them in force again (docs/blocks.md: at every boot).`}
 	c.AddCommand(blockList(f), blockLift(f), blockReapply(f))
 	return c
@@ -55,23 +57,16 @@ func blockList(f *flags) *cobra.Command {
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			for _, b := range list {
-				fmt.Fprintf(w, "%s\tfor another %s\n", address(b), show.Seconds(time.Until(b.Until)))
+				fmt.Fprintf(w, "%s\tfor another %s\n", b, show.Seconds(time.Until(b.Until)))
 			}
 			return w.Flush()
 		},
 	}
 }
 
-func address(b host.Block) string {
-	if b.Addr.Port() == 0 {
-		return b.Addr.Addr().String()
-	}
-	return b.Addr.String()
-}
-
 func blockLift(f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use: "lift ADDRESS...", Short: "Lift blocks (ip or ip:port)", Args: args(cobra.MinimumNArgs(1)),
+		Use: "lift WHAT...", Short: "Lift blocks (ip, ip:port, or the path of a cgroup)", Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			r, done, err := netRunner(f)
 			if err != nil {
@@ -79,12 +74,12 @@ func blockLift(f *flags) *cobra.Command {
 			}
 			defer done()
 			for _, text := range list {
-				addr, err := remedy.ParseBlockAddr(text)
+				b, err := remedy.ParseBlock(strings.TrimPrefix(text, "cgroup "))
 				if err != nil {
 					return fail(exitUsage, "deminer block list shows what is blocked", "%w", err)
 				}
-				if err := r.Lift(addr); err != nil {
-					return fail(exitError, "", "lift %s: %w", addr, err)
+				if err := r.Lift(b); err != nil {
+					return fail(exitError, "", "lift %s: %w", b, err)
 				}
 			}
 			return nil

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"time"
@@ -108,18 +109,37 @@ type Procs interface {
 	Freeze(cgroup string, members []deminer.ProcID, on bool) (done bool, err error)
 }
 
-// Block is one blocked destination. Port 0 means every port.
+// Block is one blocked destination, or one control group that may send nothing. Port 0 means every port.
 type Block struct {
-	Addr  netip.AddrPort `json:"addr"`
-	Until time.Time      `json:"until"`
+	Addr   netip.AddrPort `json:"addr,omitzero"`
+	Cgroup string         `json:"cgroup,omitempty"` // path in the unified hierarchy
+	Until  time.Time      `json:"until"`
 }
 
-// Net blocks traffic to addresses in a table of deminer's own; no other table is touched.
+// Same reports whether two blocks are of the same thing, whatever their times.
+func (b Block) Same(o Block) bool { return b.Addr == o.Addr && b.Cgroup == o.Cgroup }
+
+// String names what is blocked. It is safe to show.
+func (b Block) String() string {
+	switch {
+	case b.Cgroup != "":
+		return "cgroup " + deminer.Safe(b.Cgroup)
+	case b.Addr.Port() == 0:
+		return b.Addr.Addr().String()
+	}
+	return b.Addr.String()
+}
+
+// ErrUnsupported: the kernel of this host cannot do that, or does not allow it.
+var ErrUnsupported = errors.New("not possible on this host")
+
+// Net blocks traffic to addresses in a table of deminer's own, and of control groups by programs of deminer's own; no
+// other table or program is touched.
 type Net interface {
-	// Block adds or renews a block.
+	// Block adds or renews a block. ErrUnsupported where a control group cannot be blocked, fs.ErrNotExist where it is gone.
 	Block(b Block) error
-	// Lift takes it away; lifting what is not there is no error.
-	Lift(addr netip.AddrPort) error
+	// Lift takes it away; lifting what is not there is no error. The time does not count.
+	Lift(b Block) error
 	// List gives the blocks in force.
 	List() ([]Block, error)
 }

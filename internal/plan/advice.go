@@ -33,6 +33,9 @@ func risk(a deminer.Action, m deminer.Member) string {
 	case deminer.VerbKill:
 		return "what the process has not saved is lost"
 	case deminer.VerbBlock:
+		if a.Target.Kind == deminer.KindCgroup {
+			return "whatever is started in this control group while the block lasts cannot reach the network"
+		}
 		return "other programs on this host that need this address cannot reach it while the block lasts"
 	case deminer.VerbRemoveAccount, deminer.VerbLock:
 		return "nobody can log in as " + deminer.Safe(a.Target.Name) + " any more"
@@ -52,7 +55,7 @@ func risk(a deminer.Action, m deminer.Member) string {
 func Firewall(p deminer.Plan, form string) ([]string, error) {
 	var out []string
 	for _, s := range p.Steps {
-		if s.Action.Verb != deminer.VerbBlock {
+		if s.Action.Verb != deminer.VerbBlock || s.Action.Target.Kind == deminer.KindCgroup {
 			continue
 		}
 		ip, port := split(s.Action.Target.Addr)

@@ -194,6 +194,9 @@ func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string)
 			return "you are logged in to this account: without it you may be locked out", "log in to another account and plan again"
 		}
 	case deminer.VerbBlock:
+		if a.Target.Kind == deminer.KindCgroup {
+			return g.group(a.Target.Name)
+		}
 		return g.block(a.Target.Addr)
 	case deminer.VerbStopContainer:
 		if engine := string(a.Args["engine"]); engine != "" && engine != "docker" && engine != "podman" {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -25,11 +26,21 @@ type blocked struct {
 	Block host.Block `json:"block"`
 	Keep  bool       `json:"keep,omitempty"` // write it down for the next boot
 	Had   bool       `json:"had,omitempty"`  // it was blocked before; undo leaves it
+	None  string     `json:"none,omitempty"` // why there is nothing to do
 }
 
 func block() Verb {
-	return Verb{Name: deminer.VerbBlock, Doc: "drop what this host sends to an address, for a time", Phase: deminer.PhaseBlock,
+	return Verb{Name: deminer.VerbBlock, Doc: "drop what this host sends to an address, or all that a control group sends, for a time", Phase: deminer.PhaseBlock,
 		Ready: readyBlock, Do: doBlock, Undo: undoBlock, Holds: blockHolds}
+}
+
+// ParseBlock reads what can be blocked: an address as ParseBlockAddr does, or the path of a control group.
+func ParseBlock(text string) (host.Block, error) {
+	if strings.HasPrefix(text, "/") {
+		return host.Block{Cgroup: text}, checkGroup(text)
+	}
+	addr, err := ParseBlockAddr(text)
+	return host.Block{Addr: addr}, err
 }
 
 // ParseBlockAddr reads "ip", "ip:port" or "[ip]:port"; port 0 means all ports. Names are not looked up.
@@ -45,40 +56,52 @@ func ParseBlockAddr(text string) (netip.AddrPort, error) {
 }
 
 func readyBlock(t *Tools, s deminer.Step) (any, error) {
-	if err := need(t.Hands.Net != nil, "block an address"); err != nil {
+	if err := need(t.Hands.Net != nil, "block"); err != nil {
 		return nil, err
 	}
-	addr, err := ParseBlockAddr(s.Action.Target.Addr)
-	if err != nil {
+	b := blocked{Keep: s.Action.Args["keep"] == "yes"}
+	var err error
+	if s.Action.Target.Kind == deminer.KindCgroup {
+		b.Keep = false // after a reboot the name may hold an owner's
+		if b.Block.Cgroup, b.None, err = t.readyGroup(s); err != nil || b.None != "" {
+			return b, err
+		}
+	} else if b.Block.Addr, err = ParseBlockAddr(s.Action.Target.Addr); err != nil {
 		return nil, err
 	}
-	if ip := addr.Addr(); ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && addr.Port() == 0 {
-		return nil, fmt.Errorf("block %s: %w: it would cut the host off from itself", addr, deminer.ErrProtected)
+	if ip := b.Block.Addr.Addr(); b.Block.Cgroup == "" && (ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && b.Block.Addr.Port() == 0) {
+		return nil, fmt.Errorf("block %s: %w: it would cut the host off from itself", b.Block, deminer.ErrProtected)
 	}
 	span := usualBlock
 	if text := string(s.Action.Args["for"]); text != "" {
 		if span, err = time.ParseDuration(text); err != nil || span <= 0 || span > longestBlock {
-			return nil, fmt.Errorf("block %s: %q is no time between 1s and %s", addr, text, longestBlock)
+			return nil, fmt.Errorf("block %s: %q is no time between 1s and %s", b.Block, text, longestBlock)
 		}
 	}
 	list, err := t.Hands.Net.List()
 	if err != nil {
 		return nil, err
 	}
-	had := slices.ContainsFunc(list, func(b host.Block) bool { return b.Addr == addr })
-	return blocked{Block: host.Block{Addr: addr, Until: t.now().Add(span).UTC().Truncate(time.Second)}, Had: had, Keep: s.Action.Args["keep"] == "yes"}, nil
+	b.Had = slices.ContainsFunc(list, b.Block.Same)
+	b.Block.Until = t.now().Add(span).UTC().Truncate(time.Second)
+	return b, nil
 }
 
-func doBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
+func doBlock(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	b, err := take[blocked](raw)
 	if err != nil {
 		return "", err
 	}
-	if err := need(t.Hands.Net != nil, "block an address"); err != nil {
+	if err := need(t.Hands.Net != nil, "block"); err != nil {
 		return "", err
 	}
-	if !b.Block.Until.After(t.now()) {
+	switch {
+	case b.None != "":
+		return "nothing to do: " + b.None, nil
+	case !b.Block.Until.After(t.now()):
 		return "nothing to do: its time is over", nil
+	case b.Block.Cgroup != "":
+		return t.blockGroup(s, b.Block)
 	}
 	if err := t.Hands.Net.Block(b.Block); err != nil {
 		return "", err
@@ -92,21 +115,21 @@ func doBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
 
 func undoBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
 	b, err := take[blocked](raw)
-	if err != nil || b.Had {
-		return "it was blocked before", err
+	if err != nil || b.Had || b.None != "" {
+		return "it was blocked before, or there was nothing to block", err
 	}
 	if err := need(t.Hands.Net != nil, "lift a block"); err != nil {
 		return "", err
 	}
-	return "", t.Lift(b.Block.Addr)
+	return "", t.Lift(b.Block)
 }
 
 // Lift takes a block away, now and for the next boot.
-func (t *Tools) Lift(addr netip.AddrPort) error {
-	if err := t.Hands.Net.Lift(addr); err != nil {
+func (t *Tools) Lift(b host.Block) error {
+	if err := t.Hands.Net.Lift(b); err != nil {
 		return err
 	}
-	return t.remember(host.Block{Addr: addr}, false)
+	return t.remember(b, false)
 }
 
 // blockFile holds the blocks that shall survive a reboot, in the state directory: the kernel forgets them.
@@ -126,7 +149,7 @@ func (t *Tools) Reapply() (applied int, err error) {
 		return 0, err
 	}
 	for _, b := range list {
-		if !b.Until.After(t.now()) || slices.ContainsFunc(now, func(o host.Block) bool { return o.Addr == b.Addr }) {
+		if !b.Until.After(t.now()) || slices.ContainsFunc(now, b.Same) {
 			continue
 		}
 		if err := t.Hands.Net.Block(b); err != nil {
@@ -168,7 +191,7 @@ func (t *Tools) remember(b host.Block, on bool) error {
 	if !on && len(list) == 0 {
 		return nil
 	}
-	list = slices.DeleteFunc(list, func(o host.Block) bool { return o.Addr == b.Addr || !o.Until.After(t.now()) })
+	list = slices.DeleteFunc(list, func(o host.Block) bool { return o.Same(b) || !o.Until.After(t.now()) })
 	if on {
 		list = append(list, b)
 	}

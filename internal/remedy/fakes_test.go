@@ -4,7 +4,6 @@ package remedy_test
 
 import (
 	"io/fs"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -14,16 +13,22 @@ import (
 
 // fakeNet, fakeKernel, fakeUnits and fakeEngine are hands whose real ones are tested where they are; here only what verbs
 // do with them counts.
-type fakeNet struct{ list []host.Block }
+type fakeNet struct {
+	list []host.Block
+	none error // what a block answers
+}
 
 func (f *fakeNet) Block(b host.Block) error {
-	_ = f.Lift(b.Addr)
+	if f.none != nil {
+		return f.none
+	}
+	_ = f.Lift(b)
 	f.list = append(f.list, b)
 	return nil
 }
 
-func (f *fakeNet) Lift(a netip.AddrPort) error {
-	f.list = slices.DeleteFunc(f.list, func(b host.Block) bool { return b.Addr == a })
+func (f *fakeNet) Lift(b host.Block) error {
+	f.list = slices.DeleteFunc(f.list, b.Same)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package remedy
 
 import (
 	"errors"
-	"net/netip"
 
 	"github.com/deminer/deminer/internal/host"
 )
@@ -30,7 +29,7 @@ func (r *Runner) Delete(id string) error {
 	return r.locked(func(t *Tools) error { return t.Vault.Delete(id) })
 }
 
-// Blocks lists the addresses that are blocked now.
+// Blocks lists what is blocked now.
 func (r *Runner) Blocks() ([]host.Block, error) {
 	if err := need(r.Tools.Hands.Net != nil, "list blocks"); err != nil {
 		return nil, err
@@ -39,12 +38,12 @@ func (r *Runner) Blocks() ([]host.Block, error) {
 }
 
 // Lift takes a block away, now and for the next boot.
-func (r *Runner) Lift(addr netip.AddrPort) error {
+func (r *Runner) Lift(b host.Block) error {
 	return r.locked(func(t *Tools) error {
 		if err := need(t.Hands.Net != nil, "lift a block"); err != nil {
 			return err
 		}
-		return t.Lift(addr)
+		return t.Lift(b)
 	})
 }
 

@@ -48,7 +48,7 @@ func TestWithoutPlanIsBusyToo(t *testing.T) {
 	w, n, _, _, _ := liveWorld(t)
 	w.write(t, "/a", "a", 0o644)
 	p := planOf("p", do(deminer.VerbDropFile, file("/a")))
-	addr, err := remedy.ParseBlockAddr("10.0.0.1")
+	addr, err := remedy.ParseBlock("10.0.0.1")
 	must(t, err)
 	must(t, w.runner.Run(t.Context(), p, p.Digest(), func(deminer.Record) {
 		for _, err := range []error{w.runner.Delete(strings.Repeat("0", 16)), w.runner.Lift(addr)} {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
-	"github.com/deminer/deminer/internal/host"
 )
 
 // maskHolds: the link to /dev/null must still be there.
@@ -115,18 +114,24 @@ func renameHolds(t *Tools, s deminer.Step, undo json.RawMessage) ([]Return, erro
 	return nil, nil
 }
 
-// blockHolds: the block must be in force until its time is over. A reboot lifts what was not to be kept.
+// blockHolds: the block must be in force until its time is over. A reboot lifts what was not to be kept, and the block of a
+// control group goes with the group.
 func blockHolds(t *Tools, s deminer.Step, undo json.RawMessage) ([]Return, error) {
 	b, err := take[blocked](undo)
-	if err != nil || !b.Block.Until.After(t.now()) || t.Hands.Net == nil {
+	if err != nil || b.None != "" || !b.Block.Until.After(t.now()) || t.Hands.Net == nil {
 		return nil, nil
 	}
 	list, err := t.Hands.Net.List()
-	if err != nil || slices.ContainsFunc(list, func(o host.Block) bool { return o.Addr == b.Block.Addr }) {
+	if err != nil || slices.ContainsFunc(list, b.Block.Same) {
 		return nil, err
 	}
+	if b.Block.Cgroup != "" {
+		if n, err := t.onlyMembers(s, b.Block.Cgroup); err != nil || n == 0 || s.Action.Args["if-possible"] == "yes" {
+			return nil, nil
+		}
+	}
 	why := "somebody lifted it, or the host was started again: deminer block reapply blocks again what was kept"
-	return back(s, time.Time{}, "the block of %s is not in force any more (it was to last until %s): %s", b.Block.Addr, b.Block.Until.Format(time.RFC3339), why), nil
+	return back(s, time.Time{}, "the block of %s is not in force any more (it was to last until %s): %s", b.Block, b.Block.Until.Format(time.RFC3339), why), nil
 }
 
 // settingHolds: the value must be the one that was written.

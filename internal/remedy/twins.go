@@ -90,14 +90,8 @@ func (t *Tools) runsSame(w *twins, p host.Proc) bool {
 
 // spared reads the processes that a step must leave alone, with their descendants: "pid@start" words.
 func spared(s deminer.Step) (out []deminer.ProcID, err error) {
-	for _, word := range strings.Fields(string(s.Action.Args["spare"])) {
-		pid, start, _ := strings.Cut(word, "@")
-		n, err1 := strconv.Atoi(pid)
-		m, err2 := strconv.ParseUint(start, 10, 64)
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, fmt.Errorf("read processes to spare: %w", err)
-		}
-		out = append(out, deminer.ProcID{PID: n, Start: m})
+	if out, err = processes(string(s.Action.Args["spare"])); err != nil {
+		err = fmt.Errorf("read processes to spare: %w", err)
 	}
-	return out, nil
+	return out, err
 }

@@ -144,6 +144,9 @@ func Deed(a deminer.Action) string {
 	case deminer.VerbFreeze:
 		return "freeze " + t
 	case deminer.VerbBlock:
+		if a.Target.Kind == deminer.KindCgroup {
+			return "block all that " + t + " sends for " + or(arg("for"), "24h")
+		}
 		return "block outgoing traffic to " + t + " for " + or(arg("for"), "24h")
 	case deminer.VerbCutLine:
 		return "cut from " + file

@@ -100,7 +100,39 @@ func (n *nets) table(c *nftables.Conn) (*nftables.Table, error) {
 	return nil, nil
 }
 
-// Block implements host.Net. Times are whole seconds, rounded up.
+// traffic is host.Net: addresses by nftables, control groups by programs.
+type traffic struct {
+	nets
+	groups
+}
+
+// Block implements host.Net.
+func (t *traffic) Block(b host.Block) error {
+	if b.Cgroup != "" {
+		return t.groups.Block(b)
+	}
+	return t.nets.Block(b)
+}
+
+// Lift implements host.Net.
+func (t *traffic) Lift(b host.Block) error {
+	if b.Cgroup != "" {
+		return t.groups.Lift(b)
+	}
+	return t.nets.Lift(b)
+}
+
+// List implements host.Net.
+func (t *traffic) List() ([]host.Block, error) {
+	addrs, err := t.nets.List()
+	if err != nil {
+		return nil, err
+	}
+	list, err := t.groups.List()
+	return append(addrs, list...), err
+}
+
+// Block implements host.Net for addresses. Times are whole seconds, rounded up.
 func (n *nets) Block(b host.Block) error {
 	left := time.Until(b.Until).Round(time.Second)
 	if !b.Addr.Addr().IsValid() || left <= 0 {
@@ -144,8 +176,9 @@ func (n *nets) drop(c *nftables.Conn, t *nftables.Table, addr netip.AddrPort) er
 	return nil
 }
 
-// Lift implements host.Net. With the last block our table goes too, so that nothing is left behind.
-func (n *nets) Lift(addr netip.AddrPort) error {
+// Lift implements host.Net for addresses. With the last block our table goes too, so that nothing is left behind.
+func (n *nets) Lift(b host.Block) error {
+	addr := b.Addr
 	c, err := n.dial()
 	if err != nil {
 		return err
@@ -170,7 +203,7 @@ func (n *nets) Lift(addr netip.AddrPort) error {
 	return nil
 }
 
-// List implements host.Net.
+// List implements host.Net for addresses.
 func (n *nets) List() ([]host.Block, error) {
 	c, err := n.dial()
 	if err != nil {

@@ -100,7 +100,7 @@ func TestBlockAndLift(t *testing.T) {
 				t.Errorf("list: %v %v, want %v", list, err, b)
 			}
 			for range 2 {
-				if err := n.Lift(b.Addr); err != nil {
+				if err := n.Lift(b); err != nil {
 					t.Errorf("lift %s: %v", text, err)
 				}
 			}

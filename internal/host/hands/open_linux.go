@@ -25,7 +25,8 @@ func Open(root string, live bool) (*host.Hands, error) {
 	f := &files{root: fd}
 	h := &host.Hands{Files: f, Writer: f}
 	if live {
-		h.Procs, h.Net, h.Units = newProcs("/proc"), &nets{}, &units{}
+		p := newProcs("/proc")
+		h.Procs, h.Net, h.Units = p, &traffic{groups: groups{tops: cgroups(), keep: p.keep}}, &units{}
 		h.Kernel, h.Containers = &kernel{proc: "/proc"}, newContainers()
 	}
 	return h, nil
