@@ -175,6 +175,8 @@ type Container struct {
 	Paused  bool   `json:"paused"`
 	Restart string `json:"restart"` // restart policy: "no", "always", "on-failure", "unless-stopped"
 	Retries int    `json:"retries,omitempty"`
+	// Manager starts it by itself: "kubelet" or "docker" behind containerd; "" where nobody but the engine does.
+	Manager string `json:"manager,omitempty"`
 }
 
 // Containers talks to the container engines over their local sockets. A container that is gone gives fs.ErrNotExist.

@@ -111,15 +111,22 @@ func TestUnmountAndContainerdAndBlocks(t *testing.T) {
 	box := deminer.Artifact{Kind: deminer.KindContainer, Name: "c1"}
 	boxed := member(box)
 	boxed.Remove = []deminer.Action{{Verb: deminer.VerbStopContainer, Target: box, Args: map[string]deminer.Raw{"engine": "containerd"}}}
-	p := Make(report(member(mount, deminer.VerbUnmount), boxed, member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "203.0.113.7:3333"}, deminer.VerbBlock)), Options{BlockFor: 72 * time.Hour, KeepBlocks: true}, now)
-	if len(p.Steps) != 2 || p.Steps[1].Undo || p.Steps[1].NoUndo == "" {
+	odd := member(deminer.Artifact{Kind: deminer.KindContainer, Name: "c2"})
+	odd.Remove = []deminer.Action{{Verb: deminer.VerbStopContainer, Target: odd.Artifact, Args: map[string]deminer.Raw{"engine": "lxd"}}}
+	r := report(member(mount, deminer.VerbUnmount), boxed, odd, member(deminer.Artifact{Kind: deminer.KindAddress, Addr: "203.0.113.7:3333"}, deminer.VerbBlock))
+	r.Snapshot.Containers = []deminer.Container{{ID: "c1", Engine: "containerd", Labels: []string{"io.kubernetes.cri.sandbox-name=evil\x1b", "io.kubernetes.cri.sandbox-namespace=default"}}}
+	p := Make(r, Options{BlockFor: 72 * time.Hour, KeepBlocks: true}, now)
+	if len(p.Steps) != 3 || p.Steps[1].Undo || p.Steps[1].NoUndo == "" || p.Steps[2].Action.Verb != deminer.VerbStopContainer {
 		t.Errorf("steps %+v", p.Steps)
 	}
 	if args := p.Steps[0].Action.Args; args["for"] != "72h0m0s" || args["keep"] != "yes" {
 		t.Errorf("block args %v", args)
 	}
-	if !slices.ContainsFunc(p.Refused, func(r deminer.Refusal) bool { return strings.Contains(r.Why, "containerd") && r.Advice != "" }) {
-		t.Errorf("nothing is said of the container: %+v", p.Refused)
+	if !slices.ContainsFunc(p.Refused, func(r deminer.Refusal) bool { return strings.Contains(r.Why, "lxd") && r.Advice != "" }) {
+		t.Errorf("nothing is said of the other engine's container: %+v", p.Refused)
+	}
+	if !slices.ContainsFunc(p.Advice, func(a string) bool { return strings.Contains(a, "pod evil\\x1b in namespace default") }) {
+		t.Errorf("nothing is said of the pod: %q", p.Advice)
 	}
 }
 

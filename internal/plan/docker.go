@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -32,4 +33,32 @@ func (g *guard) definition(m deminer.Member) (out []deminer.Action) {
 		out = append(out, deminer.Action{Verb: deminer.VerbQuarantine, Target: deminer.Artifact{Kind: deminer.KindFile, Path: deminer.Raw(file), Name: d}})
 	}
 	return out
+}
+
+// pods advises on containers that the plan stops and that kubelet will start again.
+func (b *builder) pods(rep *deminer.Report) {
+	for _, s := range b.plan.Steps {
+		if s.Action.Verb != deminer.VerbStopContainer {
+			continue
+		}
+		for _, c := range rep.Snapshot.Containers {
+			if c.ID != s.Action.Target.Name {
+				continue
+			}
+			pod, space := label(c, "io.kubernetes.cri.sandbox-name"), label(c, "io.kubernetes.cri.sandbox-namespace")
+			if pod != "" {
+				b.plan.Advice = append(b.plan.Advice, fmt.Sprintf("Container %s belongs to pod %s in namespace %s: kubelet starts it again until the pod, and what asks for it (a deployment, a daemon set, a file in /etc/kubernetes/manifests), is deleted.",
+					deminer.Cut(c.ID, 12), deminer.Safe(pod), deminer.Safe(space)))
+			}
+		}
+	}
+}
+
+func label(c deminer.Container, key string) string {
+	for _, l := range c.Labels {
+		if value, ok := strings.CutPrefix(l, key+"="); ok {
+			return value
+		}
+	}
+	return ""
 }

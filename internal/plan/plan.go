@@ -53,6 +53,7 @@ func Make(rep *deminer.Report, opt Options, now time.Time) deminer.Plan {
 		p.Advice = append(p.Advice, advice(inc)...)
 	}
 	b.groups(rep)
+	b.pods(rep)
 	b.watch(rep)
 	b.order()
 	sum := sha256.Sum256([]byte(p.Digest()))

@@ -199,15 +199,18 @@ func (g *guard) refuses(a deminer.Action, m deminer.Member) (why, advice string)
 		}
 		return g.block(a.Target.Addr)
 	case deminer.VerbStopContainer:
-		if engine := string(a.Args["engine"]); engine != "" && engine != "docker" && engine != "podman" {
-			return deminer.Safe(engine) + " keeps no restart policy that deminer could clear; its processes are frozen and killed as processes",
-				"take the container away where it is scheduled (delete the pod, the static manifest or the task), or it is started again"
+		if engine := string(a.Args["engine"]); engine != "" && !slices.Contains(engines, engine) {
+			return "deminer does not know the engine " + deminer.Safe(engine) + "; its processes are frozen and killed as processes",
+				"take the container away where it is scheduled, or it is started again"
 		}
 	case deminer.VerbUnload:
 		return "unloading a hostile module can take the kernel down", "rebuild, or boot a clean kernel"
 	}
 	return "", ""
 }
+
+// engines are those that deminer can ask to stop a container.
+var engines = []string{"docker", "podman", "containerd"}
 
 // letsIn reports whether a login key in a file let the operator in.
 func (g *guard) letsIn(name string) bool {

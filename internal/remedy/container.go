@@ -57,7 +57,18 @@ func doStop(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 			return "", err
 		}
 	}
-	return "", hand.Stop(engine, id)
+	return managed(now, "starts it again unless it is taken away there"), hand.Stop(engine, id)
+}
+
+// managed is the remark on a container that somebody starts by himself.
+func managed(c host.Container, what string) string {
+	switch c.Manager {
+	case "":
+		return ""
+	case "kubelet":
+		return "it belongs to a pod: kubelet " + what + " (delete the pod and what asks for it: a deployment, a daemon set, a static manifest)"
+	}
+	return deminer.Safe(c.Manager) + " manages it and " + what
 }
 
 func undoStop(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
@@ -69,6 +80,9 @@ func undoStop(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 		return "", err
 	}
 	hand, engine, id := t.Hands.Containers, string(s.Action.Args["engine"]), d.Before.ID
+	if d.Before.Manager != "" {
+		return managed(d.Before, "starts what it is asked for: deminer does not start it beside it"), nil
+	}
 	now, err := hand.Look(engine, id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("start container %s: %w: it was removed since", id, deminer.ErrChanged)

@@ -143,6 +143,18 @@ func TestStopContainerVerb(t *testing.T) {
 	if e.c != before {
 		t.Errorf("after undo: %+v, want %+v", e.c, before)
 	}
+	// What somebody else starts again is not started by undo beside it.
+	e.c.Manager = "kubelet"
+	var notes []string
+	p := planOf("pod", s)
+	must(t, w.runner.Run(t.Context(), p, p.Digest(), func(r deminer.Record) { notes = append(notes, r.Note) }))
+	if !strings.Contains(strings.Join(notes, " "), "belongs to a pod") {
+		t.Errorf("notes: %q", notes)
+	}
+	w.mustUndo(t, "pod")
+	if e.c.Running {
+		t.Error("undo started the container of a pod")
+	}
 	e.gone = true
 	w.mustRun(t, planOf("gone", s))
 }

@@ -19,12 +19,14 @@ import (
 	"github.com/deminer/deminer/internal/host"
 )
 
-// containers is host.Containers over the Docker API, which podman speaks too. A restart policy of a container whose
-// engine has no such API (containerd alone) is its orchestrator's; that is refused with advice.
-type containers struct{ sockets map[string]string }
+// containers is host.Containers over the Docker API, which podman speaks too, and over containerd's.
+type containers struct {
+	sockets    map[string]string
+	containerd containerd
+}
 
 func newContainers() *containers {
-	return &containers{sockets: map[string]string{"docker": "/run/docker.sock", "podman": "/run/podman/podman.sock"}}
+	return &containers{containerd: containerd{sockets: containerdSockets()}, sockets: map[string]string{"docker": "/run/docker.sock", "podman": "/run/podman/podman.sock"}}
 }
 
 // Limits of talking to an engine: an answer, and how long a container may take to stop.
@@ -36,6 +38,13 @@ const (
 
 // Look implements host.Containers.
 func (c *containers) Look(engine, id string) (host.Container, error) {
+	if engine == engineContainerd {
+		if err := checkID("look at", id); err != nil {
+			return host.Container{}, err
+		}
+		got, err := c.containerd.Look(id)
+		return got, about("look at", id, err)
+	}
 	var got struct {
 		ID    string `json:"Id"`
 		State struct {
@@ -61,6 +70,9 @@ func (c *containers) Look(engine, id string) (host.Container, error) {
 
 // Restart implements host.Containers.
 func (c *containers) Restart(engine, id, policy string, retries int) error {
+	if engine == engineContainerd {
+		return about("change", id, c.containerd.Restart(id, policy))
+	}
 	if policy != "on-failure" {
 		retries = 0
 	}
@@ -71,6 +83,9 @@ func (c *containers) Restart(engine, id, policy string, retries int) error {
 
 // Pause implements host.Containers.
 func (c *containers) Pause(engine, id string, on bool) error {
+	if engine == engineContainerd {
+		return about("pause", id, c.containerd.Pause(id, on))
+	}
 	verb := "unpause"
 	if on {
 		verb = "pause"
@@ -81,14 +96,39 @@ func (c *containers) Pause(engine, id string, on bool) error {
 
 // Stop implements host.Containers. Docker kills a paused container's processes where they stand.
 func (c *containers) Stop(engine, id string) error {
+	if engine == engineContainerd {
+		return about("stop", id, c.containerd.Stop(id))
+	}
 	_, err := c.ask(engine, http.MethodPost, id, "stop", url.Values{"t": {stopSeconds}}, nil)
 	return err
 }
 
 // Start implements host.Containers.
 func (c *containers) Start(engine, id string) error {
+	if engine == engineContainerd {
+		return about("start", id, c.containerd.Start(id))
+	}
 	_, err := c.ask(engine, http.MethodPost, id, "start", nil, nil)
 	return err
+}
+
+// engineContainerd is the engine that speaks no HTTP.
+const engineContainerd = "containerd"
+
+// about names the container an error is of.
+func about(verb, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s container %q: %w", verb, deminer.Safe(id), err)
+}
+
+// checkID refuses what is no name of a container: it becomes part of a request.
+func checkID(verb, id string) error {
+	if id == "" || len(id) > 128 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || strings.HasPrefix(id, ".") {
+		return about(verb, id, fmt.Errorf("%w: not the name of a container", fs.ErrInvalid))
+	}
+	return nil
 }
 
 // ask makes one request about a container. 304 is "it is so already".
@@ -101,8 +141,8 @@ func (c *containers) ask(engine, method, id, verb string, query url.Values, body
 		return nil, fmt.Errorf("%s container %q: %w: deminer does not stop containers of engine %q; stop it where it is scheduled",
 			verb, deminer.Safe(id), deminer.ErrProtected, deminer.Safe(engine))
 	}
-	if id == "" || strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || strings.HasPrefix(id, ".") {
-		return nil, fmt.Errorf("%s container %q: %w: not the name of a container", verb, deminer.Safe(id), fs.ErrInvalid)
+	if err := checkID(verb, id); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), enginePatience)
 	defer cancel()
