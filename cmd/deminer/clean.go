@@ -72,7 +72,7 @@ deminer undo takes everything back but the kills.`,
 	}
 	l.add(c)
 	ch.add(c)
-	c.Flags().StringSliceVar(&packages, "packages", nil, "look for package files in `DIR` of the host, too, to restore packaged files from")
+	c.Flags().StringSliceVar(&packages, "packages", nil, "restore packaged files from this package file (.deb, .rpm, .apk), or from those below this `DIR` of the host, too")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	c.Flags().StringVar(&file, "plan", "", "run exactly the plan saved in `FILE`")
 	c.Flags().DurationVar(&window, "watch", plan.DefaultWatch, "watch for this `time` afterwards (default: what the plan asks for, at least 15m); 0 looks once")

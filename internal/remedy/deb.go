@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/deminer/deminer"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // Limits of reading a package file: what it holds may be hostile, or a bomb.
@@ -34,7 +36,11 @@ func debFile(r io.Reader, names []string) ([]byte, deminer.Attr, error) {
 	if err != nil {
 		return nil, deminer.Attr{}, err
 	}
-	in := tar.NewReader(io.LimitReader(data, maxUnpacked))
+	return tarFile(tar.NewReader(io.LimitReader(data, maxUnpacked)), names)
+}
+
+// tarFile takes one regular file, listed under any of the names, out of an archive.
+func tarFile(in *tar.Reader, names []string) ([]byte, deminer.Attr, error) {
 	for {
 		h, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -101,6 +107,14 @@ func inflate(kind string, r io.Reader) (io.Reader, error) {
 			return nil, fmt.Errorf("read package: %w", err)
 		}
 		return z, nil
+	case ".lzma":
+		z, err := lzma.ReaderConfig{DictCap: maxWindow}.NewReader(r)
+		if err != nil {
+			return nil, fmt.Errorf("read package: %w", err)
+		}
+		return z, nil
+	case ".bz2":
+		return bzip2.NewReader(r), nil
 	case ".zst":
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxUnpacked))
 		if err != nil {

@@ -4,18 +4,29 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/deminer/deminer"
 )
 
-// debCache is where apt keeps the packages it fetched.
-const debCache = "/var/cache/apt/archives"
+// caches are where package managers keep the packages they fetched: apt, dnf, yum, zypper, apk.
+func caches() []string {
+	return []string{"/var/cache/apt/archives", "/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/cache/zypp/packages", "/var/cache/apk", "/etc/apk/cache"}
+}
 
-// maxPackages bounds how many package files are looked through in one directory.
-const maxPackages = 50_000
+// Limits of looking for package files: names in a directory, directories, and how deep.
+const (
+	maxPackages    = 50_000
+	maxPackageDirs = 2_000
+	maxPackageDeep = 6
+)
+
+// unpackers take a file out of a package, by the ending of its name.
+var unpackers = map[string]func(io.Reader, []string) ([]byte, deminer.Attr, error){".deb": debFile, ".rpm": rpmFile, ".apk": apkFile}
 
 func restorePackaged() Verb {
 	return Verb{Name: deminer.VerbRestore, Doc: "replace a file by the one its package holds", Phase: deminer.PhaseRepair,
@@ -33,7 +44,7 @@ func readyRestore(t *Tools, s deminer.Step) (any, error) {
 		return nil, errors.New("restore a packaged file: no package is given")
 	}
 	var tried []error
-	for _, dir := range append(t.PackageFiles, debCache) {
+	for _, dir := range slices.Concat(t.PackageFiles, caches()) {
 		files, err := t.candidates(dir, pkg, string(s.Action.Args["version"]))
 		if err != nil {
 			tried = append(tried, err)
@@ -61,25 +72,48 @@ func (t *Tools) verify(name string, body []byte) error {
 	return nil
 }
 
-// candidates lists the package files of a package in a directory by name: NAME_VERSION_ARCH.deb with colons written %3a,
-// NAME-VERSION.ARCH.rpm. A version that is not there leaves all of the package: the digest decides.
+// candidates lists the package files of a package below a directory, or the file itself where one is given. Names are
+// NAME_VERSION_ARCH.deb with colons written %3a, NAME-VERSION.ARCH.rpm without the epoch, NAME-VERSION.HASH.apk. A version
+// that is not there leaves all of the package: the digest decides.
 func (t *Tools) candidates(dir, pkg, version string) ([]string, error) {
-	names, err := t.Hands.Files.List(dir, maxPackages)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
+	if n, err := t.Hands.Files.Look(dir); err == nil && n.Attr.Type == deminer.Regular {
+		return []string{dir}, nil
 	}
 	pkg, _, _ = strings.Cut(pkg, ":")
+	_, bare, epoch := strings.Cut(version, ":")
+	if !epoch {
+		bare = version
+	}
 	var exact, other []string
-	for _, name := range names {
-		switch full := path.Join(dir, name); {
-		case !strings.HasPrefix(name, pkg+"_") && !strings.HasPrefix(name, pkg+"-"), path.Ext(name) != ".deb" && path.Ext(name) != ".rpm":
-		case version != "" && strings.Contains(name, strings.ReplaceAll(version, ":", "%3a")):
-			exact = append(exact, full)
-		default:
-			other = append(other, full)
+	type place struct {
+		dir  string
+		deep int
+	}
+	seen := 0
+	for todo := []place{{dir, 0}}; len(todo) > 0 && seen < maxPackageDirs; todo = todo[1:] {
+		seen++
+		names, err := t.Hands.Files.List(todo[0].dir, maxPackages)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			full := path.Join(todo[0].dir, name)
+			if unpackers[path.Ext(name)] == nil {
+				if n, err := t.Hands.Files.Look(full); err == nil && n.Attr.Type == deminer.Directory && todo[0].deep < maxPackageDeep {
+					todo = append(todo, place{full, todo[0].deep + 1})
+				}
+				continue
+			}
+			switch {
+			case !strings.HasPrefix(name, pkg+"_") && !strings.HasPrefix(name, pkg+"-"):
+			case bare != "" && strings.Contains(name, bare):
+				exact = append(exact, full)
+			default:
+				other = append(other, full)
+			}
 		}
 	}
 	return append(exact, other...), nil
@@ -87,15 +121,16 @@ func (t *Tools) candidates(dir, pkg, version string) ([]string, error) {
 
 // unpack takes one file out of a package file.
 func (t *Tools) unpack(file, name string) ([]byte, deminer.Attr, error) {
-	if path.Ext(file) == ".rpm" {
-		return nil, deminer.Attr{}, errors.New("rpm package files are not read yet: reinstall the package")
+	take := unpackers[path.Ext(file)]
+	if take == nil {
+		return nil, deminer.Attr{}, errors.New("not the name of a package file: NAME.deb, NAME.rpm or NAME.apk")
 	}
 	f, err := t.Hands.Files.Open(file)
 	if err != nil {
 		return nil, deminer.Attr{}, err
 	}
 	defer f.Close()
-	return debFile(f, t.aliases(name))
+	return take(f, t.aliases(name))
 }
 
 // aliases are the names under which a package may list a file: packages from before the merge of /usr say /bin/x for /usr/bin/x.
