@@ -48,13 +48,25 @@ func (a Artifact) Ref() string {
 	case KindFile, KindMount:
 		return string(a.Kind) + ":" + string(a.Path) + a.part()
 	case KindLine:
-		return fmt.Sprintf("line:%s:%s%s", a.Path, a.Line, a.part())
+		return "line:" + string(a.Path) + ":" + short(string(a.Line)) + a.part()
 	case KindAddress, KindListener:
 		return string(a.Kind) + ":" + a.Addr
 	case KindHost:
 		return "host"
 	}
 	return string(a.Kind) + ":" + a.Name
+}
+
+// maxRefText is how much of a line stands in a ref. A hostile line may be megabytes long, and a report names it often.
+const maxRefText = 512
+
+// short stands for a text in a ref: itself, or its beginning and its SHA-256.
+func short(text string) string {
+	if len(text) <= maxRefText {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return text[:maxRefText/2] + "...sha256:" + hex.EncodeToString(sum[:])
 }
 
 // Handle is a short name of a ref for people to type: "@" and six hex digits of its SHA-256. Two refs of one report may

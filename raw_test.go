@@ -90,3 +90,15 @@ func TestDigestSurvivesAFile(t *testing.T) {
 		t.Error("another target has the same digest")
 	}
 }
+
+// TestRefOfLongLine: a line of a megabyte has a short ref, and one that differs at its end another.
+func TestRefOfLongLine(t *testing.T) {
+	long := strings.Repeat("A", 1<<20)
+	ref := func(text string) string { return Artifact{Kind: KindLine, Path: "/etc/crontab", Line: Raw(text)}.Ref() }
+	if a := ref(long); len(a) > 1024 || a == ref(long+"B") || a != ref(long) {
+		t.Errorf("ref of %d bytes", len(a))
+	}
+	if a := ref("* * * * * root true"); a != "line:/etc/crontab:* * * * * root true" {
+		t.Error(a)
+	}
+}

@@ -85,7 +85,7 @@ func (p *Pass) strange(addr string) bool {
 func vendorOf(h string) string {
 	h = strings.TrimSuffix(strings.ToLower(h), ".")
 	for _, v := range vendors {
-		if h == v || strings.HasSuffix(h, "."+v) {
+		if rest, ok := strings.CutSuffix(h, v); ok && (rest == "" || rest[len(rest)-1] == '.') {
 			return v
 		}
 	}

@@ -16,15 +16,38 @@ const preloadFile = "/etc/ld.so.preload"
 // programs list files is a user-space rootkit.
 func preloadRootkit(_ context.Context, p *Pass) error {
 	text := p.read("preload-rootkit", preloadFile, 64<<10)
+	seen, there, absent := map[string]bool{}, 0, 0
 	lines(text, func(no int, l string) {
+		clear(seen)
 		body, _, _ := strings.Cut(l, "#")
 		for _, lib := range strings.FieldsFunc(body, func(r rune) bool { return r == ' ' || r == '\t' || r == ':' }) {
-			p.preloaded(lib, l, no)
+			if seen[lib] {
+				continue
+			}
+			seen[lib] = true
+			count, most := &there, maxPreloaded
+			if _, err := p.FS.Lstat(lib); missing(err) {
+				count, most = &absent, maxAbsent
+			}
+			if *count++; *count <= most {
+				p.preloaded(lib, l, no)
+			}
 		}
 	})
+	if there > maxPreloaded || absent > maxAbsent {
+		p.Gap(deminer.Gap{Part: "detect/preload-rootkit", State: deminer.Partial, What: preloadFile,
+			Why: fmt.Sprintf("it names %d libraries and %d files that are not there; the first %d and %d were looked at", there, absent, maxPreloaded, maxAbsent)})
+	}
 	p.mappedEverywhere()
 	return nil
 }
+
+// maxPreloaded and maxAbsent are how many libraries are spoken of, and how many names of no file: honest lists have one or
+// two, and a finding holds the line it is about.
+const (
+	maxPreloaded = 200
+	maxAbsent    = 20
+)
 
 func (p *Pass) preloaded(lib, l string, no int) {
 	own := p.owner(lib)

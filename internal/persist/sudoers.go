@@ -150,12 +150,24 @@ type statement struct {
 // statements joins lines that end in the mark (a backslash in most formats). At most 64 KiB are joined to one.
 func statements(lines []Line, mark string) []statement {
 	var out []statement
+	var text, joined strings.Builder // one statement may have thousands of lines
 	for i := 0; i < len(lines); i++ {
-		st := statement{lines[i].Text, lines[i].Text, lines[i].No}
-		for strings.HasSuffix(st.joined, mark) && i+1 < len(lines) && len(st.text) < maxCommand {
-			i++
-			st.text += "\n" + lines[i].Text
-			st.joined = strings.TrimSuffix(st.joined, mark) + " " + lines[i].Text
+		last := lines[i].Text
+		st := statement{last, last, lines[i].No}
+		if strings.HasSuffix(last, mark) {
+			text.Reset()
+			joined.Reset()
+			text.WriteString(last)
+			for strings.HasSuffix(last, mark) && i+1 < len(lines) && text.Len() < maxCommand {
+				i++
+				joined.WriteString(strings.TrimSuffix(last, mark))
+				joined.WriteByte(' ')
+				last = lines[i].Text
+				text.WriteByte('\n')
+				text.WriteString(last)
+			}
+			joined.WriteString(last)
+			st.text, st.joined = text.String(), joined.String()
 		}
 		out = append(out, st)
 	}
