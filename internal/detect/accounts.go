@@ -3,7 +3,6 @@ package detect
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -107,12 +106,21 @@ func (p *Pass) madeWith(a *deminer.Account) (deminer.Finding, bool) {
 }
 
 // accountCame adds to an account that something else speaks of that it came with the intrusion.
+// Closeness in time counts where a key of the intruder's lets him in as this account, or nobody else can have made it.
 func (p *Pass) accountCame(a *deminer.Account) {
 	g, ok := p.madeWith(a)
 	if !ok {
 		return
 	}
 	f := p.aboutAccount(a, deminer.Strong, deminer.ByProvenance, "it was made within "+minutes.String()+" of: "+g.Title)
+	if f.Time.IsZero() {
+		f.Time = g.Time
+	}
+	if why, doubt := p.nobodyElse(change{path: "/etc/passwd", at: f.Time}); doubt == "" {
+		f.Why = append(f.Why, why)
+	} else if p.rogueGrant(a) == "" {
+		f.Tier, f.Why = deminer.Weak, append(f.Why, "not held against it: "+doubt)
+	}
 	f.Title = "account " + q(a.Name) + " came with the intrusion"
 	if fl := p.clearFlags("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"); len(fl) > 0 {
 		f.Why = append(f.Why, "/etc/passwd or a file beside it was made unchangeable, which keeps the account there")
@@ -138,160 +146,4 @@ func (p *Pass) hasKey(a *deminer.Account) bool {
 		}
 	}
 	return false
-}
-
-// rogueKey speaks of login keys that are known to be an attacker's, lie where no key belongs, or came with the intrusion.
-func rogueKey(_ context.Context, p *Pass) error {
-	holders := map[string]map[string]bool{}
-	last := map[deminer.Raw]int{}
-	for i := range p.Snapshot.Footholds {
-		f := &p.Snapshot.Footholds[i]
-		if f.ID != "PL-18" || f.Key == "" {
-			continue
-		}
-		if holders[f.Key] == nil {
-			holders[f.Key] = map[string]bool{}
-		}
-		holders[f.Key][f.User] = true
-		last[f.Path] = max(last[f.Path], f.LineNo)
-	}
-	for i := range p.Snapshot.Footholds {
-		f := &p.Snapshot.Footholds[i]
-		if f.ID != "PL-18" || f.Key == "" {
-			continue
-		}
-		p.keyIdentity(f)
-		p.keyPlace(f, holders[f.Key])
-		p.keyTime(f, last[f.Path])
-	}
-	return nil
-}
-
-func (p *Pass) aboutKey(f *deminer.Foothold, tier deminer.Tier, class deminer.Class, why ...string) deminer.Finding {
-	g := about(f, tier, class, "a login key in "+where(f)+" lets a stranger in", why...)
-	g.Topic, g.Technique = deminer.TopicBackdoor, "T1098.004"
-	g.Indicators = []deminer.Indicator{{Kind: "key", Value: f.Key}}
-	dir := string(f.Path[:max(strings.LastIndexByte(string(f.Path), '/'), 0)])
-	if fl := p.clearFlags(string(f.Path), dir); len(fl) > 0 {
-		g.Remove = slices.Clone(f.Remove)
-		if len(g.Remove) == 0 {
-			g.Remove = []deminer.Action{{Verb: deminer.VerbCutLine, Target: f.Artifact()}}
-		}
-		g.Remove = append(g.Remove, fl...)
-		g.Why = append(g.Why, "the file or its directory was made unchangeable, so that the key stays")
-	}
-	return g
-}
-
-func (p *Pass) keyPlace(f *deminer.Foothold, holders map[string]bool) {
-	if closed[f.User] {
-		p.Report(p.aboutKey(f, deminer.Strong, deminer.ByAccess, "the account "+q(f.User)+" is a system account that nobody logs in to"))
-		return
-	}
-	service := false
-	for u := range holders {
-		service = service || closed[u]
-	}
-	if len(holders) >= 3 && service {
-		p.Report(p.aboutKey(f, deminer.Strong, deminer.ByAccess, fmt.Sprintf("the same key lets the bearer in as %d accounts, system accounts among them", len(holders))))
-	}
-}
-
-// usedBefore gives the time of a login with the key before t.
-func (p *Pass) usedBefore(key string, t time.Time) time.Time {
-	for _, l := range p.Snapshot.Logins {
-		if l.Kind == "login" && l.Key != "" && l.Key == key && l.Time.Before(t.Add(-time.Minute)) {
-			return l.Time
-		}
-	}
-	return time.Time{}
-}
-
-// keyTime speaks of a key that came with the intrusion: its file was last written within minutes of the intruder's files
-// and the key is the last one in it. That alone says nothing: an owner may have been at work. A second sign must come with
-// it, and a key that was used before is the owner's.
-func (p *Pass) keyTime(f *deminer.Foothold, last int) {
-	if f.LineNo != last {
-		return
-	}
-	g, ok := p.near(f.Attr.Mtime, minutes, f.Path)
-	if !ok {
-		return
-	}
-	k := p.aboutKey(f, deminer.Weak, deminer.ByProvenance, "the file was last written at "+f.Attr.Mtime.UTC().Format(time.RFC3339)+", within "+minutes.String()+" of: "+g.Title, "it is the last key of the file")
-	k.Title = "a login key in " + where(f) + " came with the intrusion"
-	k.Cleared = []string{"keys that were there before: only the last line is meant"}
-	if used := p.usedBefore(f.Key, g.Time); !used.IsZero() {
-		k.Cleared = append(k.Cleared, "it was used at "+used.UTC().Format(time.RFC3339)+", before that: the owner's")
-		p.Report(k)
-		return
-	}
-	if len(p.clearFlags(string(f.Path))) > 0 {
-		k.Tier = deminer.Strong
-		t := p.aboutKey(f, deminer.Strong, deminer.ByTamper, "its file was made unchangeable, so that the key stays")
-		t.Title = "a login key in " + where(f) + " was made to stay"
-		p.Report(t)
-	}
-	if why := p.nobodyIn(f.Attr.Mtime); why != "" {
-		k.Tier = deminer.Strong
-		n := p.aboutKey(f, deminer.Strong, deminer.ByAccess, "nobody of the owner's was logged in who could have put it there: "+why)
-		n.Title = "a login key in " + where(f) + " was put there while nobody was logged in"
-		p.Report(n)
-	}
-	p.Report(k)
-}
-
-// halfDay is how long before a change a login may lie whose session made it; slack is how late a log may write a login down.
-const (
-	halfDay = 12 * time.Hour
-	slack   = 5 * time.Second
-)
-
-// brought reports whether the intrusion began with a login: by password, from an address that never logged in before, and
-// the first of the intruder's files were made in the minute after it. A login by key is never counted so.
-func (p *Pass) brought(l deminer.Login) bool {
-	if l.Kind != "login" || l.Method != "password" || l.From == "" {
-		return false
-	}
-	for _, o := range p.Snapshot.Logins {
-		if o.Kind == "login" && o.From == l.From && o.Time.Before(l.Time) {
-			return false
-		}
-	}
-	began := false
-	for _, f := range p.anchors() {
-		switch gap := f.Time.Sub(l.Time); {
-		case gap < -slack && gap > -halfDay:
-			return false // the intruder was at work before
-		case gap >= -slack && gap <= time.Minute:
-			began = true
-		}
-	}
-	return began
-}
-
-// nobodyIn says why nobody but an intruder can have been at work in a session at that time, or "": the records of logins
-// reach back before it and show nobody. Somebody whose password was guessed is no owner. Where records are missing,
-// nothing can be said.
-func (p *Pass) nobodyIn(t time.Time) string {
-	guesser := map[string]bool{}
-	for _, f := range p.memo.found {
-		if f.Detector == "guessed-password" && f.Tier != deminer.Weak {
-			guesser[f.Subject.Addr] = true
-		}
-	}
-	source := ""
-	for _, l := range p.Snapshot.Logins {
-		switch {
-		case l.Time.After(t.Add(time.Minute)):
-		case (l.Kind == "login" || l.Kind == "sudo" || l.Kind == "su") && l.Time.After(t.Add(-halfDay)) && !guesser[l.From] && !p.brought(l):
-			return ""
-		case l.Time.Before(t):
-			source = l.Source
-		}
-	}
-	if source == "" || len(p.Snapshot.Logins) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s was kept at that time and shows no login of an owner in the %d hours before", deminer.Safe(source), int(halfDay.Hours()))
 }

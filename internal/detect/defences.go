@@ -79,9 +79,16 @@ func (p *Pass) selinux() {
 			return
 		}
 		f.Time = a.Mtime
-		if g, ok := p.near(a.Mtime, minutes, name); ok && p.proven() != "" {
+		g, ok := p.near(a.Mtime, minutes, name)
+		why, doubt := p.nobodyElse(change{path: name, at: a.Mtime})
+		switch {
+		case !ok || p.proven() == "":
+		case doubt != "":
+			f.Tier = deminer.Weak
+			f.Why = append(f.Why, "the file was last written within "+minutes.String()+" of: "+g.Title, "not held against it: "+doubt)
+		default:
 			f.Tier = deminer.Proof
-			f.Why = append(f.Why, "the file was last written within "+minutes.String()+" of: "+g.Title, "on this host an intrusion is proven: "+p.proven())
+			f.Why = append(f.Why, "the file was last written within "+minutes.String()+" of: "+g.Title+", and "+why, "on this host an intrusion is proven: "+p.proven())
 			f.Remove = []deminer.Action{{Verb: deminer.VerbEditLine, Target: f.Subject, Args: map[string]deminer.Raw{"new": deminer.Raw(strings.Replace(l, v, "enforcing", 1))}}}
 			if v == "disabled" {
 				// Enforcing on files that were never labeled locks the owner out; permissive labels them first.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/deminer/deminer"
@@ -28,6 +29,7 @@ func hostsFile(_ context.Context, p *Pass) error {
 			count[strings.ToLower(f[1])] = true
 		}
 	})
+	var found []deminer.Finding
 	lines(text, func(no int, l string) {
 		body, _, _ := strings.Cut(l, "#")
 		f := strings.Fields(body)
@@ -53,10 +55,13 @@ func hostsFile(_ context.Context, p *Pass) error {
 			if a, err := p.FS.Stat(name); err == nil && nulled <= 500 {
 				g.Time = a.Mtime
 			}
-			p.Report(p.settle(g))
+			found = append(found, g)
 			return
 		}
 	})
+	for _, g := range slices.Backward(found) { // the last first: what is accused below a line tells its age
+		p.Report(p.settleBy(g, p.noOwner))
+	}
 	return nil
 }
 
@@ -112,11 +117,33 @@ func unchangeable(_ context.Context, p *Pass) error {
 			f.Time = a.Ctime
 		}
 		// The change of a flag sets the change time, so it tells when this was done.
-		if g, ok := p.near(f.Time, minutes, deminer.Raw(name)); ok && p.proven() != "" {
+		tie, doubt := p.tie(f, p.nobodyElse)
+		if keeps := p.keepsAccount(name); keeps != "" {
+			tie = keeps
+		}
+		switch {
+		case p.proven() == "":
+		case tie != "":
 			f.Tier, f.Cleared = deminer.Proof, nil
-			f.Why = append(f.Why, "it was last changed at "+f.Time.UTC().Format("2006-01-02 15:04")+" UTC, within "+minutes.String()+" of: "+g.Title, "on this host an intrusion is proven: "+p.proven())
+			f.Why = append(f.Why, tie, "on this host an intrusion is proven: "+p.proven())
+		case doubt != "":
+			f.Why = append(f.Why, doubt)
 		}
 		p.Report(f)
 	}
 	return nil
+}
+
+// keepsAccount says that a file of accounts holds one of the intruder's, or "".
+func (p *Pass) keepsAccount(name string) string {
+	if name != "/etc/passwd" && name != "/etc/shadow" && name != "/etc/group" && name != "/etc/gshadow" {
+		return ""
+	}
+	mine := p.guilty()
+	for i := range p.Snapshot.Accounts {
+		if a := p.Snapshot.Accounts[i].Name; mine["account:"+a] {
+			return "it keeps the intruder's account " + q(a) + " there"
+		}
+	}
+	return ""
 }

@@ -12,29 +12,46 @@ import (
 var linked = set("family-path", "miner-content", "miner-config", "foothold-cradle", "foothold-text", "foothold-odd", "foothold-target", "foothold-immutable", "lookalike")
 
 // linkedFoothold speaks again of doubtful entries where something ties them to a proven intrusion: they fetch from an
-// address that a suspect talks to, or they were written at the time of what is proven. An owner's own entry of that kind
-// has neither.
+// address that a suspect talks to, start what starts a proven program, or came with what is proven and nobody else can
+// have brought them. An owner's own entry of that kind has none of these.
 func linkedFoothold(_ context.Context, p *Pass) error {
 	bad := p.badAddresses()
-	why := p.proven()
 	told := map[string]bool{}
-	for _, f := range append([]deminer.Finding(nil), p.memo.found...) {
-		if !linked[f.Detector] || f.Tier != deminer.Strong || f.Subject.Kind == deminer.KindProcess || told[f.Subject.Ref()] {
-			continue
-		}
+	for _, f := range p.openEntries() {
 		told[f.Subject.Ref()] = p.fetchesFrom(f, bad) || told[f.Subject.Ref()]
-		at, ok := p.near(f.Time, minutes, f.Subject.Path)
-		if !ok || why == "" {
-			continue
-		}
-		told[f.Subject.Ref()], p.memo.raised[f.Subject.Ref()] = true, true
-		h := f
-		h.Tier, h.Title = deminer.Proof, "came with the intrusion: "+f.Title
-		h.Why = append([]string{"it was last written at the time of: " + at.Title, "on this host an intrusion is proven: " + why}, f.Why...)
-		p.Report(h)
 	}
 	p.runsProven()
+	if p.proven() == "" {
+		return nil
+	}
+	for _, f := range p.openEntries() {
+		if told[f.Subject.Ref()] {
+			continue
+		}
+		h := p.settle(f)
+		switch {
+		case h.Tier == deminer.Proof:
+			h.Title = "came with the intrusion: " + f.Title
+		case len(h.Why) > len(f.Why):
+			h.Tier, h.Title = deminer.Weak, "may have come with the intrusion: "+f.Title
+		default:
+			continue
+		}
+		told[f.Subject.Ref()] = true
+		p.Report(h)
+	}
 	return nil
+}
+
+// openEntries are the strong findings about entries and files that are looked at again.
+func (p *Pass) openEntries() []deminer.Finding {
+	var out []deminer.Finding
+	for _, f := range p.memo.found {
+		if linked[f.Detector] && f.Tier == deminer.Strong && f.Subject.Kind != deminer.KindProcess {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // fetchesFrom reports an entry that fetches from a bad address.
@@ -62,6 +79,7 @@ func (p *Pass) runsProven() {
 		return
 	}
 	for _, f := range p.footholds() {
+		p.onlyProven(f, bad)
 		for _, t := range p.foreignTargets(f) {
 			if bad[t] != "" {
 				continue
@@ -80,6 +98,26 @@ func (p *Pass) runsProven() {
 			})
 		}
 	}
+}
+
+// onlyProven speaks of an entry that names several programs no package owns, of which only a proven one is there: the
+// others are what it makes of that one and takes away again.
+func (p *Pass) onlyProven(f *deminer.Foothold, bad map[string]string) {
+	foreign := p.foreignTargets(f)
+	there := ""
+	for _, t := range foreign {
+		if _, err := p.FS.Lstat(t); err == nil && bad[t] == "" || err != nil && !missing(err) {
+			return
+		} else if err == nil {
+			there = t
+		}
+	}
+	if len(foreign) < 2 || there == "" {
+		return
+	}
+	g := about(f, deminer.Proof, deminer.ByPersist, "an entry in "+where(f)+" starts a proven program", "it names "+q(there)+": "+bad[there])
+	g.Cleared = []string{"a program of the owner's in the same entry: nothing else that it names is there"}
+	p.Report(g)
 }
 
 // startedBy gives the program that a line of a script starts, behind the words that only lead to it.

@@ -28,6 +28,7 @@ type memo struct {
 	anchorsBy []deminer.Finding
 	anchorsAt [2]int
 	raised    map[string]bool // refs that closeness in time made proof: no anchors for others
+	keeper    *string         // what on this host changes it without a login, "" for none; nil: not looked for yet
 }
 
 func newMemo(s *deminer.Snapshot) *memo {

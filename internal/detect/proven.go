@@ -2,7 +2,10 @@ package detect
 
 import (
 	"cmp"
+	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -89,23 +92,151 @@ func (p *Pass) near(t time.Time, d time.Duration, not ...deminer.Raw) (deminer.F
 	return deminer.Finding{}, false
 }
 
-// settle raises a strong sign to proof where something ties it to a proven intrusion: it names an address of the
-// intruder's, or it was made within minutes of his files. That there is an intrusion on the host is no tie.
-func (p *Pass) settle(f deminer.Finding) deminer.Finding {
+// settle raises a strong sign to proof where something ties it to a proven intrusion: an address of the intruder's, what
+// his own files name, their directory, their user, or that nobody else can have made it in their minutes. That there is
+// an intrusion on the host is no tie, and closeness in time alone is none.
+func (p *Pass) settle(f deminer.Finding) deminer.Finding { return p.settleBy(f, p.nobodyElse) }
+
+// excludes says why nobody but the intruder can have made a change, or who else can have.
+type excludes func(change) (why, doubt string)
+
+func (p *Pass) settleBy(f deminer.Finding, alone excludes) deminer.Finding {
 	why := p.proven()
 	if f.Tier != deminer.Strong || why == "" {
 		return f
 	}
-	tie := cmp.Or(p.sharedAddress(f), p.sharedEvidence(f))
-	if g, ok := p.near(f.Time, minutes, f.Subject.Path); ok && tie == "" {
-		tie = "it was made or last written at " + f.Time.UTC().Format(time.RFC3339) + ", within " + minutes.String() + " of: " + g.Title
-		p.memo.raised[f.Subject.Ref()] = true
-	}
-	if tie != "" {
+	tie, doubt := p.tie(f, alone)
+	switch {
+	case tie != "":
 		f.Tier = deminer.Proof
 		f.Why = append(f.Why, tie, "on this host an intrusion is proven: "+why)
+	case doubt != "":
+		f.Why = append(f.Why, doubt)
 	}
 	return f
+}
+
+// tie says what ties a finding to the proven intrusion, or, where only the time of it does, why that is not held against
+// it.
+func (p *Pass) tie(f deminer.Finding, alone excludes) (tie, doubt string) {
+	if tie = cmp.Or(p.sharedAddress(f), p.sharedEvidence(f), p.namedBy(f), p.startedByProven(f)); tie != "" {
+		return tie, ""
+	}
+	g, ok := p.near(f.Time, minutes, f.Subject.Path)
+	if !ok {
+		return "", ""
+	}
+	at := "it was made or last written at " + f.Time.UTC().Format(time.RFC3339) + ", within " + minutes.String() + " of: " + g.Title
+	if !p.writtenThen(f) {
+		return "", at + "; not held against it: the file was, this line of it may be older"
+	}
+	why, doubt := p.sameUser(f, g), ""
+	if why == "" {
+		why, doubt = alone(p.changeOf(f))
+	}
+	if why == "" {
+		return "", at + "; not held against it: " + doubt
+	}
+	p.memo.raised[f.Subject.Ref()] = true
+	return at + ", and " + why, ""
+}
+
+// personal are the uids of persons; service users are shared by many programs, root by all.
+func personal(uid uint32) bool { return uid >= 1000 && uid < 65534 }
+
+// sameUser says that a file belongs to the ordinary user to whom the intruder's file of the same minutes belongs, or "".
+func (p *Pass) sameUser(f, g deminer.Finding) string {
+	a, err := p.FS.Stat(string(f.Subject.Path))
+	b, err2 := p.FS.Stat(string(g.Subject.Path))
+	if err != nil || err2 != nil || a.UID != b.UID || !personal(a.UID) {
+		return ""
+	}
+	return fmt.Sprintf("both belong to uid %d", a.UID)
+}
+
+// writtenThen reports whether the time of a finding is that of its subject: a line has only the time of its file, and is
+// taken for new where nothing but accused lines follow it, or where it names a file that came in the same minutes.
+func (p *Pass) writtenThen(f deminer.Finding) bool {
+	if f.Subject.Kind != deminer.KindLine {
+		return true
+	}
+	for _, w := range pathText.FindAllString(string(f.Subject.Line), 8) {
+		if a, err := p.FS.Stat(w); err == nil && newborn(a, f.Time) && !packaged(p.owner(w)) {
+			return true
+		}
+	}
+	last := true
+	lines(p.read("proven", string(f.Subject.Path), 4<<20), func(_ int, l string) {
+		switch ref := (deminer.Artifact{Kind: deminer.KindLine, Path: f.Subject.Path, Line: deminer.Raw(l)}).Ref(); {
+		case l == string(f.Subject.Line):
+			last = true
+		case strings.TrimSpace(l) != "" && !p.accusedRef(ref):
+			last = false
+		}
+	})
+	return last
+}
+
+// accusedRef reports whether an earlier strong finding speaks of a thing, whatever part of it.
+func (p *Pass) accusedRef(ref string) bool {
+	for _, f := range p.memo.found {
+		if (f.Tier == deminer.Proof || f.Tier == deminer.Strong) && strings.HasPrefix(f.Subject.Ref(), ref) {
+			return true
+		}
+	}
+	return false
+}
+
+var pathText = regexp.MustCompile(`/[\w.+@-]+(?:/[\w.+@-]+)+`)
+
+// distinct is how long a line must be to be recognized in another file.
+const distinct = 16
+
+// namedBy says that a text of the intruder's names the file, or holds the line, that a finding speaks of, or "".
+func (p *Pass) namedBy(f deminer.Finding) string {
+	want := string(f.Subject.Path)
+	if f.Subject.Kind == deminer.KindLine {
+		want = strings.TrimSpace(string(f.Subject.Line))
+	}
+	if len(want) < distinct || f.Subject.Kind != deminer.KindLine && f.Subject.Kind != deminer.KindFile {
+		return ""
+	}
+	names := sortedKeys(p.provenFiles())
+	for _, name := range names[:min(len(names), maxReread)] {
+		if name != string(f.Subject.Path) && strings.Contains(p.script(name), want) {
+			return "the intruder's " + q(name) + " names it"
+		}
+	}
+	return ""
+}
+
+// startedByProven says which entry that is proven to be the intruder's starts a file, or "".
+func (p *Pass) startedByProven(f deminer.Finding) string {
+	if f.Subject.Kind != deminer.KindFile {
+		return ""
+	}
+	mine := p.guilty()
+	for _, e := range p.memo.starts[string(f.Subject.Path)] {
+		if mine[e.Artifact().Ref()] {
+			return "it is started from " + where(e) + ", which is proven to be the intruder's"
+		}
+	}
+	return ""
+}
+
+// maxReread bounds how many of the intruder's files are read again for what they name.
+const maxReread = 64
+
+// provenFiles are the files that no package brought and that are proven to be the intruder's, with what proves it.
+func (p *Pass) provenFiles() map[string]string {
+	out := map[string]string{}
+	mine := p.guilty()
+	for _, f := range p.memo.found {
+		if f.Subject.Kind == deminer.KindFile && f.Topic != deminer.TopicTamper && mine[f.Subject.Ref()] && !packaged(p.owner(string(f.Subject.Path))) {
+			out[string(f.Subject.Path)] = f.Title
+		}
+	}
+	return out
 }
 
 // sharedEvidence says which proven process the same evidence names, or "".

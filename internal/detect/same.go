@@ -61,7 +61,7 @@ func sameProgram(_ context.Context, p *Pass) error {
 }
 
 // spare tells a spare program of the intruder's from a sample that somebody put aside: it is started, lies where nobody
-// keeps things or among the system's programs, or came within minutes of the rest.
+// keeps things or among the system's programs, or something ties it to the rest.
 func (p *Pass) spare(f *Found) (deminer.Tier, string) {
 	if how, _ := p.use(f.Path); how != "" {
 		return deminer.Proof, how
@@ -69,8 +69,8 @@ func (p *Pass) spare(f *Found) (deminer.Tier, string) {
 	if placeOf(f.Path).odd() || underAny(f.Path, "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/boot") {
 		return deminer.Proof, "it lies where nobody keeps a sample"
 	}
-	if _, ok := p.near(born(f.Attr), minutes, deminer.Raw(f.Path)); ok {
-		return deminer.Proof, "it was made within " + minutes.String() + " of the intruder's files"
+	if tie, _ := p.tie(deminer.Finding{Subject: file(f.Path), Time: born(f.Attr)}, p.nobodyElse); tie != "" {
+		return deminer.Proof, tie
 	}
 	return deminer.Strong, "nothing starts it: it may be a sample or a backup that somebody put aside"
 }
@@ -263,6 +263,11 @@ func (p *Pass) strangers() {
 			Why:     []string{"no package owns it, and it was made at " + f.Attr.Btime.UTC().Format(time.RFC3339) + ", within minutes of: " + g.Title},
 			Cleared: []string{"a package: none lists it", "an admin's own program: ask him; it is acted on only with another sign"},
 			Subject: file(f.Path), Time: f.Attr.Btime,
+		}
+		if tie, doubt := p.tie(h, p.nobodyElse); tie != "" {
+			h.Why = append(h.Why, tie)
+		} else {
+			h.Tier, h.Why = deminer.Weak, append(h.Why, doubt)
 		}
 		p.Report(h)
 	}

@@ -169,12 +169,14 @@ func (p *Pass) sysctlLine(name, l string, no int) {
 	}
 	if a, err := p.FS.Stat(name); err == nil {
 		f.Time = a.Mtime
-		if g, ok := p.near(a.Mtime, minutes, deminer.Raw(name)); ok && p.noHugeUser() {
+		if p.noHugeUser() {
 			f.Tier = deminer.Strong
-			f.Why = append(f.Why, "the file was last written within minutes of: "+g.Title)
+			if f = p.settle(f); f.Tier == deminer.Strong {
+				f.Tier = deminer.Weak
+			}
 		}
 	}
-	p.Report(p.settle(f))
+	p.Report(f)
 }
 
 func (p *Pass) noHugeUser() bool {
