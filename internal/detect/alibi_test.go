@@ -114,3 +114,34 @@ func TestKeysTiedToTheIntruder(t *testing.T) {
 		t.Errorf("the same key is proven elsewhere: %v, want identity among them", got)
 	}
 }
+
+// TestDivertedIn: groups of three lines, and what is none.
+func TestDivertedIn(t *testing.T) {
+	const text = "/bin/rm\n/bin/rm.real\nsafe-rm\n/usr/bin/wget\n/usr/bin/wget.distrib\n:\n"
+	for name, want := range map[string]string{"/bin/rm": "/bin/rm.real", "/usr/bin/rm": "/bin/rm.real", "/usr/bin/wget": "/usr/bin/wget.distrib", "/usr/bin/wget.distrib": "", "": ""} {
+		if got := divertedIn(text, name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+	for _, broken := range []string{"", "\n\n\n", "/bin/rm", "/bin/rm\n/x", "/bin/rm\nnot a path\n:\n"} {
+		if got := divertedIn(broken, "/bin/rm"); got != "" {
+			t.Errorf("%q: got %q, want nothing", broken, got)
+		}
+	}
+}
+
+func FuzzWrapper(f *testing.F) {
+	for _, s := range []string{"#!/bin/sh\nps.original \"$@\" | grep -v 'zzh\\|sysguard'", "sed '/x/d' | awk '!/kinsing/'", "/var/lib/dpkg\n/x\n:\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, m := range filter.FindAllStringSubmatch(s, 32) {
+			if m[0] == "" {
+				t.Error("a filter without words")
+			}
+		}
+		if to := divertedIn(s, "/bin/rm"); to != "" && to[0] != '/' {
+			t.Errorf("diverted to %q", to)
+		}
+	})
+}

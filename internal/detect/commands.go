@@ -93,28 +93,32 @@ func (p *Pass) command(ctx context.Context, name, real string) {
 		return
 	}
 	own := p.Packages.Check(ctx, real)
+	if own.State == deminer.Unowned {
+		p.standIn(real, a)
+		return
+	}
 	if own.State != deminer.Modified {
 		return
 	}
-	head := p.head(real)
 	f := deminer.Finding{
 		Topic: deminer.TopicTamper, Tier: deminer.Strong, Class: deminer.ByTamper, Technique: "T1554", Catalogue: "PL-30",
 		Title:   "the system command " + q(real) + " is not the packaged one",
 		Why:     []string{q(real) + ": " + own.String()},
 		Subject: file(real), Time: a.Mtime,
 	}
-	switch {
-	case strings.HasPrefix(head, "#!"):
-		f.Tier = deminer.Proof
-		f.Why = append(f.Why, "a script stands in its place: "+q(head))
+	switch body := p.script(real); {
+	case strings.HasPrefix(body, "#!"):
+		p.judgeWrapper(&f, body)
 	case a.Size == 0 || a.Mode&0o111 == 0:
 		f.Why = append(f.Why, fmt.Sprintf("it was made useless: %d bytes, mode %04o", a.Size, a.Mode))
 	default:
 		f.Distrust = "the program " + real + " was replaced"
 	}
 	if k := p.keptCopy(real); k != "" {
-		f.Tier = deminer.Proof
 		f.Why = append(f.Why, "the packaged content lies beside it as "+q(k))
+		if strings.HasPrefix(path.Base(k), ".") {
+			f.Tier, f.Why = deminer.Proof, append(f.Why, "the packaged command was put out of sight")
+		}
 		f.Also = []deminer.Artifact{file(k)}
 		f.Remove = []deminer.Action{
 			{Verb: deminer.VerbQuarantine, Target: file(real), Phase: deminer.PhaseRepair},
@@ -123,8 +127,13 @@ func (p *Pass) command(ctx context.Context, name, real string) {
 	} else {
 		f.Remove = []deminer.Action{{Verb: deminer.VerbRestore, Target: file(real), Args: map[string]deminer.Raw{"package": deminer.Raw(own.Package), "version": deminer.Raw(own.Version)}}}
 	}
-	f = p.settle(f)
-	p.Report(f)
+	if to := p.divertedTo(real); to != "" {
+		f.Cleared = append(f.Cleared, "dpkg-divert moved the packaged command to "+q(to)+", which its owner does on purpose")
+		if f.Tier == deminer.Strong {
+			f.Tier = deminer.Weak
+		}
+	}
+	p.Report(p.settle(f))
 }
 
 // keptCopy finds the packaged content of a command under another name in its directory.
@@ -173,27 +182,20 @@ func (p *Pass) renamed(dir, name string, err error) {
 		if e.Type != deminer.Regular || p.owner(other).State != deminer.Unowned || !p.sameAsPackaged(other, full) {
 			continue
 		}
-		f.Tier = deminer.Proof
+		if p.proven() != "" {
+			f.Tier = deminer.Strong
+		}
 		f.Title = "the command " + q(name) + " was renamed to " + q(e.Name)
 		f.Why = append(f.Why, q(other)+" holds exactly what the package brought as "+q(full))
+		if f.Cleared = []string{"hardening: an owner takes downloaders away like this; ask him"}; aliases[e.Name] != "" || strings.HasPrefix(e.Name, ".") {
+			f.Tier, f.Cleared = deminer.Proof, nil
+			f.Why = append(f.Why, "intruders rename it like this, to keep it for themselves")
+		}
 		f.Subject, f.Also = file(other), nil
 		f.Remove = []deminer.Action{{Verb: deminer.VerbRename, Target: file(other), Args: map[string]deminer.Raw{"to": deminer.Raw(full)}}}
 		break
 	}
-	p.Report(f)
-}
-
-// head gives the first line of a file, at most 120 bytes.
-func (p *Pass) head(name string) string {
-	f, err := p.FS.Open(name)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	b := make([]byte, 120)
-	n, _ := f.ReadAt(b, 0)
-	s, _, _ := strings.Cut(string(b[:n]), "\n")
-	return s
+	p.Report(p.settle(f))
 }
 
 // shadowed speaks of commands put where a shell finds them before the real ones, in order to filter what those show.
@@ -234,14 +236,35 @@ func (p *Pass) shadow(full, name string, siblings int) {
 	}
 	body := p.script(full)
 	switch {
-	case strings.Contains(body, "grep -v") || strings.Contains(body, "sed ") && strings.Contains(body, "/d") || strings.Contains(body, "awk '!/"):
-		f.Tier, f.Cleared = deminer.Strong, nil
-		f.Why = append(f.Why, "it runs the real command and takes lines out of what it shows")
-	case placeOf(full).hidden != "" || siblings >= 4 && body == "" && under(full, "/root") || siblings >= 4 && body == "" && strings.Contains(full, "/.local/bin/"):
+	case placeOf(full).hidden != "" || siblings >= 4 && body == "" && (under(full, "/root") || strings.Contains(full, "/.local/bin/")):
 		f.Tier, f.Cleared = deminer.Strong, nil
 		f.Why = append(f.Why, fmt.Sprintf("%d such commands lie in that directory", siblings))
 	}
-	p.Report(p.settle(f))
+	if w := p.wrapper(body); w.hides != "" || w.runs != "" {
+		f.Tier, f.Cleared = deminer.Proof, nil
+		f.Why = append(f.Why, w.words()...)
+	} else if w.filters != "" || w.odd != "" {
+		f.Tier, f.Cleared = deminer.Strong, nil
+		f.Why = append(f.Why, w.words()...)
+	}
+	f = p.settle(f)
+	p.Report(f)
+	if f.Tier == deminer.Proof {
+		p.putsFirst(path.Dir(full), full)
+	}
+}
+
+// putsFirst speaks of lines that put the directory of such a command before those of the system.
+func (p *Pass) putsFirst(dir, command string) {
+	for _, f := range p.footholds() {
+		first, err := host.Resolve(p.FS, pathPrefix(string(f.Line)))
+		if err != nil || first != dir {
+			continue
+		}
+		g := about(f, deminer.Strong, deminer.ByTamper, "an entry in "+where(f)+" puts an intruder's commands before the system's", "they lie in "+q(dir)+": "+q(command))
+		g.Technique = "T1574.007"
+		p.Report(g)
+	}
 }
 
 // homes lists the home directories of the accounts, /root first, each once, at most 2000.

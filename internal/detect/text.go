@@ -66,3 +66,16 @@ func plainHost(s string) string {
 func fmtLine(name string, no int, l string) string {
 	return fmt.Sprintf("%s line %d: %s", deminer.Safe(name), no, q(l))
 }
+
+// head gives the first line of a file, at most 120 bytes.
+func (p *Pass) head(name string) string {
+	f, err := p.FS.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b := make([]byte, 120)
+	n, _ := f.ReadAt(b, 0)
+	s, _, _ := strings.Cut(string(b[:n]), "\n")
+	return s
+}
