@@ -2,192 +2,242 @@ package sigma
 
 import (
 	"fmt"
-	"path"
 	"sort"
 	"strconv"
 	"strings"
 )
 
-type condOp uint8
-
-const (
-	condAnd condOp = iota
-	condOr
-	condNot
-	condName
-	condCount // at least n of names
-)
-
-type cond struct {
-	op    condOp
-	subs  []*cond
-	names []string
-	n     int
+// conditionError is a fault at a place within a condition.
+type conditionError struct {
+	at   int // byte
+	text string
 }
 
-func (c *cond) holds(r *Rule, ev *event) bool {
-	switch c.op {
-	case condAnd:
-		for _, s := range c.subs {
-			if !s.holds(r, ev) {
-				return false
-			}
-		}
-		return true
-	case condOr:
-		for _, s := range c.subs {
-			if s.holds(r, ev) {
-				return true
-			}
-		}
-		return false
-	case condNot:
-		return !c.subs[0].holds(r, ev)
-	case condName:
-		return r.search[c.names[0]].test(ev)
-	}
-	count := 0
-	for i, name := range c.names {
-		if r.search[name].test(ev) {
-			count++
-		}
-		if count >= c.n || count+len(c.names)-i-1 < c.n {
-			break
-		}
-	}
-	return count >= c.n
-}
+func (e conditionError) Error() string { return "condition: " + e.text }
 
-type condParser struct {
-	words  []string
-	i      int
-	depth  int
-	search map[string]test
-}
-
-func parseCondition(s string, search map[string]test) (*cond, error) {
-	if len(s) > 1<<16 {
-		return nil, fmt.Errorf("longer than %d bytes", 1<<16)
+// parseCondition reads the condition of a rule, a filter or a temporal correlation over the named parts it may use. Operators, from the loosest: or, and, not, "N of pattern", parentheses.
+func parseCondition(s string, parts map[string]*node) (*node, error) {
+	if len(s) > maxCondition {
+		return nil, conditionError{0, fmt.Sprintf("longer than %d bytes", maxCondition)}
 	}
-	s = strings.NewReplacer("(", " ( ", ")", " ) ", "|", " | ").Replace(s)
-	p := &condParser{words: strings.Fields(s), search: search}
-	c, err := p.chain(condOr)
+	p := &conditionParser{words: split(s), parts: parts, sets: map[string]*node{}, end: len(s)}
+	n, err := p.chain(opOr)
 	if err != nil {
 		return nil, err
 	}
-	if p.i < len(p.words) {
-		return nil, fmt.Errorf("unexpected %q", p.words[p.i])
+	if w := p.peek(); w.text != "" {
+		return nil, p.unexpected(w)
 	}
-	return c, nil
+	return n, nil
 }
 
-func (p *condParser) word() string {
+// word is a token and where it stands.
+type word struct {
+	text string
+	at   int
+}
+
+// split cuts a condition into words; parentheses and "|" stand alone.
+func split(s string) []word {
+	var out []word
+	from := -1
+	flush := func(to int) {
+		if from >= 0 {
+			out = append(out, word{s[from:to], from})
+			from = -1
+		}
+	}
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case ' ', '\t', '\n', '\r':
+			flush(i)
+		case '(', ')', '|':
+			flush(i)
+			out = append(out, word{s[i : i+1], i})
+		default:
+			if from < 0 {
+				from = i
+			}
+		}
+	}
+	flush(len(s))
+	return out
+}
+
+type conditionParser struct {
+	words   []word
+	i       int
+	depth   int
+	end     int
+	parts   map[string]*node
+	sets    map[string]*node // "of" expressions, so that a repeated one is one node
+	members int              // of all sets
+}
+
+func (p *conditionParser) peek() word {
 	if p.i < len(p.words) {
 		return p.words[p.i]
 	}
-	return ""
+	return word{"", p.end}
 }
 
-func (p *condParser) chain(o condOp) (*cond, error) {
-	c := &cond{op: o}
-	for {
-		var sub *cond
-		var err error
-		if o == condOr {
-			sub, err = p.chain(condAnd)
-		} else {
-			sub, err = p.not()
-		}
-		if err != nil {
-			return nil, err
-		}
-		c.subs = append(c.subs, sub)
-		if w := strings.ToLower(p.word()); w != map[condOp]string{condOr: "or", condAnd: "and"}[o] {
-			break
-		}
-		p.i++
-	}
-	if len(c.subs) == 1 {
-		return c.subs[0], nil
-	}
-	return c, nil
-}
-
-func (p *condParser) not() (*cond, error) {
-	neg := false
-	for strings.EqualFold(p.word(), "not") {
-		neg = !neg
-		p.i++
-	}
-	c, err := p.term()
-	if err == nil && neg {
-		c = &cond{op: condNot, subs: []*cond{c}}
-	}
-	return c, err
-}
-
-func (p *condParser) term() (*cond, error) {
-	w := p.word()
+func (p *conditionParser) next() word {
+	w := p.peek()
 	p.i++
+	return w
+}
+
+func (p *conditionParser) unexpected(w word) error {
 	switch {
-	case w == "":
-		return nil, fmt.Errorf("ends too early")
-	case w == "(":
-		if p.depth++; p.depth > maxNesting {
-			return nil, fmt.Errorf("nested deeper than %d", maxNesting)
+	case w.text == "":
+		return conditionError{w.at, "ends too early"}
+	case w.text == "|":
+		return conditionError{w.at, aggregation(p.words[p.i:])}
+	case w.text == ")":
+		return conditionError{w.at, `")" without "("`}
+	}
+	return conditionError{w.at, fmt.Sprintf("unexpected %q", w.text)}
+}
+
+// chain reads operands joined by "or", or by "and" in the level below.
+func (p *conditionParser) chain(op nodeOp) (*node, error) {
+	list := &node{op: op}
+	for {
+		operand, name := p.not, "and"
+		if op == opOr {
+			operand, name = func() (*node, error) { return p.chain(opAnd) }, "or"
 		}
-		c, err := p.chain(condOr)
+		sub, err := operand()
 		if err != nil {
 			return nil, err
 		}
-		p.depth--
-		if p.word() != ")" {
-			return nil, fmt.Errorf("a parenthesis is not closed")
+		list.subs = append(list.subs, sub)
+		if !strings.EqualFold(p.peek().text, name) {
+			return list.simple(), nil
 		}
 		p.i++
-		return c, nil
-	case strings.EqualFold(p.word(), "of"):
+	}
+}
+
+func (p *conditionParser) not() (*node, error) {
+	negated := false
+	for strings.EqualFold(p.peek().text, "not") {
+		negated = !negated
+		p.i++
+	}
+	n, err := p.operand()
+	if err == nil && negated {
+		n = &node{op: opNot, subs: []*node{n}}
+	}
+	return n, err
+}
+
+func (p *conditionParser) operand() (*node, error) {
+	w := p.peek()
+	switch {
+	case w.text == "" || w.text == ")" || w.text == "|":
+		return nil, p.unexpected(w)
+	case w.text == "(":
+		return p.group()
+	}
+	p.i++
+	if strings.EqualFold(p.peek().text, "of") {
+		p.i++
 		return p.of(w)
 	}
-	if p.search[w] == nil {
-		return nil, fmt.Errorf("undefined selection %q", w)
+	if n := p.parts[w.text]; n != nil {
+		return n, nil
 	}
-	return &cond{op: condName, names: []string{w}}, nil
+	return nil, conditionError{w.at, fmt.Sprintf("undefined selection %q", w.text)}
 }
 
-func (p *condParser) of(count string) (*cond, error) {
-	p.i++
-	set := p.word()
-	p.i++
-	c := &cond{op: condCount}
-	pattern := set
-	if set == "them" {
+func (p *conditionParser) group() (*node, error) {
+	open := p.next()
+	if p.depth++; p.depth > maxNesting {
+		return nil, conditionError{open.at, fmt.Sprintf("nested deeper than %d", maxNesting)}
+	}
+	n, err := p.chain(opOr)
+	if err != nil {
+		return nil, err
+	}
+	p.depth--
+	if w := p.next(); w.text != ")" {
+		if p.i--; w.text == "|" {
+			return nil, p.unexpected(w)
+		}
+		return nil, conditionError{open.at, "a parenthesis is not closed"}
+	}
+	return n, nil
+}
+
+// of reads what follows "1 of", "all of": a pattern of names, or "them".
+func (p *conditionParser) of(count word) (*node, error) {
+	set := p.next()
+	if set.text == "" || set.text == "(" || set.text == ")" || set.text == "|" {
+		p.i--
+		return nil, conditionError{set.at, `"of" needs a name, a pattern such as selection_* or "them"`}
+	}
+	key := strings.ToLower(count.text) + " of " + set.text
+	if n := p.sets[key]; n != nil {
+		return n, nil
+	}
+	list := &node{op: opOr}
+	for _, name := range p.matching(set.text) {
+		list.subs = append(list.subs, p.parts[name])
+	}
+	if len(list.subs) == 0 {
+		return nil, conditionError{set.at, fmt.Sprintf("no selection matches %q", set.text)}
+	}
+	if p.members += len(list.subs); p.members > maxValues {
+		return nil, conditionError{set.at, fmt.Sprintf("sets of more than %d selections", maxValues)}
+	}
+	switch n, err := strconv.Atoi(count.text); {
+	case strings.EqualFold(count.text, "all"):
+		list.op = opAnd
+	case strings.EqualFold(count.text, "any"), err == nil && n == 1:
+	case err == nil && n > 1 && n <= len(list.subs):
+		list.op, list.n = opAtLeast, n
+	case err == nil && n > len(list.subs):
+		return nil, conditionError{count.at, fmt.Sprintf("%d of %q, which matches %d", n, set.text, len(list.subs))}
+	default:
+		return nil, conditionError{count.at, fmt.Sprintf(`bad count %q: 1, all or any`, count.text)}
+	}
+	p.sets[key] = list.simple()
+	return p.sets[key], nil
+}
+
+// matching gives the names that a pattern means, sorted. Those that begin with "_" belong to no set unless the pattern begins so.
+func (p *conditionParser) matching(pattern string) []string {
+	if pattern == "them" {
 		pattern = "*"
 	}
-	for name := range p.search {
-		ok, err := path.Match(pattern, name)
-		if err != nil {
-			return nil, fmt.Errorf("bad pattern %q", set)
-		}
-		if ok && (set != "them" || !strings.HasPrefix(name, "_")) {
-			c.names = append(c.names, name)
+	var names []string
+	for name := range p.parts {
+		if star(pattern, name) && (name[:min(1, len(name))] != "_" || pattern[0] == '_') {
+			names = append(names, name)
 		}
 	}
-	sort.Strings(c.names)
-	if len(c.names) == 0 {
-		return nil, fmt.Errorf("no selection matches %q", set)
+	sort.Strings(names)
+	return names
+}
+
+// star matches names; "*" is the only wildcard.
+func star(pattern, name string) bool {
+	runs := strings.Split(pattern, "*")
+	if len(runs) == 1 {
+		return pattern == name
 	}
-	switch strings.ToLower(count) {
-	case "all":
-		c.n = len(c.names)
-	case "any":
-		c.n = 1
-	default:
-		n, err := strconv.Atoi(count)
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("bad count %q", count)
+	name, ok := strings.CutPrefix(name, runs[0])
+	if !ok {
+		return false
+	}
+	last := runs[len(runs)-1]
+	for _, r := range runs[1 : len(runs)-1] {
+		i := strings.Index(name, r)
+		if i < 0 {
+			return false
 		}
-		c.n = n
+		name = name[i+len(r):]
 	}
-	return c, nil
+	return strings.HasSuffix(name, last)
 }

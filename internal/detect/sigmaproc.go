@@ -9,37 +9,21 @@ import (
 	"github.com/deminer/deminer/internal/match"
 )
 
-// started is a running process as the event of its start, in Sigma's words for process_creation.
-type started map[string]string
-
-// Get implements match.Fields.
-func (e started) Get(name string) (string, bool) { v, ok := e[name]; return v, ok }
-
-// Each implements match.Fields.
-func (e started) Each(f func(string) bool) {
-	for _, k := range sortedKeys(e) {
-		if !f(e[k]) {
-			return
-		}
-	}
-}
-
 // processRule asks the Sigma rules about every process that runs, as if it had just been started. A rule made for events
 // speaks of how something was started, so a hit is strong at most.
 func processRule(_ context.Context, p *Pass) error {
 	if p.Rules == nil {
 		return nil
 	}
-	src := match.LogSource{Category: "process_creation", Product: "linux"}
 	for _, pr := range p.subjects() {
 		if len(pr.Argv) == 0 || pr.Own.Trusted() && !interpreter(pr.Name()) && !fetchers[pr.Name()] {
 			continue
 		}
-		e := started{"CommandLine": strings.Join(pr.Argv, " "), "Image": pr.Exe, "CurrentDirectory": pr.Cwd, "ProcessName": path.Base(pr.Exe)}
+		w := match.Words{"argv": strings.Join(pr.Argv, " "), "exe": pr.Exe, "cwd": pr.Cwd, "name": path.Base(pr.Exe)}
 		if up := p.memo.procs[pr.PPID]; up != nil {
-			e["ParentImage"], e["ParentCommandLine"] = up.Exe, strings.Join(up.Argv, " ")
+			w["parent.exe"], w["parent.argv"] = up.Exe, strings.Join(up.Argv, " ")
 		}
-		h, ok := strongest(p.Rules.Event(src, e))
+		h, ok := strongest(p.Rules.Event(match.LinuxProcess, w))
 		if !ok || h.Strength < match.Strong {
 			continue
 		}

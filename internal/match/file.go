@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/deminer/deminer/sigma"
 	"github.com/deminer/deminer/yara"
 )
 
@@ -203,28 +202,6 @@ func yaraHits(list []yara.Match) []Hit {
 			}
 		}
 		h.Meta["strings"] = strings.Join(ids, " ")
-		out = append(out, h)
-	}
-	return out
-}
-
-// LogSource says which log an event is from, and Fields are the event; callers need not know the engine.
-type (
-	LogSource = sigma.LogSource
-	Fields    = sigma.Fields
-)
-
-// Event asks the Sigma rules about an event. Field names are those of Sigma for the log source, such as CommandLine, Image and ParentImage for process_creation.
-func (s *Set) Event(src LogSource, fields Fields) []Hit {
-	var out []Hit
-	for _, r := range s.sigma.Match(src, fields) {
-		h, err := sigmaHit(r)
-		if err != nil {
-			continue // refused by Load
-		}
-		if v, ok := fields.Get("CommandLine"); ok {
-			h.Excerpt = clip(v)
-		}
 		out = append(out, h)
 	}
 	return out

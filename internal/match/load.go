@@ -162,7 +162,7 @@ func (ld *loader) compile() (*Set, error) {
 			ld.probs = append(ld.probs, Problem{e.File, e.Line, e.Column, e.Rule, e.Text})
 		}
 	}
-	if s.sigma, err = sigma.Compile(ld.sigma...); err != nil {
+	if s.sigma, err = sigma.Compile(sigma.Options{}, ld.sigma...); err != nil {
 		var es sigma.Errors
 		if !errors.As(err, &es) {
 			ld.fail("sigma", err)

@@ -26,7 +26,7 @@ func TestBrokenRulesAreAllNamed(t *testing.T) {
 	if !errors.As(err, &probs) {
 		t.Fatalf("error %v is not Problems", err)
 	}
-	for _, want := range []string{"rules-1/a.txt:3:", "rules-1/a.txt:4:", "rules-1/b.yar:3:13: rule bad: undefined string $nothing", "rules-1/b.yar:4:", "rule worse", "rules-1/c.yml:5:5: rule t: unknown modifier", `rules-1/d.yara:1:8: unknown module "cuckoo"`} {
+	for _, want := range []string{"rules-1/a.txt:3:", "rules-1/a.txt:4:", "rules-1/b.yar:3:13: rule bad: undefined string $nothing", "rules-1/b.yar:4:", "rule worse", "rules-1/c.yml:5:7: rule t: field \"X\": unknown modifier", `rules-1/d.yara:1:8: unknown module "cuckoo"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %q:\n%v", want, err)
 		}

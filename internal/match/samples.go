@@ -66,7 +66,7 @@ func (s *Set) Test(ctx context.Context, fsys fs.FS) ([]Tested, error) {
 				names = append(names, strings.TrimSuffix(path.Base(r.File), path.Ext(r.File)))
 			}
 			source := sources[r.File+":"+strconv.Itoa(r.Line)]
-			ask = func(b []byte) ([]Hit, error) { return s.Event(source, eventOf(b)), nil }
+			ask = func(b []byte) ([]Hit, error) { return s.replay(b, source) }
 		default:
 			continue
 		}
@@ -170,15 +170,4 @@ func sampleOf(f txtar.File) ([]byte, error) {
 		}
 	}
 	return b, nil
-}
-
-// eventOf reads an event: one "Field: value" a line.
-func eventOf(b []byte) sigma.Map {
-	ev := sigma.Map{}
-	for line := range strings.Lines(string(b)) {
-		if k, v, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ": "); ok {
-			ev[k] = v
-		}
-	}
-	return ev
 }
