@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"sort"
 )
 
@@ -40,6 +41,9 @@ type Rules struct {
 	overlap   int
 	globals   map[string][]int
 	modules   []*module
+	gates     []*expr
+	lean      int32  // the gate without which index.lean does, or -1
+	quiet     []bool // of rules: need not be evaluated when none of their strings is found
 	pool      scannerPool
 }
 
@@ -51,6 +55,7 @@ type rule struct {
 	first, n  int  // its strings in Rules.strings
 	needs     bool // the condition cannot hold when none of the strings is found
 	vars      int
+	gates     []int32
 }
 
 // Info describes a compiled rule.
@@ -73,24 +78,25 @@ func (r *Rules) List() []Info {
 }
 
 type builder struct {
-	opt   Options
-	r     *Rules
-	names map[string]int // namespace NUL rule to index
-	ext   map[string]int
-	grams []entry
-	pairs []entry
-	row   []cell // scratch space
-	errs  Errors
-	cur   *rule
-	vars  []loopVar
-	loop  int             // depth of for..of
-	mods  map[string]int  // namespace NUL module to its index in Rules.modules
-	used  map[string]bool // strings of the current rule its condition names
+	opt     Options
+	r       *Rules
+	names   map[string]int // namespace NUL rule to index
+	ext     map[string]int
+	gateIDs map[string]int32
+	grams   []entry
+	pairs   []entry
+	row     []cell // scratch space
+	errs    Errors
+	cur     *rule
+	vars    []loopVar
+	loop    int             // depth of for..of
+	mods    map[string]int  // namespace NUL module to its index in Rules.modules
+	used    map[string]bool // strings of the current rule its condition names
 }
 
 // Compile parses and compiles the sources in order; a rule may use those before it. The error is of type Errors and names every fault.
 func Compile(opt Options, sources ...Source) (*Rules, error) {
-	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, mods: map[string]int{}}
+	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, gateIDs: map[string]int32{}, mods: map[string]int{}}
 	b.r = &Rules{limits: opt.Limits.filled(), globals: map[string][]int{}, overlap: MaxMatch}
 	if err := b.externals(); err != nil {
 		return nil, err
@@ -101,7 +107,10 @@ func Compile(opt Options, sources ...Source) (*Rules, error) {
 	if len(b.errs) > 0 {
 		return nil, b.errs
 	}
-	b.r.index = newIndex(b.grams, b.pairs)
+	b.r.index, b.r.lean = newIndex(b.grams, b.pairs), b.r.commonGate()
+	if b.r.lean >= 0 {
+		b.r.index.leaner(b.grams, func(l *link) bool { return b.r.rules[b.r.refs[max(l.ref, ^l.ref)].rule].gated(b.r.lean) })
+	}
 	return b.r, nil
 }
 
@@ -216,7 +225,12 @@ func (b *builder) rule(s Source, d *ruleDecl) {
 	if d.global {
 		b.r.globals[s.Namespace] = append(b.r.globals[s.Namespace], len(b.r.rules))
 	}
+	if !slices.Contains(b.r.modules, modules["console"]) { // what a condition writes on its way is seen
+		ru.gates = b.gates(ru.cond, nil)
+	}
+	b.r.quiet = append(b.r.quiet, ru.needs || d.private)
 	b.r.rules = append(b.r.rules, ru)
+	d.strings = nil
 }
 
 // needsString tells whether e is surely false when no string of its rule was found.

@@ -25,7 +25,7 @@ func (s *scanner) rule(i int) bool {
 	}
 	ru := s.r.rules[i]
 	s.verdict[i] = -1
-	if ru.needs && !s.active[i] {
+	if ru.needs && !s.active[i] || !s.open(int32(i)) {
 		return false
 	}
 	outer, current := s.vars, s.current
@@ -250,7 +250,7 @@ func (s *scanner) integer(e *expr) value {
 		return value{}
 	}
 	size := 1 << (e.num % 3)
-	b := s.read(at.i, size)
+	b := s.peek(at.i, size)
 	if len(b) < size {
 		return value{}
 	}

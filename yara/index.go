@@ -10,6 +10,7 @@ import (
 // every string behind it is compared by eight masked bytes before anything else is done.
 type index struct {
 	filter []uint64 // a power of two of words
+	lean   []uint64 // the same for the strings of rules without the commonest gate, or nil
 	shift  uint     // of the hash, to the word
 	slots  []slot   // open addressing, a power of two, at most half full
 	mask   uint32
@@ -49,8 +50,7 @@ func newIndex(grams, pairs []entry) *index {
 	}
 	x.filter, x.shift = make([]uint64, words), uint(64-bits.Len(uint(words-1)))
 	for i := range grams {
-		h := uint64(grams[i].key) * hashFactor
-		x.filter[h>>x.shift] |= 1<<(h>>38&63) | 1<<(h>>32&63)
+		mark(x.filter, x.shift, grams[i].key)
 	}
 	if len(pairs) > 0 {
 		x.pslots, x.pmask = x.table(pairs)
@@ -64,6 +64,21 @@ func newIndex(grams, pairs []entry) *index {
 		}
 	}
 	return x
+}
+
+func mark(filter []uint64, shift uint, key uint32) {
+	h := uint64(key) * hashFactor
+	filter[h>>shift] |= 1<<(h>>38&63) | 1<<(h>>32&63)
+}
+
+// leaner makes the filter without the links that are closed.
+func (x *index) leaner(grams []entry, closed func(*link) bool) {
+	x.lean = make([]uint64, len(x.filter))
+	for i := range grams {
+		if !closed(&grams[i].link) {
+			mark(x.lean, x.shift, grams[i].key)
+		}
+	}
 }
 
 func (x *index) table(list []entry) ([]slot, uint32) {
@@ -123,11 +138,13 @@ const fold8 = 0x2020202020202020
 func (s *scanner) sweep(v view) {
 	x := s.r.index
 	buf := v.buf
-	filter, shift, pairs := x.filter, x.shift, x.pairs
+	filter, shift := x.filter, x.shift
+	if s.r.lean >= 0 && !s.gate(s.r.lean) {
+		filter = x.lean
+	}
 	i := 0
 	for ; i+8 <= len(buf); i += 4 {
-		raw := binary.LittleEndian.Uint64(buf[i:])
-		w := raw | fold8
+		w := binary.LittleEndian.Uint64(buf[i:]) | fold8
 		if passes(filter, shift, uint32(w)) {
 			s.gram(v, i, uint32(w))
 		}
@@ -140,30 +157,45 @@ func (s *scanner) sweep(v view) {
 		if passes(filter, shift, uint32(w>>24)) {
 			s.gram(v, i+3, uint32(w>>24))
 		}
-		if pairs != nil {
-			s.fourPairs(v, i, raw)
+	}
+	var tail [16]byte
+	n := copy(tail[:], buf[min(i, len(buf)):])
+	for k := 0; k < n; k++ {
+		s.gram(v, i+k, binary.LittleEndian.Uint32(tail[k:])|fold4)
+	}
+}
+
+// sweepPairs does the same for pairs.
+func (s *scanner) sweepPairs(v view) {
+	pairs := s.r.index.pairs
+	buf := v.buf
+	i := 0
+	for ; i+8 <= len(buf); i += 4 {
+		w := binary.LittleEndian.Uint64(buf[i:])
+		if hasPair(pairs, w) {
+			s.pair(v, i, w)
+		}
+		if hasPair(pairs, w>>8) {
+			s.pair(v, i+1, w>>8)
+		}
+		if hasPair(pairs, w>>16) {
+			s.pair(v, i+2, w>>16)
+		}
+		if hasPair(pairs, w>>24) {
+			s.pair(v, i+3, w>>24)
 		}
 	}
 	var tail [16]byte
 	n := copy(tail[:], buf[min(i, len(buf)):])
 	for k := 0; k < n; k++ {
-		raw := binary.LittleEndian.Uint64(tail[k:])
-		s.gram(v, i+k, uint32(raw)|fold4)
-		if pairs != nil && pairs[raw&0xFFFF>>6]&(1<<(raw&63)) != 0 {
-			s.pair(v, i+k, uint32(raw&0xFFFF)|fold2)
+		if w := uint64(binary.LittleEndian.Uint16(tail[k:])); hasPair(pairs, w) {
+			s.pair(v, i+k, w)
 		}
 	}
 }
 
-// fourPairs asks for the pairs that begin at the first four bytes of raw.
-func (s *scanner) fourPairs(v view, i int, raw uint64) {
-	pairs := s.r.index.pairs
-	for k := 0; k < 4; k++ {
-		if pairs[raw&0xFFFF>>6]&(1<<(raw&63)) != 0 {
-			s.pair(v, i+k, uint32(raw&0xFFFF)|fold2)
-		}
-		raw >>= 8
-	}
+func hasPair(pairs *[1 << 10]uint64, w uint64) bool {
+	return pairs[w&0xFFFF>>6]&(1<<(w&63)) != 0
 }
 
 func (s *scanner) gram(v view, i int, key uint32) {
@@ -173,9 +205,9 @@ func (s *scanner) gram(v view, i int, key uint32) {
 	}
 }
 
-func (s *scanner) pair(v view, i int, key uint32) {
+func (s *scanner) pair(v view, i int, w uint64) {
 	x := s.r.index
-	if k := find(x.pslots, x.pmask, key); k >= 0 {
+	if k := find(x.pslots, x.pmask, uint32(w&0xFFFF)|fold2); k >= 0 {
 		s.follow(v, i, k)
 	}
 }

@@ -24,6 +24,7 @@ type form struct {
 // atomRef says which string a gram may be part of.
 type atomRef struct {
 	str      int32
+	rule     int32
 	form     int32
 	from, to int32 // the match begins so many bytes before the gram
 	slot     int32 // for a range: the starts that were tried already
@@ -72,7 +73,7 @@ func (b *builder) nodePattern(p *pattern, id int32, d *stringDecl, wide bool) er
 	if p.mods.nocase {
 		n = foldNode(n)
 	}
-	ref := atomRef{str: id, form: int32(len(p.forms))}
+	ref := atomRef{str: id, rule: int32(p.rule), form: int32(len(p.forms))}
 	if row, ok := fixedRow(n, b.row[:0]); ok && plainRow(row) {
 		b.row = row
 		f := form{wide: wide}
@@ -266,7 +267,7 @@ func (b *builder) textPattern(p *pattern, id int32, text string) error {
 			continue
 		}
 		b.longest(len(f.lit))
-		ref := atomRef{str: id, form: int32(i)}
+		ref := atomRef{str: id, rule: int32(p.rule), form: int32(i)}
 		if !p.mods.xor {
 			b.fixedAtom(b.textRow(f.lit, 0, p.mods.nocase), ref)
 			continue

@@ -81,7 +81,12 @@ type scanner struct {
 	// dfas are the automata of expressions, made when they are needed.
 	dfas     []*dfa
 	automata int
-	buf      []byte // the window of a reader
+	buf      []byte // the window of a reader: bufLen bytes from bufAt
+	bufAt    int64
+	bufLen   int
+	few      [8]byte
+	gates    []int8 // unknown, yes or no
+	opened   []int8 // of rules: all their gates are true
 	console  func(string)
 	mods     []*object // of imported modules, once a condition asked for them
 }
@@ -103,7 +108,7 @@ func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int
 	if err := s.overrides(opt.Externals); err != nil {
 		return Result{}, err
 	}
-	if err := s.windows(ctx); err != nil {
+	if err := s.search(ctx); err != nil {
 		return Result{}, err
 	}
 	s.settle()
@@ -115,13 +120,22 @@ func (r *Rules) scanner() *scanner {
 	s, _ := r.pool.Get().(*scanner)
 	if s == nil {
 		s = &scanner{r: r, hits: make([][]hit, len(r.strings)), tried: make([]int64, r.ranged),
-			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules)), dfas: make([]*dfa, r.automata)}
+			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules)), dfas: make([]*dfa, r.automata), gates: make([]int8, len(r.gates)), opened: make([]int8, len(r.rules))}
 	}
 	s.ext = r.defaults
 	return s
 }
 
 func (s *scanner) release() {
+	s.forget()
+	clear(s.mods)
+	s.data, s.mem, s.console, s.steps = nil, nil, nil, 0
+	s.ctx, s.tries, s.stopped, s.bufLen = nil, 0, nil, 0
+	s.r.pool.Put(s)
+}
+
+// forget drops what was found.
+func (s *scanner) forget() {
 	for _, id := range s.touched {
 		if cap(s.hits[id]) > 256 {
 			s.hits[id] = nil
@@ -133,10 +147,23 @@ func (s *scanner) release() {
 	s.touched = s.touched[:0]
 	clear(s.tried)
 	clear(s.verdict)
-	clear(s.mods)
-	s.data, s.mem, s.console, s.cut, s.steps = nil, nil, nil, false, 0
-	s.ctx, s.tries, s.stopped = nil, 0, nil
-	s.r.pool.Put(s)
+	clear(s.gates)
+	clear(s.opened)
+	s.cut = false
+}
+
+// search finds the strings. Data that ends early is searched again, because gates were asked with its size.
+func (s *scanner) search(ctx context.Context) error {
+	for again := 0; ; again++ {
+		size := s.size
+		if err := s.windows(ctx); err != nil {
+			return err
+		}
+		if s.size == size || again == 2 {
+			return nil
+		}
+		s.forget()
+	}
 }
 
 func (s *scanner) overrides(ext map[string]any) error {
@@ -184,6 +211,7 @@ func (s *scanner) windows(ctx context.Context) error {
 				s.size = from + int64(n)
 			}
 			part = s.buf[:n]
+			s.bufAt, s.bufLen = from, n
 		}
 		s.lo, s.limit = lo, lo+step
 		s.window(view{part, from, s.size})
@@ -196,6 +224,9 @@ func (s *scanner) windows(ctx context.Context) error {
 
 func (s *scanner) window(v view) {
 	s.sweep(v)
+	if s.r.index.pairs != nil {
+		s.sweepPairs(v)
+	}
 	for _, g := range s.r.slow {
 		if s.stopped == nil {
 			s.slowly(v, g)
@@ -205,6 +236,9 @@ func (s *scanner) window(v view) {
 
 // candidate tries the starts that a literal at offset at allows.
 func (s *scanner) candidate(v view, ref *atomRef, at int) {
+	if !s.open(ref.rule) {
+		return
+	}
 	from, to := int(ref.from), int(ref.to)
 	if from == to {
 		s.try(v, ref, at-from)
@@ -240,7 +274,7 @@ func (s *scanner) try(v view, ref *atomRef, i int) {
 	}
 	if len(list) == 0 {
 		s.touched = append(s.touched, ref.str)
-		s.active[s.r.strings[ref.str].rule] = true
+		s.active[ref.rule] = true
 	}
 	s.hits[ref.str] = append(list, hit{off, int32(n), ref.key})
 }
@@ -275,7 +309,7 @@ func (s *scanner) judge(ctx context.Context) ([]Match, error) {
 				return out, err
 			}
 		}
-		if ru.decl.private || !s.rule(i) {
+		if s.r.quiet[i] && !s.active[i] || ru.decl.private || !s.rule(i) {
 			continue
 		}
 		if !s.globals(ru.namespace) {
