@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED = 0
 
-.PHONY: all build test check fuzz bench score demo man clean
+.PHONY: all build test check fuzz bench score demo pictures man clean
 
 all: build
 
@@ -32,6 +32,9 @@ score: build      ## the lab: every scenario and every benign host; needs root; 
 demo: build       ## one infected lab host, scanned: what the README shows; needs root
 	./lab/setup.sh
 	go run ./lab/score -deminer bin/deminer -scenario aliyunduns -show
+
+pictures:         ## the pictures of README and docs, photographed from a real lab host; needs root and Debian
+	./lab/pictures.sh
 
 man: build        ## man pages
 	bin/deminer man dist/man

@@ -132,5 +132,8 @@ func thaw(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	if err := errors.Join(freezeErr, t.signAll(h, host.SignContinue, f.Stopped)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d processes go on", len(h.told)), nil
+	if len(h.told) == 0 {
+		return "none of it runs any more", nil
+	}
+	return fmt.Sprintf("%d of its processes go on", len(h.told)), nil
 }

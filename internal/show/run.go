@@ -53,7 +53,7 @@ func (p Page) Tick(state deminer.RecordState, deed, note string) {
 		mark, code = "undone", green
 	case deminer.StateFailed:
 		mark, code = "FAILED", red
-		if strings.Contains(note, deminer.ErrIrreversible.Error()) {
+		if final(note) {
 			mark, code = "final", yellow
 		}
 	case deminer.StateSkipped:
@@ -67,9 +67,12 @@ func (p Page) Tick(state deminer.RecordState, deed, note string) {
 	}
 }
 
+// final reports the note of a step that cannot be taken back: that is no failure of the undo.
+func final(note string) bool { return strings.Contains(note, deminer.ErrIrreversible.Error()) }
+
 // bare takes the name of the step off its error: the line above says it.
 func bare(note string) string {
-	if _, rest, ok := strings.Cut(note, "): "); ok && (strings.HasPrefix(note, "step ") || strings.HasPrefix(note, "undo step ")) {
+	if _, rest, ok := strings.Cut(note, "): "); ok && (strings.HasPrefix(note, "step ") || strings.HasPrefix(note, "take back step ")) {
 		return rest
 	}
 	return note
@@ -82,14 +85,20 @@ func (p Page) Ran(records []deminer.Record, contained, elapsed time.Duration, fa
 		text = fmt.Sprintf("Contained after %s, all steps ended after %s.", Seconds(contained), Seconds(elapsed))
 	}
 	p.line("\n  %s", p.paint(bold, text))
-	said := 0
+	said, kept := 0, 0
 	failed = slices.DeleteFunc(slices.Clone(failed), func(f string) bool {
 		told := slices.ContainsFunc(records, func(r deminer.Record) bool { return r.State == deminer.StateFailed && r.Note == f })
-		if told {
+		switch {
+		case told && final(f):
+			kept++
+		case told:
 			said++
 		}
 		return told
 	})
+	if kept > 0 {
+		p.line("  %s", plural(kept, "step", "steps")+" cannot be taken back, as the plan said; all that can be is.")
+	}
 	if said > 0 {
 		p.line("  %s", p.paint(yellow, plural(said, "step", "steps")+" failed, with the reason above; all others are done."))
 	}
