@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/hands"
+	"github.com/deminer/deminer/internal/remedy"
 	"github.com/spf13/cobra"
 )
 
@@ -55,6 +57,11 @@ func diagnose(f *flags) ([]check, error) {
 		{"systemd", i.Systemd, map[bool]string{true: "runs here", false: "does not run here: units are handled as files"}[i.Systemd]},
 		{"packages", h.Packages != nil, map[bool]string{true: "database found: packaged files can be told from foreign ones", false: "no database: no file can be vouched for"}[h.Packages != nil]},
 	}
+	if err := hands.Able(f.root); err != nil {
+		out = append(out, check{"changes", false, deminer.Safe(err.Error())})
+	} else {
+		out = append(out, check{"changes", true, "the kernel has what changes safely need"})
+	}
 	for _, g := range append(gaps, unread(h)...) {
 		out = append(out, check{"cannot see", false, deminer.Safe(g.Part + ": " + g.Why)})
 	}
@@ -64,6 +71,15 @@ func diagnose(f *flags) ([]check, error) {
 		out = append(out, check{"rules", true, fmt.Sprintf("%d rules", set.Len())})
 	}
 	return append(out, state(f)...), nil
+}
+
+// tally says how many steps of a plan stand where.
+func tally(st *remedy.Status) string {
+	text := fmt.Sprintf("%d done, %d failed, %d undone", st.Done, st.Failed, st.Undone)
+	if st.Kept > 0 {
+		text += fmt.Sprintf(", %d done that could not be taken back (kills never can)", st.Kept)
+	}
+	return text
 }
 
 // state tells of the state directory and the plans in it.
@@ -91,7 +107,7 @@ func state(f *flags) []check {
 			out = append(out, check{"plan", false, deminer.Safe(id + ": " + err.Error())})
 			continue
 		}
-		text := fmt.Sprintf("%s: %d steps, %d done, %d failed, %d undone", id, len(st.Plan.Steps), st.Done, st.Failed, st.Undone)
+		text := fmt.Sprintf("%s: %d steps, %s", id, len(st.Plan.Steps), tally(&st))
 		if st.Interrupted {
 			text += "; INTERRUPTED: deminer resume or deminer undo"
 		}

@@ -36,6 +36,9 @@ func openStore(f *flags, make bool) (*store, error) {
 		base, dir = "/", abs
 	}
 	root, err := hands.State(base, dir)
+	if errors.Is(err, host.ErrUnsupported) {
+		return nil, fail(exitError, "deminer scan and deminer plan work here all the same. Nothing was changed", "%w", err)
+	}
 	if err != nil {
 		return nil, fail(exitError, "run deminer as root (sudo); as root already: ls -ld the directory, or give another one with --state DIR. Nothing was changed", "open state directory: %w", err)
 	}

@@ -15,11 +15,11 @@ import (
 )
 
 func newUndo(f *flags) *cobra.Command {
-	var yes, last bool
+	var yes bool
 	c := &cobra.Command{
 		Use:   "undo [PLAN]",
 		Short: "Take a clean-up back",
-		Long: `Takes back what a plan changed, last step first: files, lines, units, accounts, blocks, flags,
+		Long: `Takes back what a plan changed (the latest one, unless another is named), last step first: files, lines, units, accounts, blocks, flags,
 with owner, mode, times and attributes. A killed process stays dead. What somebody else
 changed since is not overwritten: the line is put back, not the file.`,
 		Example: "  deminer undo                          the latest plan\n  deminer undo 20260303-040000-1f2e",
@@ -42,7 +42,6 @@ changed since is not overwritten: the line is put back, not the file.`,
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&last, "last", false, "the latest plan (the default)")
 	return c
 }
 
@@ -63,7 +62,7 @@ func newResume(f *flags) *cobra.Command {
 			}
 			defer s.close()
 			if !st.Interrupted {
-				fmt.Fprintf(cmd.OutOrStdout(), "Plan %s was not interrupted: %d done, %d failed, %d undone.\n", st.Plan.ID, st.Done, st.Failed, st.Undone)
+				fmt.Fprintf(cmd.OutOrStdout(), "Plan %s was not interrupted: %s.\n", st.Plan.ID, tally(st))
 				return nil
 			}
 			return again(cmd, f, st, show.Deed, s.runner.Resume)

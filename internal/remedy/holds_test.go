@@ -3,6 +3,7 @@
 package remedy_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
@@ -155,4 +156,22 @@ func TestStepThatFailedIsSaid(t *testing.T) {
 	returned(t, w.runner, "p", "its step did not end well")
 	must(t, os.Remove(w.root+"/tmp/x"))
 	stands(t, w.runner, "p")
+}
+
+// TestUndoOfAKillIsNoFailure: what can never be taken back is counted by itself.
+func TestUndoOfAKillIsNoFailure(t *testing.T) {
+	w := newWorld(t, true)
+	w.write(t, "/tmp/x", "evil", 0o755)
+	id, _ := child(t)
+	w.mustRun(t, planOf("p", do(deminer.VerbKill, deminer.Artifact{Kind: deminer.KindProcess, Proc: id}), do(deminer.VerbQuarantine, file("/tmp/x"))))
+	for range 2 {
+		if err := w.runner.Undo(t.Context(), "p", nil); !errors.Is(err, deminer.ErrIrreversible) {
+			t.Errorf("undo: %v, want ErrIrreversible", err)
+		}
+		s, err := w.runner.Status("p")
+		must(t, err)
+		if s.Done != 0 || s.Failed != 0 || s.Undone != 1 || s.Kept != 1 {
+			t.Errorf("done %d, failed %d, undone %d, kept %d; want one undone, one kept", s.Done, s.Failed, s.Undone, s.Kept)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 // stepState is where a step stands, folded from its records.
 type stepState struct {
 	ready, done, failed, skipped, undone bool
+	undoing, kept                        bool // an undo began; it failed
 	undo                                 json.RawMessage
 }
 
@@ -20,9 +21,11 @@ func (s *stepState) see(r deminer.Record) {
 		s.ready, s.undo = true, r.Undo
 	case deminer.StateDone:
 		s.done = true
+	case deminer.StateUndoing:
+		s.undoing, s.kept = true, false
 	case deminer.StateFailed:
 		// A failure after "undoing" is one of undo; the step's own end stays what it was.
-		s.failed = true
+		s.failed, s.kept = s.failed || !s.undoing, s.undoing
 	case deminer.StateSkipped:
 		s.skipped = true
 	case deminer.StateUndone:
@@ -55,6 +58,7 @@ type Status struct {
 	Done        int  // steps that were done and not undone
 	Failed      int  // steps that failed
 	Undone      int
+	Kept        int // steps that an undo could not take back
 }
 
 // Status reads a plan's journal without taking the lock.
@@ -82,6 +86,8 @@ func status(plan string, records []deminer.Record) (Status, error) {
 		switch {
 		case step.undone:
 			s.Undone++
+		case step.kept:
+			s.Kept++
 		case step.failed:
 			s.Failed++
 		case step.done:

@@ -188,7 +188,7 @@ func (l lab) after(ctx context.Context, h *host.Host, all []planted, infected ma
 			res.Returned = append(res.Returned, a)
 		}
 	}
-	m, err := call(ctx, h, patience, "undo", "--last", "--yes", "--quiet")
+	m, err := call(ctx, h, patience, "undo", "--yes", "--quiet")
 	res.Codes = append(res.Codes, m.Code)
 	if m.Error != "" {
 		res.Said = append(res.Said, "undo: "+m.Error)

@@ -16,11 +16,38 @@ import (
 // files is host.Files and host.Writer over one root directory.
 type files struct{ root int }
 
+// Able says why the kernel does not let deminer change what is below root safely; nil where it does. Names are resolved inside
+// the root by openat2 alone: what the kernel does not guard, an intruder's link could lead elsewhere.
+func Able(root string) error {
+	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open root %q: %w", root, err)
+	}
+	defer unix.Close(fd)
+	return able(fd)
+}
+
+func able(root int) error {
+	fd, err := beneath(root, ".", unix.O_PATH|unix.O_DIRECTORY)
+	switch {
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: this kernel has no openat2, or a filter forbids it (it came with Linux 5.6); deminer looks here and changes nothing, as a link of the intruder's could lead changes elsewhere. "+
+			"Boot a newer kernel, or clean this disk from one: deminer --root DIR: %w", host.ErrUnsupported, err)
+	case err != nil:
+		return fmt.Errorf("open the root: %w", err)
+	}
+	return unix.Close(fd)
+}
+
 // Open gives hands on the host whose root directory is root. With live false there are hands for files only.
 func Open(root string, live bool) (*host.Hands, error) {
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open root %q: %w", root, err)
+	}
+	if err := able(fd); err != nil {
+		unix.Close(fd)
+		return nil, err
 	}
 	f := &files{root: fd}
 	h := &host.Hands{Files: f, Writer: f}
@@ -40,6 +67,9 @@ func State(root, dir string) (*os.Root, error) {
 		return nil, fmt.Errorf("open root %q: %w", root, err)
 	}
 	defer unix.Close(top)
+	if err := able(top); err != nil {
+		return nil, fmt.Errorf("open state directory %q: %w", dir, err)
+	}
 	fd, made := -1, ""
 	for part := range strings.SplitSeq(strings.Trim(dir, "/"), "/") {
 		made += "/" + part

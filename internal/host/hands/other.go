@@ -12,6 +12,9 @@ import (
 // errOther is why there are no hands here.
 var errOther = errors.New("changing a host needs Linux")
 
+// Able says that nothing can be changed here.
+func Able(string) error { return errOther }
+
 // Open gives hands on Linux only.
 func Open(string, bool) (*host.Hands, error) { return nil, errOther }
 
