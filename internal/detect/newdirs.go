@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ var standard = set("/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly", "/etc/c
 	"/var/cache", "/var/lib", "/var/local", "/var/log", "/var/mail", "/var/opt", "/var/run", "/var/spool", "/var/spool/cron", "/var/spool/cron/crontabs",
 	"/var/spool/at", "/var/tmp", "/var/www", "/var/www/html", "/dev/shm", "/run/lock", "/run/systemd")
 
-// accusedPaths are the paths of which strong findings speak, and what accused entries start.
+// accusedPaths are the paths of which strong findings speak, what accused entries start, and the files that start those.
 func (p *Pass) accusedPaths() []string {
 	var out []string
 	seen := map[string]bool{}
@@ -94,6 +95,17 @@ func (p *Pass) accusedPaths() []string {
 			for _, t := range p.foreignTargets(f) {
 				add(t)
 			}
+		}
+	}
+	// What starts an accused program is convicted with it, though no finding speaks of it.
+	for i := range p.Snapshot.Footholds {
+		f := &p.Snapshot.Footholds[i]
+		if f.Line != "" || !slices.ContainsFunc(p.foreignTargets(f), func(t string) bool { return seen[t] }) {
+			continue
+		}
+		add(string(f.Path))
+		for _, a := range f.Remove {
+			add(string(a.Target.Path))
 		}
 	}
 	return out
