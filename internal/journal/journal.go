@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/state"
 )
 
 // ErrDamaged: a journal line is not what was written.
@@ -140,18 +141,13 @@ func plainName(plan string) bool {
 // maxJournal bounds a journal file: a hostile root may hold any file by that name.
 const maxJournal = 512 << 20
 
-// regular refuses what is no journal file: opening a FIFO would wait for ever.
+// regular refuses what is no journal file.
 func (s *Store) regular(name string) error {
-	st, err := s.Dir.Lstat(name)
-	switch {
-	case err != nil:
-		return err
-	case !st.Mode().IsRegular():
-		return fmt.Errorf("%w: %q is not a regular file", ErrDamaged, name)
-	case st.Size() > maxJournal:
-		return fmt.Errorf("%w: %q has %d bytes, over the limit of %d", ErrDamaged, name, st.Size(), maxJournal)
+	err := state.Regular(s.Dir, name, maxJournal)
+	if errors.Is(err, state.ErrOdd) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return nil
+	return err
 }
 
 func (s *Store) syncDir() error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/state"
 )
 
 // Blocks last a day unless the plan says otherwise, and never longer than a year.
@@ -161,16 +162,12 @@ func (t *Tools) Reapply() (applied int, err error) {
 }
 
 func (t *Tools) blocks() ([]host.Block, error) {
-	st, err := t.State.Lstat(blockFile)
+	text, err := state.Read(t.State, blockFile, maxBlocks)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err == nil && (!st.Mode().IsRegular() || st.Size() > maxBlocks) {
-		err = fmt.Errorf("%w: %s is no list of blocks", deminer.ErrProtected, blockFile)
-	}
-	var text []byte
-	if err == nil {
-		text, err = t.State.ReadFile(blockFile)
+	if errors.Is(err, state.ErrOdd) {
+		err = fmt.Errorf("%w: %w", deminer.ErrProtected, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read blocks: %w", err)

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 
 	"filippo.io/age"
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/state"
 )
 
 // ErrTampered: an entry or its content is not what was put in.
@@ -96,30 +98,24 @@ func (v *Vault) newKey() (err error) {
 	return v.write("key", strings.NewReader(v.key.String()+"\n"))
 }
 
-// open opens a regular file of the vault: opening a FIFO that somebody put there would wait for ever.
+// open opens a file of the vault.
 func (v *Vault) open(name string) (*os.File, error) {
-	st, err := v.dir.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %q is not a regular file", ErrTampered, name)
-	}
-	return v.dir.Open(name)
+	f, err := state.Open(v.dir, name, math.MaxInt64)
+	return f, odd(err)
 }
 
 // read reads a file of the vault of at most limit bytes.
 func (v *Vault) read(name string, limit int64) ([]byte, error) {
-	f, err := v.open(name)
-	if err != nil {
-		return nil, err
+	text, err := state.Read(v.dir, name, limit)
+	return text, odd(err)
+}
+
+// odd says in the vault's words that a file is none of its own.
+func odd(err error) error {
+	if errors.Is(err, state.ErrOdd) {
+		return fmt.Errorf("%w: %w", ErrTampered, err)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%w: %q has more than %d bytes", ErrTampered, name, limit)
-	}
-	return text, err
+	return err
 }
 
 // Names of what is being written.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/inode"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,27 +22,7 @@ func attrOf(fd int) (deminer.Attr, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return deminer.Attr{}, err
 	}
-	return deminer.Attr{
-		Type: typeOf(st.Mode), Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid, Size: st.Size, Blocks: st.Blocks,
-		Dev: uint64(st.Dev), Ino: st.Ino, Links: uint64(st.Nlink), Atime: time.Unix(st.Atim.Unix()).UTC(),
-		Mtime: time.Unix(st.Mtim.Unix()).UTC(), Ctime: time.Unix(st.Ctim.Unix()).UTC(),
-	}, nil
-}
-
-func typeOf(mode uint32) deminer.FileType {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return deminer.Regular
-	case unix.S_IFDIR:
-		return deminer.Directory
-	case unix.S_IFLNK:
-		return deminer.Symlink
-	case unix.S_IFIFO:
-		return deminer.Pipe
-	case unix.S_IFSOCK:
-		return deminer.UnixSock
-	}
-	return deminer.Device
+	return inode.Of(&st), nil
 }
 
 // deep adds flags and extended attributes of the inode behind an O_PATH descriptor.

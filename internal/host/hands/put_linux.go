@@ -10,6 +10,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/inode"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,7 +56,7 @@ func (p place) now() (deminer.Attr, error) {
 	if err := unix.Fstatat(p.dir, p.name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return deminer.Attr{}, err
 	}
-	return deminer.Attr{Type: typeOf(st.Mode), Dev: uint64(st.Dev), Ino: st.Ino}, nil
+	return deminer.Attr{Type: inode.Type(st.Mode), Dev: uint64(st.Dev), Ino: st.Ino}, nil
 }
 
 // open runs change with +i and +a of the directory cleared, and puts them back.

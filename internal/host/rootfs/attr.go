@@ -3,9 +3,8 @@
 package rootfs
 
 import (
-	"time"
-
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/inode"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,15 +19,7 @@ func attrAt(fd int, name string) (deminer.Attr, deminer.Flags, error) {
 	if err := unix.Statx(fd, name, how, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &sx); err != nil {
 		return oldAttr(fd, name)
 	}
-	a := deminer.Attr{
-		Type: typeOf(uint32(sx.Mode)), Mode: uint32(sx.Mode) & 0o7777, UID: sx.Uid, GID: sx.Gid,
-		Size: int64(sx.Size), Blocks: int64(sx.Blocks), Dev: unix.Mkdev(sx.Dev_major, sx.Dev_minor), Ino: sx.Ino,
-		Links: uint64(sx.Nlink), Atime: stamp(sx.Atime), Mtime: stamp(sx.Mtime), Ctime: stamp(sx.Ctime),
-	}
-	if sx.Mask&unix.STATX_BTIME != 0 {
-		a.Btime = stamp(sx.Btime)
-	}
-	return a, deminer.Flags(sx.Attributes) & (deminer.Immutable | deminer.AppendOnly), nil
+	return inode.OfStatx(&sx), deminer.Flags(sx.Attributes) & (deminer.Immutable | deminer.AppendOnly), nil
 }
 
 func oldAttr(fd int, name string) (deminer.Attr, deminer.Flags, error) {
@@ -36,27 +27,5 @@ func oldAttr(fd int, name string) (deminer.Attr, deminer.Flags, error) {
 	if err := unix.Fstatat(fd, name, &st, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT); err != nil {
 		return deminer.Attr{}, 0, err
 	}
-	return deminer.Attr{
-		Type: typeOf(st.Mode), Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid, Size: st.Size, Blocks: st.Blocks,
-		Dev: uint64(st.Dev), Ino: st.Ino, Links: uint64(st.Nlink), Atime: time.Unix(st.Atim.Unix()).UTC(),
-		Mtime: time.Unix(st.Mtim.Unix()).UTC(), Ctime: time.Unix(st.Ctim.Unix()).UTC(),
-	}, 0, nil
-}
-
-func stamp(t unix.StatxTimestamp) time.Time { return time.Unix(t.Sec, int64(t.Nsec)).UTC() }
-
-func typeOf(mode uint32) deminer.FileType {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return deminer.Regular
-	case unix.S_IFDIR:
-		return deminer.Directory
-	case unix.S_IFLNK:
-		return deminer.Symlink
-	case unix.S_IFIFO:
-		return deminer.Pipe
-	case unix.S_IFSOCK:
-		return deminer.UnixSock
-	}
-	return deminer.Device
+	return inode.Of(&st), 0, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/inode"
 	"golang.org/x/sys/unix"
 )
 
@@ -129,5 +130,5 @@ func direntType(t byte) deminer.FileType {
 	if t == unix.DT_UNKNOWN {
 		return ""
 	}
-	return typeOf(uint32(t) << 12) // DT_x is S_IFx >> 12
+	return inode.Type(uint32(t) << 12) // DT_x is S_IFx >> 12
 }
