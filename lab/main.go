@@ -102,6 +102,11 @@ func runOne(ctx context.Context, name string, argv []string) (err error) {
 			return err
 		}
 		say("tools built")
+		if s.Before != "" {
+			if _, err := h.Shell(ctx, s.Before); err != nil {
+				return fmt.Errorf("the owner's work: %w", err)
+			}
+		}
 		if err := scenario.Infect(ctx, h, s, tools); err != nil {
 			return err
 		}

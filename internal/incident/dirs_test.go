@@ -14,11 +14,25 @@ func TestNewDirectories(t *testing.T) {
 	}
 	found := []deminer.Finding{dir("/root/kit"), dir("/opt/report"),
 		{Detector: "x", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByContent, Title: "mines", Subject: file("/root/kit/bin/m")}}
-	got := Join(guideHost(), found)
-	if len(got) != 1 {
-		t.Fatalf("%d incidents", len(got))
+	snap := guideHost()
+	const wants = "/home/alice/.config/systemd/user/default.target.wants"
+	unit := &snap.Footholds[0]
+	unit.Remove = []deminer.Action{{Verb: deminer.VerbDropFile, Target: file(wants + "/sysetmd.service")}}
+	found = append(found, dir(wants), deminer.Finding{Detector: "y", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByContent, Title: "starts it", Subject: unit.Artifact()})
+	got := Join(snap, found)
+	if len(got) == 0 {
+		t.Fatal("no incident")
 	}
-	g := grades(got[0])
+	if g := grades(got[0]); g["file:"+wants] != deminer.Convicted {
+		t.Errorf("the directory of a unit's link: %v", g)
+	}
+	g := grades(got[len(got)-1])
+	for _, inc := range got {
+		if _, ok := grades(inc)["file:/root/kit"]; ok {
+			g = grades(inc)
+			got[0] = inc
+		}
+	}
 	if g["file:/root/kit"] != deminer.Convicted || g["file:/opt/report"] == deminer.Convicted {
 		t.Errorf("grades %v", g)
 	}

@@ -262,11 +262,21 @@ func (g *graph) linkNewDirs() {
 		}
 		for _, ref := range slices.Clone(g.order) {
 			n := g.nodes[ref]
-			if n.grade == deminer.Convicted && n.art.Path != "" && strings.HasPrefix(string(n.art.Path), string(f.Subject.Path)+"/") {
+			if n.grade == deminer.Convicted && g.takesFrom(n, string(f.Subject.Path)+"/") {
 				g.hard(n.art, f.Subject, "lay in")
 			}
 		}
 	}
+}
+
+// takesFrom reports whether a thing lies below a directory, or what goes with it does: the link that enables a unit.
+func (g *graph) takesFrom(n *node, dir string) bool {
+	if strings.HasPrefix(string(n.art.Path), dir) {
+		return true
+	}
+	return n.foot != nil && n.foot.Line == "" && slices.ContainsFunc(n.foot.Remove, func(a deminer.Action) bool {
+		return (a.Verb == deminer.VerbDropFile || a.Verb == deminer.VerbQuarantine) && strings.HasPrefix(string(a.Target.Path), dir)
+	})
 }
 
 // dir is the directory of a file, "" for other things.
