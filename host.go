@@ -124,6 +124,15 @@ type Snapshot struct {
 	Kernel     Kernel        `json:"kernel,omitzero"`
 	CPU        CPUViews      `json:"cpu,omitzero"`
 	Gaps       []Gap         `json:"gaps,omitempty"`
+	// Written are the files that deminer itself changed here, and when: their times say nothing of an intruder.
+	Written []Written `json:"written,omitempty"`
+}
+
+// Written is one change of a file's content by deminer.
+type Written struct {
+	Path Raw       `json:"path"`
+	From time.Time `json:"from"` // it was written between these times
+	To   time.Time `json:"to"`
 }
 
 // Proc finds a process by PID, or nil.

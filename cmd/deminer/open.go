@@ -74,7 +74,7 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 		return nil, nil, err
 	}
 	bars := newProgress(cmd, f)
-	opt.Version, opt.Progress = version, bars.step
+	opt.Version, opt.Progress, opt.Written = version, bars.step, written(f)
 	var memory *cache
 	if opt.Mode == scan.Full {
 		memory = openCache(f, build()+set.Digest())
@@ -95,6 +95,20 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	}
 	rep.Snapshot.Gaps = append(append(gaps, unread(h)...), rep.Snapshot.Gaps...)
 	return h, &rep, nil
+}
+
+// written lists what deminer changed here before; nothing where that cannot be read, which other commands tell.
+func written(f *flags) []deminer.Written {
+	s, err := openStore(f, false)
+	if err != nil {
+		return nil
+	}
+	defer s.close()
+	list, err := s.runner.Written()
+	if err != nil {
+		return nil
+	}
+	return list
 }
 
 // build names this very program: another one may judge the same file otherwise.

@@ -79,9 +79,19 @@ func (p *Pass) findAnchors() []deminer.Finding {
 	return out
 }
 
+// written reports whether deminer itself wrote one of the files at that time: a clean-up, and the owner's lines that it left
+// in them, did not come with an intrusion. The file system's clock lags behind by a tick, 10 ms at most.
+func (p *Pass) written(t time.Time, files []deminer.Raw) bool {
+	const tick = 10 * time.Millisecond
+	return slices.ContainsFunc(p.Snapshot.Written, func(w deminer.Written) bool {
+		return slices.Contains(files, w.Path) && !t.Before(w.From.Add(-tick)) && !t.After(w.To)
+	})
+}
+
 // near gives an anchor within d of t. What was found in the file "not" does not count: a file is always as old as itself.
+// Nor does a time at which deminer wrote that file.
 func (p *Pass) near(t time.Time, d time.Duration, not ...deminer.Raw) (deminer.Finding, bool) {
-	if t.IsZero() {
+	if t.IsZero() || p.written(t, not) {
 		return deminer.Finding{}, false
 	}
 	for _, f := range p.anchors() {

@@ -28,7 +28,7 @@ type gather struct {
 }
 
 func (g *gather) run(ctx context.Context) deminer.Snapshot {
-	s := deminer.Snapshot{Host: g.host.Info, Taken: time.Now().UTC()}
+	s := deminer.Snapshot{Host: g.host.Info, Taken: time.Now().UTC(), Written: g.opt.Written}
 	var gaps []deminer.Gap
 	s.Accounts, gaps = accounts.Read(g.host.FS)
 	g.note(gaps)

@@ -37,6 +37,8 @@ type Options struct {
 	Cache    detect.Cache  // remembers unchanged files; nil: none
 	Progress func(stage Stage)
 	Version  string // of the program, for the report
+	// Written are deminer's own changes on this host, see deminer.Snapshot.
+	Written []deminer.Written
 }
 
 // DefaultWindow is long enough to tell a quarter of a core from noise: 25 ticks of 10 ms.
