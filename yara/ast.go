@@ -109,7 +109,6 @@ type stringDecl struct {
 	text  string // of a text string, or the source of another
 	flags string
 	re    *node
-	lazy  bool
 	mods  modifiers
 }
 

@@ -220,6 +220,9 @@ func widenNode(n *node) *node {
 		return &node{op: nCat, subs: []*node{n, {op: nSet, set: zero}}}
 	}
 	w := *n
+	if n.op == nWord || n.op == nNotWord {
+		w.min = 1 // looks at characters of two bytes
+	}
 	w.subs = make([]*node, len(n.subs))
 	for i, s := range n.subs {
 		w.subs[i] = widenNode(s)

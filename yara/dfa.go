@@ -92,6 +92,9 @@ func (d *dfa) intern(set *sparse) int32 {
 			continue
 		}
 		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(pc))
+		if accepts == 1 && !d.roam {
+			break // the threads behind it count for nothing
+		}
 	}
 	if id, ok := d.ids[string(d.key)]; ok {
 		return id
@@ -156,8 +159,8 @@ func (d *dfa) flush(set *sparse) int32 {
 	return d.intern(&d.t.now)
 }
 
-// longest gives the length of the longest match (with lazy the shortest) that begins at offset start, or -1.
-func (d *dfa) longest(buf []byte, start int, lazy bool) int {
+// match gives the length of the match that begins at offset start, or -1: of several that of the first thread, see matcher.simulate.
+func (d *dfa) match(buf []byte, start int) int {
 	best := -1
 	end := min(len(buf), start+MaxMatch)
 	state := d.first
@@ -171,9 +174,6 @@ func (d *dfa) longest(buf []byte, start int, lazy bool) int {
 				return best
 			}
 			best = i + 1 - start
-			if lazy {
-				return best
-			}
 		}
 		state = to
 	}

@@ -16,8 +16,7 @@ type expression struct {
 // matcher gives the program, made on the first call.
 func (x *expression) matcher() *matcher {
 	x.once.Do(func() {
-		n, lazy := x.parse()
-		m, err := newMatcher(n, lazy)
+		m, err := newMatcher(x.parse())
 		if err != nil {
 			m = nowhere() // cannot be: the size was checked when the string was compiled
 		}
@@ -26,15 +25,15 @@ func (x *expression) matcher() *matcher {
 	return x.made
 }
 
-func (x *expression) parse() (n *node, lazy bool) {
+func (x *expression) parse() (n *node) {
 	var err error
-	if lazy = x.hex; x.hex {
+	if x.hex {
 		n, err = parseHex(x.src)
 	} else {
-		n, lazy, err = parseRegex(x.src, x.flags)
+		n, err = parseRegex(x.src, x.flags)
 	}
 	if err != nil {
-		return &node{op: nSet}, false // cannot be: it was read before
+		return &node{op: nSet} // cannot be: it was read before
 	}
 	if x.wide {
 		n = widenNode(n)
@@ -42,7 +41,7 @@ func (x *expression) parse() (n *node, lazy bool) {
 	if x.nocase {
 		n = foldNode(n)
 	}
-	return n, lazy
+	return n
 }
 
 // nowhere is a program that matches nothing.

@@ -146,3 +146,8 @@ func compareAll(t testing.TB, sources []Source, externals map[string]any, files 
 	}
 	return differ, lines
 }
+
+func execOutput(prog string, args ...string) (string, error) {
+	out, err := exec.Command(prog, args...).CombinedOutput()
+	return string(out), err
+}

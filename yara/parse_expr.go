@@ -141,9 +141,9 @@ func (p *parser) regex(e *expr) error {
 	if !ok {
 		return l.errorf(at, "regular expression is not closed on its line")
 	}
-	re, lazy, err := parseRegex(raw, l.flags())
+	re, err := parseRegex(raw, l.flags())
 	if err == nil {
-		e.re, err = newMatcher(re, lazy)
+		e.re, err = newMatcher(re)
 	}
 	if err != nil {
 		return l.errorf(at, "%s", err)

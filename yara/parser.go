@@ -288,7 +288,6 @@ func (p *parser) stringValue(d *stringDecl) error {
 		}
 		d.kind, d.text = hexString, raw
 		d.re, err = parseHex(raw)
-		d.lazy = true
 	case l.i < len(l.src) && l.src[l.i] == '/':
 		l.i++
 		raw, ok := l.until('/', true)
@@ -297,7 +296,7 @@ func (p *parser) stringValue(d *stringDecl) error {
 		}
 		d.kind, d.text = regexString, raw
 		d.flags = l.flags()
-		d.re, d.lazy, err = parseRegex(raw, d.flags)
+		d.re, err = parseRegex(raw, d.flags)
 	default:
 		p.advance()
 		if p.tok.kind != tString {
@@ -312,7 +311,14 @@ func (p *parser) stringValue(d *stringDecl) error {
 		return l.errorf(at, "string $%s: %s", d.name, err)
 	}
 	p.advance()
-	return p.modifiers(d)
+	if err := p.modifiers(d); err != nil || d.kind != regexString || !d.mods.nocase {
+		return err
+	}
+	// Letter case is folded where classes are read: [^a] is neither a nor A.
+	d.mods.nocase = false
+	d.flags += "i"
+	d.re, err = parseRegex(d.text, d.flags)
+	return err
 }
 
 // flags reads the letters right behind a regular expression.

@@ -74,7 +74,7 @@ func (b *builder) nodePattern(p *pattern, id int32, d *stringDecl, wide bool) er
 		n = foldNode(n)
 	}
 	ref := atomRef{str: id, rule: int32(p.rule), form: int32(len(p.forms))}
-	if row, ok := fixedRow(n, b.row[:0]); ok && plainRow(row) {
+	if row, ok := fixedRow(n, b.row[:0]); ok && plainRow(row) && !wildRow(row) {
 		b.row = row
 		f := form{wide: wide}
 		f.lit, f.mask = packRow(row)
@@ -98,6 +98,16 @@ func (b *builder) nodePattern(p *pattern, id int32, d *stringDecl, wide bool) er
 		b.atom(&found.atoms[i], ref)
 	}
 	return nil
+}
+
+// wildRow tells whether every byte of a row may be any: then there is nothing to look for it by.
+func wildRow(row []cell) bool {
+	for _, c := range row {
+		if c.m != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // fixedRow lays an expression without choice out as a row.

@@ -20,14 +20,13 @@ const (
 
 type inst struct {
 	op   instOp
-	x, y int32 // targets; for iSet x is the set
+	x, y int32 // targets, x is tried first; for iSet x is the set, for iWord and iNotWord 1 for characters of two bytes
 }
 
 // matcher is the program of one expression. It is immutable; scratch space is the scanner's.
 type matcher struct {
 	prog  []inst
 	sets  []byteSet
-	lazy  bool
 	place bool    // it has assertions about places: only the simulation of threads decides
 	head  byteSet // bytes a match of at least one byte begins with
 }
@@ -53,12 +52,12 @@ func (p *setPool) id(s byteSet) int32 {
 var errProgram = errors.New("expression needs too large a program")
 
 // newMatcher compiles an expression.
-func newMatcher(n *node, lazy bool) (*matcher, error) {
+func newMatcher(n *node) (*matcher, error) {
 	if programSize(n) > maxProgram {
 		return nil, errProgram
 	}
 	c := compiler{pool: newSetPool()}
-	m := &matcher{lazy: lazy}
+	m := &matcher{}
 	m.prog = c.program(n)
 	m.place, m.sets = c.place, c.pool.list
 	m.findHead()
@@ -111,7 +110,7 @@ func (c *compiler) emit(n *node) {
 		c.repeat(n)
 	case nBegin, nEnd, nWord, nNotWord:
 		if c.place = true; !c.back {
-			c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin]})
+			c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: int32(n.min)})
 		}
 	}
 }
@@ -145,6 +144,7 @@ func (c *compiler) repeat(n *node) {
 		c.emit(n.subs[0])
 		c.add(inst{op: iJump, x: int32(split)})
 		c.prog[split].y = int32(len(c.prog))
+		c.prefer(split, n.lazy)
 		return
 	}
 	var splits []int
@@ -156,6 +156,14 @@ func (c *compiler) repeat(n *node) {
 	}
 	for _, s := range splits {
 		c.prog[s].y = int32(len(c.prog))
+		c.prefer(s, n.lazy)
+	}
+}
+
+// prefer lets a lazy repetition try to end first.
+func (c *compiler) prefer(split int, lazy bool) {
+	if in := &c.prog[split]; lazy {
+		in.x, in.y = in.y, in.x
 	}
 }
 
@@ -225,16 +233,21 @@ func (t *threads) closure(prog []inst, set *sparse, pc int32) {
 	}
 }
 
-// simulate runs the threads of the program from offset start of the view and gives the length of the match, or -1. Only matches of at least one byte count.
+// simulate runs the threads of the program from offset start of the view and gives the length of the match, or -1. Of several matches that of the first thread
+// counts: greedy repetitions try to go on first, lazy ones to end, alternatives go by their order. Only matches of at least one byte count.
 func (m *matcher) simulate(t *threads, v view, start int) int {
 	best := -1
 	t.fit(len(m.prog))
 	m.follow(t, &t.now, 0, v, start)
+	accept := int32(len(m.prog) - 1)
 	for i := start; ; i++ {
-		if i > start && t.now.has(int32(len(m.prog)-1)) {
-			best = i - start
+		if t.now.has(accept) {
+			t.now.dense = t.now.dense[:t.now.index[accept]]
+			if best = i - start; best == 0 {
+				best = -1
+			}
 		}
-		if best >= 0 && m.lazy || len(t.now.dense) == 0 || i >= len(v.buf) || i-start >= MaxMatch {
+		if len(t.now.dense) == 0 || i >= len(v.buf) || i-start >= MaxMatch {
 			return best
 		}
 		m.step(t, v, i)
@@ -269,23 +282,29 @@ func (m *matcher) follow(t *threads, set *sparse, pc int32, v view, i int) {
 		case iJump:
 			t.stack = append(t.stack, in.x)
 		case iBegin, iEnd, iWord, iNotWord:
-			if holds(in.op, v, i) {
+			if in.holds(v, i) {
 				t.stack = append(t.stack, pc+1)
 			}
 		}
 	}
 }
 
-func holds(o instOp, v view, i int) bool {
-	switch o {
+// holds decides an assertion before offset i. At both ends of the data there is always the boundary of a word, as in libyara.
+func (in inst) holds(v view, i int) bool {
+	at, width := v.base+int64(i), int64(1+in.x)
+	switch in.op {
 	case iBegin:
-		return v.base+int64(i) == 0
+		return at == 0
 	case iEnd:
-		return v.base+int64(i) == v.total
+		return at == v.total
 	}
-	before := i > 0 && isIdent(v.buf[i-1], false)
-	after := i < len(v.buf) && isIdent(v.buf[i], false)
-	return (before != after) == (o == iWord)
+	edge := at < width || at > v.total-width || wordAt(v.buf, i-int(width), width) != wordAt(v.buf, i, width)
+	return edge == (in.op == iWord)
+}
+
+// wordAt tells whether a letter, a digit or an underscore stands at i: with a width of two, a zero byte follows it.
+func wordAt(b []byte, i int, width int64) bool {
+	return i >= 0 && i+int(width) <= len(b) && isIdent(b[i], false) && (width == 1 || b[i+1] == 0)
 }
 
 // search tells whether the expression occurs anywhere in s; it serves the operator matches.

@@ -92,24 +92,25 @@ type regexParser struct {
 	depth  int
 	fold   bool
 	dotAll bool
-	lazy   bool // some quantifier is lazy: the shortest match is reported
+	lazy   bool // some quantifier is lazy,
+	greedy bool // or greedy: there cannot be both
 	nodes  int
 }
 
 // parseRegex reads an expression in YARA's dialect; flags may hold i and s.
-func parseRegex(s, flags string) (*node, bool, error) {
+func parseRegex(s, flags string) (*node, error) {
 	r := &regexParser{s: s, fold: strings.Contains(flags, "i"), dotAll: strings.Contains(flags, "s")}
 	n, err := r.alternatives()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if r.more() {
-		return nil, false, errors.New("unmatched )")
+		return nil, errors.New("unmatched )")
 	}
 	if s == "" {
-		return nil, false, errors.New("empty regular expression")
+		return nil, errors.New("empty regular expression")
 	}
-	return n, r.lazy, nil
+	return n, nil
 }
 
 func (r *regexParser) more() bool { return r.i < len(r.s) }
@@ -124,6 +125,9 @@ func (r *regexParser) alternatives() (*node, error) {
 		n, err := r.sequence()
 		if err != nil {
 			return nil, err
+		}
+		if len(alt.subs)+len(n.subs) == 0 {
+			return nil, errors.New("nothing stands where an expression should begin")
 		}
 		alt.subs = append(alt.subs, n)
 		if !r.more() || r.s[r.i] != '|' {
@@ -359,13 +363,21 @@ func (r *regexParser) quantified(n *node) (*node, error) {
 		default:
 			return n, nil
 		}
-		if count > 3 {
-			return nil, errors.New("too many quantifiers in a row")
+		if count > 0 {
+			return nil, errors.New("two quantifiers in a row")
 		}
 		n = &node{op: nRepeat, min: min, max: max, subs: []*node{n}}
 		if r.more() && r.s[r.i] == '?' {
 			r.i++
 			n.lazy, r.lazy = true, true
+		} else {
+			r.greedy = true
+		}
+		if r.lazy && r.greedy {
+			return nil, errors.New("greedy and ungreedy quantifiers can't be mixed in a regular expression")
+		}
+		if min > MaxMatch { // longer than any match
+			return &node{op: nSet}, nil
 		}
 	}
 	return n, nil
@@ -395,7 +407,7 @@ func (r *regexParser) braces() (min, max int, ok bool, err error) {
 			return 0, 0, false, nil
 		}
 	}
-	if min < 0 || max >= 0 && max < min || min > MaxMatch || max > 32767 {
+	if min < 0 || max >= 0 && max < min || max == 0 || min > 32767 || max > 32767 {
 		return 0, 0, false, fmt.Errorf("bad repetition %q", r.s[r.i:r.i+end+1])
 	}
 	r.i += end + 1

@@ -16,10 +16,29 @@ func (s *scanner) verify(p *pattern, v view, i int, ref *atomRef) int {
 	} else {
 		n = f.fixed(v.buf[i:], ref.key, p.mods.nocase)
 	}
+	if n > 0 && f.wide && p.mods.ascii && s.asciiToo(p, v, i, ref.key) {
+		return -1
+	}
 	if n > 0 && p.mods.fullword && !p.word(v, i, n, f.wide) {
 		return -1
 	}
 	return n
+}
+
+// asciiToo tells whether a string with both forms matches in its ascii form, too, which then counts alone, as in libyara.
+func (s *scanner) asciiToo(p *pattern, v view, i int, key byte) bool {
+	for k := range p.forms {
+		f := &p.forms[k]
+		if f.wide {
+			continue
+		}
+		if f.re != nil {
+			return s.expression(f.re, v, i) > 0
+		}
+		n := f.fixed(v.buf[i:], key, p.mods.nocase)
+		return n > 0 && (!p.mods.fullword || p.word(v, i, n, false))
+	}
+	return false
 }
 
 // expression gives the length of the match of an expression at offset i, or -1.
@@ -31,7 +50,7 @@ func (s *scanner) expression(x *expression, v view, i int) int {
 	if m.place {
 		return m.simulate(&s.threads, v, i)
 	}
-	return s.forward(x).longest(v.buf, i, m.lazy)
+	return s.forward(x).match(v.buf, i)
 }
 
 func (f *form) fixed(b []byte, key byte, nocase bool) int {

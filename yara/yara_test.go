@@ -126,7 +126,7 @@ func TestErrorsArePlaced(t *testing.T) {
 		"rule r { condition: pe.x > 1 }":                            `t.yar:1:21: rule r: module "pe" is not imported`,
 		"rule r { condition: foo }":                                 `t.yar:1:21: rule r: undefined identifier "foo"`,
 		"rule r {\n strings: $a = { 6 }\n condition: $a }":          "t.yar:2:16: rule r: string $a: half a byte at the end",
-		"rule r {\n strings: $a = /a(/\n condition: $a }":           "t.yar:2:16: rule r: string $a: group is not closed",
+		"rule r {\n strings: $a = /a(b/\n condition: $a }":          "t.yar:2:16: rule r: string $a: group is not closed",
 		"rule r { strings: $a = \"x\n\" condition: $a }":            "t.yar:1:24: rule r: string is not closed on its line",
 		"rule r { condition: true }\nrule r { condition: true }":    "t.yar:2:6: rule r: a rule of this name exists already",
 		"include \"x\"\nrule r { condition: true }":                 `t.yar:1:9: include "x": includes are not allowed here`,
