@@ -71,40 +71,6 @@ func where(f *deminer.Foothold) string {
 	return s
 }
 
-// footholdCradle speaks of entries and started scripts that fetch and run code from where no owner would.
-func footholdCradle(_ context.Context, p *Pass) error {
-	for _, f := range p.footholds() {
-		text := string(f.Command)
-		if text == "" {
-			text = string(f.Line)
-		}
-		for _, r := range cradlesIn(text) {
-			p.Report(cradleFinding(f, r, "the entry "))
-		}
-		if killsOnly(text) {
-			continue
-		}
-		for _, t := range p.foreignTargets(f) {
-			if body := p.script(t); body != "" {
-				for _, r := range cradlesIn(body) {
-					g := cradleFinding(f, r, "the script "+q(t)+" it starts ")
-					g.Also = []deminer.Artifact{file(t)}
-					p.Report(g)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func cradleFinding(f *deminer.Foothold, r reason, who string) deminer.Finding {
-	g := about(f, deminer.Strong, deminer.ByPersist, "an entry in "+where(f)+" fetches and runs foreign code", who+r.text)
-	g.Topic = deminer.TopicReturns
-	g.Cleared = []string{"a monitoring ping, a certificate renewal or an installer: those throw the answer away or fetch from a named host"}
-	g.Indicators = urls(r.text)
-	return g
-}
-
 // script reads the head of a script; "" when the file is none.
 func (p *Pass) script(name string) string {
 	a, err := p.FS.Stat(name)
