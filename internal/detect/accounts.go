@@ -119,7 +119,7 @@ func (p *Pass) accountCame(a *deminer.Account) {
 	if why, doubt := p.nobodyElse(change{path: "/etc/passwd", at: f.Time}); doubt == "" {
 		f.Why = append(f.Why, why)
 	} else if p.rogueGrant(a) == "" {
-		f.Tier, f.Why = deminer.Weak, append(f.Why, "not held against it: "+doubt)
+		f.Tier, f.Cleared = deminer.Weak, append(f.Cleared, "its time alone is not held against it: "+doubt)
 	}
 	f.Title = "account " + q(a.Name) + " came with the intrusion"
 	if fl := p.clearFlags("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"); len(fl) > 0 {

@@ -85,7 +85,7 @@ func (p *Pass) selinux() {
 		case !ok || p.proven() == "":
 		case doubt != "":
 			f.Tier = deminer.Weak
-			f.Why = append(f.Why, "the file was last written within "+minutes.String()+" of: "+g.Title, "not held against it: "+doubt)
+			f.Cleared = append(f.Cleared, "the file was last written within "+minutes.String()+" of: "+g.Title+"; not held against it: "+doubt)
 		default:
 			f.Tier = deminer.Proof
 			f.Why = append(f.Why, "the file was last written within "+minutes.String()+" of: "+g.Title+", and "+why, "on this host an intrusion is proven: "+p.proven())

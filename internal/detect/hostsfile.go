@@ -127,7 +127,7 @@ func unchangeable(_ context.Context, p *Pass) error {
 			f.Tier, f.Cleared = deminer.Proof, nil
 			f.Why = append(f.Why, tie, "on this host an intrusion is proven: "+p.proven())
 		case doubt != "":
-			f.Why = append(f.Why, doubt)
+			f.Cleared = append(f.Cleared, doubt)
 		}
 		p.Report(f)
 	}

@@ -171,7 +171,7 @@ func (p *Pass) keyAlibi(f *deminer.Foothold, k *deminer.Finding) {
 		p.Report(n)
 		return
 	}
-	k.Why = append(k.Why, "not held against it: "+doubt)
+	k.Cleared = append(k.Cleared, "its time alone is not held against it: "+doubt)
 	if in, _ := p.nobodyIn(c.at); in != "" {
 		k.Tier = deminer.Strong
 		k.Fix = "Ask whoever runs this host whether the key is his; if nobody knows it, take the line out of " + deminer.Safe(f.Path) + "."

@@ -24,15 +24,16 @@ func linkedFoothold(_ context.Context, p *Pass) error {
 	if p.proven() == "" {
 		return nil
 	}
+	mine := p.guilty()
 	for _, f := range p.openEntries() {
-		if told[f.Subject.Ref()] {
+		if told[f.Subject.Ref()] || mine[f.Subject.Ref()] {
 			continue
 		}
 		h := p.settle(f)
 		switch {
 		case h.Tier == deminer.Proof:
 			h.Title = "came with the intrusion: " + f.Title
-		case len(h.Why) > len(f.Why):
+		case len(h.Cleared) > len(f.Cleared):
 			h.Tier, h.Title = deminer.Weak, "may have come with the intrusion: "+f.Title
 		default:
 			continue

@@ -121,7 +121,7 @@ func (p *Pass) settleBy(f deminer.Finding, alone excludes) deminer.Finding {
 		f.Tier = deminer.Proof
 		f.Why = append(f.Why, tie, "on this host an intrusion is proven: "+why)
 	case doubt != "":
-		f.Why = append(f.Why, doubt)
+		f.Cleared = append(slices.Clone(f.Cleared), doubt)
 	}
 	return f
 }

@@ -267,7 +267,7 @@ func (p *Pass) strangers() {
 		if tie, doubt := p.tie(h, p.nobodyElse); tie != "" {
 			h.Why = append(h.Why, tie)
 		} else {
-			h.Tier, h.Why = deminer.Weak, append(h.Why, doubt)
+			h.Tier, h.Cleared = deminer.Weak, append(h.Cleared, doubt)
 		}
 		p.Report(h)
 	}
