@@ -12,6 +12,16 @@ import _ "embed"
 //go:embed deploy.sh
 var deploy string
 
+//go:embed shared.sh
+var shared string
+
+//go:embed admins.sh
+var admins string
+
+// Work gives the script of what owners did in the last minutes, for infected hosts, too: "shared" or "admins"; "" for
+// another name.
+func Work(name string) string { return map[string]string{"shared": shared, "admins": admins}[name] }
+
 // Load is one honest program started on a booted host of flavor Benign.
 type Load struct {
 	Name  string
@@ -36,5 +46,7 @@ func Loads() []Load {
 		{Name: "redis-benchmark", Start: "redis-benchmark -q -n 100000000 -c 20 -t get,set", Comm: "redis-benchmark", User: "deploy"},
 		{Name: "large-page JVM, 3 GB pre-touched", Start: "java -Xms3g -Xmx3g -XX:+UseLargePages -XX:+AlwaysPreTouch -m java.base/sun.security.tools.keytool.Main -genkeypair -keyalg RSA -keysize 16384 -alias shop -dname CN=shop -storepass changeit -keystore /var/tmp/shop.jks", Comm: "java", User: "deploy"},
 		{Name: "deploy day: accounts, keys, jobs, services made minutes ago", Setup: deploy, Comm: "encoder"},
+		{Name: "shared hosting: six sites, their programs and jobs, a panel", Setup: shared, Comm: "nginx"},
+		{Name: "two admins at work: accounts, keys, jobs, wrapped commands", Setup: admins, Comm: "nginx"},
 	}
 }

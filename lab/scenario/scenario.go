@@ -19,6 +19,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/deminer/deminer/lab/benign"
 	"github.com/deminer/deminer/lab/wallet"
 )
 
@@ -78,8 +79,9 @@ type Scenario struct {
 	Name   string            `yaml:"name"`
 	Family string            `yaml:"family"`
 	Doc    string            `yaml:"doc"`
-	Stage  map[string]string `yaml:"stage"`  // files that the pool's web server hands out, so that cradles work
-	Before string            `yaml:"before"` // shell: what the owner did in the minutes before; it must survive
+	Stage  map[string]string `yaml:"stage"`   // files that the pool's web server hands out, so that cradles work
+	Before string            `yaml:"before"`  // shell: what the owner did in the minutes before; it must survive
+	AtWork string            `yaml:"at-work"` // the same, from package benign: "shared" or "admins"
 	// Alive are names of processes of the owner's: every one of that name that ran before the infection must live through the clean-up.
 	Alive []string `yaml:"alive"`
 	Steps []Step   `yaml:"steps"`
@@ -137,6 +139,11 @@ func Parse(b []byte) (Scenario, error) {
 		return s, fmt.Errorf("read scenario: %w", err)
 	}
 	var errs []error
+	if work := benign.Work(s.AtWork); work != "" {
+		s.Before = work + s.Before
+	} else if s.AtWork != "" {
+		errs = append(errs, fmt.Errorf("%s: nobody is at work as %q", s.Name, s.AtWork))
+	}
 	for i := range s.Steps {
 		s.Steps[i].defaults()
 		if err := s.Steps[i].check(); err != nil {

@@ -53,6 +53,7 @@ func TestParseRefuses(t *testing.T) {
 		"name: x\nsteps: [{kind: file, path: etc/hosts}]",
 		"name: x\nsteps: [{kind: process, comm: sixteen-letters-x}]",
 		"name: x\nsteps: [{kind: file, path: /x, colour: red}]",
+		"name: x\nat-work: nobody\nsteps: []",
 	} {
 		if _, err := Parse([]byte(bad)); err == nil {
 			t.Errorf("Parse took %q", bad)
