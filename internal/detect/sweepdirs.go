@@ -168,7 +168,7 @@ func (s *Sweeper) offer(name string, t deminer.FileType, wanted bool, attr func(
 	all := wanted || s.opt.Full || len(s.opt.Paths) > 0 || pl.temp || len(f.Named) > 0
 	ext := strings.ToLower(path.Ext(name))
 	known := telling[ext] || minerName(name)
-	if !all && ext != "" && !known && !pl.odd() {
+	if !all && ext != "" && !known && !pl.odd() && !flatDirs[path.Dir(name)] {
 		return
 	}
 	a, err := attr()
