@@ -106,7 +106,8 @@ func (p *Pass) madeWith(a *deminer.Account) (deminer.Finding, bool) {
 }
 
 // accountCame adds to an account that something else speaks of that it came with the intrusion.
-// Closeness in time counts where a key of the intruder's lets him in as this account, or nobody else can have made it.
+// Closeness in time counts where nobody else can have made it, or where it bears a known name and a key of the intruder's
+// lets him in. A key of his in an account that a panel made in the same minutes makes the account not his.
 func (p *Pass) accountCame(a *deminer.Account) {
 	g, ok := p.madeWith(a)
 	if !ok {
@@ -118,7 +119,7 @@ func (p *Pass) accountCame(a *deminer.Account) {
 	}
 	if why, doubt := p.nobodyElse(change{path: "/etc/passwd", at: f.Time}); doubt == "" {
 		f.Why = append(f.Why, why)
-	} else if p.rogueGrant(a) == "" {
+	} else if !p.rogueSign(a) || p.rogueGrant(a) == "" {
 		f.Tier, f.Cleared = deminer.Weak, append(f.Cleared, "its time alone is not held against it: "+doubt)
 	}
 	f.Title = "account " + q(a.Name) + " came with the intrusion"

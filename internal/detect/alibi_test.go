@@ -145,3 +145,17 @@ func FuzzWrapper(f *testing.F) {
 		}
 	})
 }
+
+// TestOwnersDirectoriesStay: of the directories around a miner in a customer's site, only the intruder's own is his.
+func TestOwnersDirectoriesStay(t *testing.T) {
+	found, _ := run(t, "testdata/shared.txtar")
+	var dirs []string
+	for _, f := range found {
+		if f.Detector == "kit-directory" {
+			dirs = append(dirs, string(f.Subject.Path))
+		}
+	}
+	if !slices.Equal(dirs, []string{"/home/site2/public_html/uploads/.sess"}) {
+		t.Errorf("directories %q, want only the hidden one", dirs)
+	}
+}

@@ -27,7 +27,9 @@ func kitDirectory(_ context.Context, p *Pass) error {
 				break
 			}
 			done[dir] = true
-			p.newDirectory(dir)
+			if !p.newDirectory(dir) {
+				break // what lies in an owner's directory says nothing of the one above it
+			}
 		}
 	}
 	for _, m := range p.Snapshot.Kernel.Mounts {
@@ -39,14 +41,18 @@ func kitDirectory(_ context.Context, p *Pass) error {
 	return nil
 }
 
-func (p *Pass) newDirectory(dir string, also ...deminer.Artifact) {
+// newDirectory speaks of one directory if it is new, and reports whether it did.
+func (p *Pass) newDirectory(dir string, also ...deminer.Artifact) bool {
 	a, err := p.FS.Lstat(dir)
 	if err != nil || !a.IsDir() || a.Btime.IsZero() || packaged(p.owner(dir)) || under(dir, StateDir) || dir == StateDir {
-		return
+		return false
 	}
 	g, ok := p.near(a.Btime, minutes)
-	if !ok || standard[dir] {
-		return
+	if !ok || standard[dir] || p.ownersHome(dir) {
+		return false
+	}
+	if _, doubt := p.nobodyElse(change{path: dir, uid: a.UID, at: a.Btime}); doubt != "" && placeOf(dir).hidden == "" && !p.filledAtOnce(dir, a.Btime) {
+		return false
 	}
 	p.Report(deminer.Finding{
 		Topic: deminer.TopicMining, Tier: deminer.Weak, Class: deminer.ByProvenance, Catalogue: "EX-05",
@@ -56,6 +62,36 @@ func (p *Pass) newDirectory(dir string, also ...deminer.Artifact) {
 		Subject: file(dir), Also: also, Time: a.Btime,
 		Remove: []deminer.Action{{Verb: deminer.VerbQuarantine, Target: file(dir), Args: map[string]deminer.Raw{"only": "empty"}}},
 	})
+	return true
+}
+
+// ownersHome reports the home of an account that is not proven to be the intruder's.
+func (p *Pass) ownersHome(dir string) bool {
+	mine := p.guilty()
+	for i := range p.Snapshot.Accounts {
+		if a := &p.Snapshot.Accounts[i]; a.Home == dir && !mine["account:"+a.Name] {
+			return true
+		}
+	}
+	return false
+}
+
+// atOnce is how long a script takes from making a directory to putting the first thing into it.
+const atOnce = 2 * time.Second
+
+// filledAtOnce reports whether the first thing in a directory came right after it. A directory that others made before has
+// stood empty for longer, or holds something of theirs.
+func (p *Pass) filledAtOnce(dir string, made time.Time) bool {
+	list, err := p.FS.ReadDir(dir)
+	if err != nil || len(list) > maxNewDirs {
+		return false
+	}
+	for _, e := range list {
+		if a, err := p.FS.Lstat(path.Join(dir, e.Name)); err == nil && !a.Btime.IsZero() && a.Btime.Sub(made) <= atOnce {
+			return true
+		}
+	}
+	return false
 }
 
 // standard are directories that every system has, with or without something in them.
