@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"unicode"
-	"unicode/utf16"
 
 	"github.com/deminer/deminer/internal/show"
 	"github.com/spf13/cobra"
@@ -65,32 +60,6 @@ func terminal(w io.Writer) (int, bool) {
 		return 0, false
 	}
 	return int(f.Fd()), true
-}
-
-// write writes a value as indented JSON.
-func (f *flags) write(cmd *cobra.Command, v any) error {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetIndent("", " ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fail(exitError, "", "write JSON: %w", err)
-	}
-	w := bufio.NewWriter(cmd.OutOrStdout())
-	for _, c := range text.String() {
-		// JSON may be read on a terminal, too: what reorders or hides text is written as an escape, which means the same.
-		if c < 0x7f || unicode.IsPrint(c) {
-			_, _ = w.WriteRune(c)
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{c}) {
-			_, _ = fmt.Fprintf(w, "\\u%04x", unit)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return fail(exitError, "", "write JSON: %w", err)
-	}
-	return nil
 }
 
 // readJSON reads a file made by --json or --out; "-" is standard input. More than 256 MiB is refused.
