@@ -13,10 +13,8 @@ import (
 
 // use says how a file is used: "runs", "is started by PATH", or "" when it just lies there.
 func (p *Pass) use(name string) (how string, by []deminer.Artifact) {
-	for _, pr := range p.subjects() {
-		if pr.Container == "" && !pr.Deleted && (pr.Exe == name || script(pr) == name) {
-			return fmt.Sprintf("process %d runs it", pr.ID.PID), []deminer.Artifact{process(pr)}
-		}
+	if pr := p.memo.runs[name]; pr != nil && name != "" {
+		return fmt.Sprintf("process %d runs it", pr.ID.PID), []deminer.Artifact{process(pr)}
 	}
 	for _, f := range p.memo.starts[name] {
 		if !under(string(f.Path), StateDir) && string(f.Path) != name {

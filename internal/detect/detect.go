@@ -51,6 +51,7 @@ func (p *Pass) Prepare() {
 	if p.memo == nil {
 		p.memo = newMemo(p.Snapshot)
 		p.knowCopies()
+		p.memo.listSubjects(p.Snapshot)
 	}
 }
 

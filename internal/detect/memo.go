@@ -18,6 +18,9 @@ type memo struct {
 	socks  map[int][]*deminer.Socket      // by owner PID
 	starts map[string][]*deminer.Foothold // by target path
 	self   map[deminer.ProcID]bool
+	// subjects are what Pass.subjects gives, and runs the first of them, outside containers, by program and by script.
+	subjects []*deminer.Process
+	runs     map[string]*deminer.Process
 
 	found  []deminer.Finding // what earlier detectors reported
 	memory []*inMemory
@@ -55,18 +58,29 @@ func newMemo(s *deminer.Snapshot) *memo {
 	return m
 }
 
-// subjects are the processes a detector may speak of: not deminer and the session it runs in, not true kernel threads,
-// not what ended meanwhile.
-func (p *Pass) subjects() []*deminer.Process {
-	var out []*deminer.Process
-	for i := range p.Snapshot.Processes {
-		pr := &p.Snapshot.Processes[i]
-		if !pr.Kernel && !pr.Gone && !p.memo.self[pr.ID] {
-			out = append(out, pr)
+// listSubjects fills in subjects and runs, once it is known which processes are deminer's own.
+func (m *memo) listSubjects(s *deminer.Snapshot) {
+	m.runs = map[string]*deminer.Process{}
+	for i := range s.Processes {
+		pr := &s.Processes[i]
+		if pr.Kernel || pr.Gone || m.self[pr.ID] {
+			continue
+		}
+		m.subjects = append(m.subjects, pr)
+		if pr.Container != "" || pr.Deleted {
+			continue
+		}
+		for _, name := range [...]string{pr.Exe, script(pr)} {
+			if m.runs[name] == nil {
+				m.runs[name] = pr
+			}
 		}
 	}
-	return out
 }
+
+// subjects are the processes a detector may speak of: not deminer and the session it runs in, not true kernel threads,
+// not what ended meanwhile.
+func (p *Pass) subjects() []*deminer.Process { return p.memo.subjects }
 
 // ancestors lists the parents up to PID 1, nearest first, at most 32.
 func (p *Pass) ancestors(pr *deminer.Process) []*deminer.Process {

@@ -20,22 +20,44 @@ type graph struct {
 	// starts lists the footholds that start, load or name a path.
 	starts map[string][]*deminer.Foothold
 	runs   map[string][]*deminer.Process // by exe path
-	flows  []flow
+	// scripts, units and children list processes by the script they run, their unit, and their parent; of a container they
+	// are only among the children.
+	scripts, units map[string][]*deminer.Process
+	children       map[int][]*deminer.Process
+	flows          []flow
 	// accused are the refs of which a finding above weak speaks.
 	accused map[string]bool
 	tied    map[string]bool // edges there are, by ends and verb
 }
 
+// listProcesses fills the tables of processes: a host may have ten thousand, and a flood of them as many nodes.
+func (g *graph) listProcesses() {
+	g.scripts, g.units, g.children = map[string][]*deminer.Process{}, map[string][]*deminer.Process{}, map[int][]*deminer.Process{}
+	for i := range g.snap.Processes {
+		p := &g.snap.Processes[i]
+		g.procs[p.ID.PID] = p
+		if !p.Kernel {
+			g.children[p.PPID] = append(g.children[p.PPID], p)
+		}
+		if p.Container != "" {
+			continue
+		}
+		if p.Exe != "" {
+			g.runs[p.Exe] = append(g.runs[p.Exe], p)
+		}
+		if s := script(p); s != "" {
+			g.scripts[s] = append(g.scripts[s], p)
+		}
+		if p.Unit != "" && !p.Kernel {
+			g.units[p.Unit] = append(g.units[p.Unit], p)
+		}
+	}
+}
+
 func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
 	g := &graph{snap: snap, found: found, nodes: map[string]*node{}, procs: map[int]*deminer.Process{},
 		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}, tied: map[string]bool{}, accused: map[string]bool{}}
-	for i := range snap.Processes {
-		p := &snap.Processes[i]
-		g.procs[p.ID.PID] = p
-		if p.Exe != "" && p.Container == "" {
-			g.runs[p.Exe] = append(g.runs[p.Exe], p)
-		}
-	}
+	g.listProcesses()
 	for i := range snap.Footholds {
 		f := &snap.Footholds[i]
 		if g.foots[f.Artifact().Ref()] == nil {

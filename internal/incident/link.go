@@ -67,11 +67,7 @@ func (g *graph) linkProcess(n *node) {
 	if s := script(p); s != "" && p.Container == "" {
 		g.hard(file(s), n.art, "is run by")
 	}
-	for i := range g.snap.Processes {
-		q := &g.snap.Processes[i]
-		if q.PPID != p.ID.PID || q.Kernel {
-			continue
-		}
+	for _, q := range g.children[p.ID.PID] {
 		g.hard(n.art, process(q), "started")
 		if p.Exe != "" && p.Exe == q.Exe && !p.Own.Trusted() && script(p) == "" {
 			g.hard(process(q), n.art, "is the same program as")
@@ -100,11 +96,9 @@ func (g *graph) linkFoothold(n *node) {
 	if f.Name == "" || f.Line != "" {
 		return
 	}
-	for i := range g.snap.Processes {
-		if p := &g.snap.Processes[i]; p.Unit == f.Name && p.Container == "" && !p.Kernel {
-			g.flows = append(g.flows, flow{n.ref, process(p).Ref(), "runs"})
-			g.edge(n.art, process(p), "runs", true)
-		}
+	for _, p := range g.units[f.Name] {
+		g.flows = append(g.flows, flow{n.ref, process(p).Ref(), "runs"})
+		g.edge(n.art, process(p), "runs", true)
 	}
 }
 
@@ -121,10 +115,8 @@ func (g *graph) linkFile(n *node) {
 	for _, f := range g.starts[name] {
 		g.both(f.Artifact(), n.art, "starts")
 	}
-	for i := range g.snap.Processes {
-		if p := &g.snap.Processes[i]; script(p) == name && p.Container == "" {
-			g.hard(n.art, process(p), "is run by")
-		}
+	for _, p := range g.scripts[name] {
+		g.hard(n.art, process(p), "is run by")
 	}
 }
 
