@@ -43,39 +43,77 @@ type number struct {
 	f     float64
 }
 
-// parseNumber reads a decimal integer or fraction, or an integer in hexadecimal with 0x, as logs of Windows have them. It does not allocate for what is no number.
+// parseNumber reads a decimal integer or fraction of at most 64 bytes, or an integer in hexadecimal with 0x, as logs of Windows have them. Integers of 64 bits are exact. It does not allocate for what is no number.
 func parseNumber(s string) (number, bool) {
 	if len(s) == 0 || len(s) > 64 {
 		return number{}, false
 	}
-	digits := 0
-	hex := len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x'
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case '0' <= c && c <= '9':
-			digits++
-		case hex && i > 1 && 'a' <= c|0x20 && c|0x20 <= 'f':
-			digits++
-		case hex && i == 1:
-		case !hex && (c == '-' || c == '+' || c == '.' || c|0x20 == 'e'):
-		default:
-			return number{}, false
-		}
-	}
-	if digits == 0 {
-		return number{}, false
-	}
-	if n, err := strconv.ParseInt(s, 0, 64); hex && err == nil {
-		return number{whole: true, i: n, f: float64(n)}, true
+	if len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
+		return hexadecimal(s[2:])
 	}
 	if n, ok := decimal(s); ok {
 		return number{whole: true, i: n, f: float64(n)}, true
 	}
+	if !fraction(s) {
+		return number{}, false
+	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || hex || math.IsInf(f, 0) || math.IsNaN(f) {
+	if err != nil || math.IsInf(f, 0) {
 		return number{}, false
 	}
 	return number{f: f}, true
+}
+
+func hexadecimal(s string) (number, bool) {
+	if len(s) > 16 {
+		return number{}, false
+	}
+	var u uint64
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return number{}, false
+		}
+		u = u<<4 | uint64(c)
+	}
+	return number{whole: true, i: int64(u), f: float64(u)}, int64(u) >= 0
+}
+
+// fraction says whether s is a sign, digits with at most one point among them, and an exponent, of which only digits must be there.
+func fraction(s string) bool {
+	if s[0] == '-' || s[0] == '+' {
+		s = s[1:]
+	}
+	digits := func() int {
+		n := 0
+		for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+			n++
+		}
+		s = s[n:]
+		return n
+	}
+	n := digits()
+	if s != "" && s[0] == '.' {
+		s = s[1:]
+		n += digits()
+	}
+	if n == 0 {
+		return false
+	}
+	if s != "" && s[0]|0x20 == 'e' {
+		if s = s[1:]; s != "" && (s[0] == '-' || s[0] == '+') {
+			s = s[1:]
+		}
+		if digits() == 0 {
+			return false
+		}
+	}
+	return s == ""
 }
 
 // decimal reads a whole number that fits.

@@ -93,6 +93,10 @@ func (d *detection) item(at *yaml.Node, key string, nodes []*yaml.Node) *node {
 		}
 		it.values = append(it.values, v)
 	}
+	if len(words) > maxModifiers {
+		d.failf(at, "%s: more than %d modifiers", fieldText(it.field), maxModifiers)
+		return nil
+	}
 	column := at.Column + quoted(at) + len(words[0]) + 1
 	for _, w := range words[1:] {
 		if err := it.apply(w); err != nil {

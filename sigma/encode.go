@@ -45,12 +45,12 @@ func vary(p pattern) pattern {
 	var out pattern
 	for _, one := range p {
 		if one.part != partText {
-			out = out.with(one)
+			out.add(one)
 			continue
 		}
 		from := 0
 		for i := 0; i < len(one.text); {
-			n := dashAt([]byte(one.text[i:]))
+			n := dashAt(one.text[i:])
 			if n == 0 {
 				_, n = utf8.DecodeRuneInString(one.text[i:])
 				i += n
@@ -59,14 +59,22 @@ func vary(p pattern) pattern {
 			before, _ := utf8.DecodeLastRuneInString(one.text[:i])
 			after, _ := utf8.DecodeRuneInString(one.text[i+n:])
 			if !(i > 0 && wordRune(before)) && i+n < len(one.text) && wordRune(after) {
-				out = out.join(plain(one.text[from:i])).with(piece{part: partDash})
+				out.addText(one.text[from:i])
+				out.add(piece{part: partDash})
 				from = i + n
 			}
 			i += n
 		}
-		out = out.join(plain(one.text[from:]))
+		out.addText(one.text[from:])
 	}
 	return out
+}
+
+// addText is add for a text that may be empty.
+func (p *pattern) addText(s string) {
+	if s != "" {
+		p.add(piece{partText, s})
+	}
 }
 
 // spell writes out all variants of the varied signs of a pattern.
@@ -92,10 +100,10 @@ func spell(p pattern, most int) ([]pattern, error) {
 // product replaces each piece of one kind by every pattern that choices gives for it.
 func product(p pattern, what part, choices func(text string) ([]pattern, error)) ([]pattern, error) {
 	out := []pattern{nil}
-	for _, one := range p {
+	for i, one := range p {
 		if one.part != what {
-			for i := range out {
-				out[i] = out[i].with(one)
+			for k := range out {
+				out[k].add(one)
 			}
 			continue
 		}
@@ -104,10 +112,12 @@ func product(p pattern, what part, choices func(text string) ([]pattern, error))
 			return nil, err
 		}
 		var next []pattern
+		size := 0
 		for _, head := range out {
 			for _, c := range list {
-				if next = append(next, head.join(c)); len(next) > maxValues {
-					return nil, fmt.Errorf("a value becomes more than %d", maxValues)
+				next = append(next, head.join(c...))
+				if size += head.size() + c.size() + p[i:].size(); len(next) > maxValues || size > maxVariants {
+					return nil, fmt.Errorf("a value becomes more than %d, or more than %d bytes", maxValues, maxVariants)
 				}
 			}
 		}
@@ -121,7 +131,7 @@ func names(p pattern) pattern {
 	var out pattern
 	for _, one := range p {
 		if one.part != partText {
-			out = out.with(one)
+			out.add(one)
 			continue
 		}
 		text := one.text
@@ -130,10 +140,11 @@ func names(p pattern) pattern {
 			if at < 0 {
 				break
 			}
-			out = out.join(plain(strings.ReplaceAll(text[:at], `\%`, "%"))).with(piece{partName, name})
+			out.addText(strings.ReplaceAll(text[:at], `\%`, "%"))
+			out.add(piece{partName, name})
 			text = text[at+len(name)+2:]
 		}
-		out = out.join(plain(strings.ReplaceAll(text, `\%`, "%")))
+		out.addText(strings.ReplaceAll(text, `\%`, "%"))
 	}
 	return out
 }

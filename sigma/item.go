@@ -93,7 +93,7 @@ func (it *item) texts(p pattern) ([]*node, error) {
 		return nil, fmt.Errorf("more than %d wildcards", maxPieces)
 	}
 	if it.field == "" && !it.placed {
-		p = pattern{{part: partMany}}.join(p).with(piece{part: partMany})
+		p = pattern{{part: partMany}}.join(p...).join(piece{part: partMany})
 	}
 	spelled, err := spell(p, fewDashes)
 	if err != nil {

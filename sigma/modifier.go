@@ -134,10 +134,10 @@ func (it *item) place(before, after bool) error {
 	}
 	return it.rewrite(func(p pattern) pattern {
 		if before {
-			p = pattern{{part: partMany}}.join(p)
+			p = pattern{{part: partMany}}.join(p...)
 		}
 		if after {
-			p = p.with(piece{part: partMany})
+			p = p.join(piece{part: partMany})
 		}
 		return p
 	})
@@ -203,6 +203,9 @@ func (it *item) expandTo(f func(pattern) ([]pattern, error)) error {
 		}
 		var out []pattern
 		for _, p := range v.alts {
+			if len(p) > maxPieces {
+				return fmt.Errorf("a value of more than %d wildcards", maxPieces)
+			}
 			more, err := f(p)
 			if err != nil {
 				return err
@@ -210,6 +213,13 @@ func (it *item) expandTo(f func(pattern) ([]pattern, error)) error {
 			if out = append(out, more...); len(out) > maxValues {
 				return fmt.Errorf("a value becomes more than %d", maxValues)
 			}
+		}
+		size := 0
+		for _, p := range out {
+			size += p.size()
+		}
+		if size > maxVariants {
+			return fmt.Errorf("a value becomes more than %d bytes", maxVariants)
 		}
 		v.alts = out
 	}
@@ -246,7 +256,7 @@ func (it *item) utf16(mark string, order binary.AppendByteOrder) error {
 	return it.expandTo(func(p pattern) ([]pattern, error) {
 		spelled, err := spell(p, maxDashes)
 		for i := range spelled {
-			spelled[i] = plain(mark).join(spelled[i].each(func(s string) string { return utf16Text(s, order) }))
+			spelled[i] = plain(mark).join(spelled[i].each(func(s string) string { return utf16Text(s, order) })...)
 		}
 		return spelled, err
 	})

@@ -75,15 +75,23 @@ func (r *slowRule) match(ev *Event, lists map[string][]string) bool {
 	return false
 }
 
-var slowRegexps sync.Map
+var slowRegexps = struct {
+	sync.Mutex
+	m map[string]*regexp.Regexp
+}{m: map[string]*regexp.Regexp{}}
 
-// slowRegexp compiles an expression once.
+// slowRegexp compiles an expression once, until there are too many.
 func slowRegexp(expr string) *regexp.Regexp {
-	if re, ok := slowRegexps.Load(expr); ok {
-		return re.(*regexp.Regexp)
+	slowRegexps.Lock()
+	defer slowRegexps.Unlock()
+	re := slowRegexps.m[expr]
+	if re == nil {
+		if len(slowRegexps.m) > 5000 {
+			clear(slowRegexps.m)
+		}
+		re = regexp.MustCompile(expr)
+		slowRegexps.m[expr] = re
 	}
-	re := regexp.MustCompile(expr)
-	slowRegexps.Store(expr, re)
 	return re
 }
 

@@ -34,7 +34,7 @@ func parsePattern(s string) pattern {
 	var text []byte
 	flush := func() {
 		if len(text) > 0 {
-			p = append(p, piece{partText, string(text)})
+			p.add(piece{partText, string(text)})
 			text = nil
 		}
 	}
@@ -49,7 +49,7 @@ func parsePattern(s string) pattern {
 			if c == '*' {
 				what = partMany
 			}
-			p = p.with(piece{part: what})
+			p.add(piece{part: what})
 		default:
 			text = append(text, c)
 		}
@@ -66,26 +66,27 @@ func plain(s string) pattern {
 	return pattern{{partText, s}}
 }
 
-// with appends a piece and keeps the promise of the type.
-func (p pattern) with(next piece) pattern {
-	if n := len(p); n > 0 && p[n-1].part == next.part {
+// add appends a piece to a pattern that nobody else has, and keeps the promise of the type.
+func (p *pattern) add(next piece) {
+	if n := len(*p); n > 0 && (*p)[n-1].part == next.part {
 		switch next.part {
 		case partMany:
-			return p
+			return
 		case partText:
-			joined := append(pattern(nil), p...)
-			joined[n-1].text += next.text
-			return joined
+			(*p)[n-1].text += next.text
+			return
 		}
 	}
-	return append(p[:len(p):len(p)], next)
+	*p = append(*p, next)
 }
 
-func (p pattern) join(q pattern) pattern {
+// join gives p followed by q; neither is changed.
+func (p pattern) join(q ...piece) pattern {
+	out := append(make(pattern, 0, len(p)+len(q)), p...)
 	for _, one := range q {
-		p = p.with(one)
+		out.add(one)
 	}
-	return p
+	return out
 }
 
 // literal gives the text of a pattern without wildcards.
@@ -117,9 +118,18 @@ func (p pattern) each(f func(string) string) pattern {
 		if one.part == partText {
 			one.text = f(one.text)
 		}
-		out = out.with(one)
+		out.add(one)
 	}
 	return out
+}
+
+// size is the number of bytes and wildcards.
+func (p pattern) size() int {
+	n := len(p)
+	for _, one := range p {
+		n += len(one.text)
+	}
+	return n
 }
 
 // longest gives the longest text of a pattern, which must occur wherever the pattern matches.
@@ -226,7 +236,7 @@ func runAt(run pattern, b []byte) int {
 	return i
 }
 
-func dashAt(b []byte) int {
+func dashAt[T string | []byte](b T) int {
 	for _, d := range dashes {
 		if len(b) >= len(d) && string(b[:len(d)]) == d {
 			return len(d)

@@ -15,6 +15,8 @@ const (
 	maxSelections  = 1000    // of one rule
 	maxValues      = 20_000  // values of one rule, and of one value after modifiers; members of all "of" sets of one condition
 	maxText        = 1 << 14 // bytes of one value
+	maxVariants    = 1 << 20 // bytes of all that modifiers make of one value
+	maxModifiers   = 32      // of one field
 	maxPieces      = 1000    // wildcards and texts of one value
 	maxRegex       = 1 << 12 // bytes of one regular expression
 	maxCondition   = 1 << 16 // bytes of one condition

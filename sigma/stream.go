@@ -3,6 +3,7 @@ package sigma
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"time"
 )
 
@@ -118,6 +119,7 @@ func (s *Stream) Cut() uint64 { return s.m.Cut() }
 // feed counts an event in a correlation and says whether its condition holds now.
 func (s *Stream) feed(st *corrState, refs []int, fields []Field, t int64) bool {
 	s.close(st, t)
+	slices.Sort(refs)
 	if !st.kind.rules {
 		refs = refs[:1] // an event counts once, however many rules speak of it
 	}
