@@ -56,6 +56,12 @@ func (rs *Rules) NewMatcher() *Matcher {
 	}
 }
 
+// MatchAll is Match with the hidden rules.
+func (m *Matcher) MatchAll(ev *Event) []*Rule {
+	m.match(ev)
+	return m.hits
+}
+
 // Match gives the rules that speak of an event, in the order of their sources; the slice is valid until the next call. Correlations and hidden rules are not among them: see Stream.
 func (m *Matcher) Match(ev *Event) []*Rule {
 	m.match(ev)

@@ -11,11 +11,13 @@ import (
 // replay asks the Sigma rules, correlations too, about the events of a sample: one "Field: value" a line, in the words of Sigma; an empty line ends an event.
 // Lines that begin with "@" say what an event is: @category, @product and @service instead of those of the rule, @after the time since the event before it, such as 90s.
 func (s *Set) replay(b []byte, source sigma.LogSource) ([]Hit, error) {
-	stream := s.sigma.NewStream(sigma.Limits{})
+	stream, matcher := s.sigma.NewStream(sigma.Limits{}), s.sigma.NewMatcher()
 	var out []Hit
 	take := func(hits []sigma.Hit) {
 		for _, h := range hits {
-			out = s.sigmaHits(out, h.Rule, "")
+			if h.Rule.Correlation != "" {
+				out = s.sigmaHits(out, h.Rule, "")
+			}
 		}
 	}
 	now := time.Unix(0, 0)
@@ -26,6 +28,9 @@ func (s *Set) replay(b []byte, source sigma.LogSource) ([]Hit, error) {
 		}
 		now = now.Add(after)
 		ev.Time = now
+		for _, r := range matcher.MatchAll(&ev) {
+			out = s.sigmaHits(out, r, "") // those that only feed a correlation have samples, too
+		}
 		take(stream.Add(&ev))
 	}
 	take(stream.Advance(now.AddDate(100, 0, 0))) // every window is over by then
