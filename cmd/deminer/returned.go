@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -28,15 +29,18 @@ func returned(rep *deminer.Report, s *store, p *deminer.Plan) (out []string, wha
 		if !one.Since.IsZero() {
 			text += " (written " + show.Moment(one.Since) + ")"
 		}
-		if through := incident.Trigger(rep, one.Artifact, one.Since); through != "" {
-			text += "; " + through
-		} else {
-			text += "; what brought it back was not seen"
-		}
-		out = append(out, text)
+		out = append(out, text+through(rep, one))
 		what = append(what, one.Artifact)
 	}
 	return out, what, gap
+}
+
+// through says what something came back through. A block that is gone did not come back: nothing brought it.
+func through(rep *deminer.Report, one remedy.Return) string {
+	if one.Artifact.Kind == deminer.KindAddress || one.Artifact.Kind == deminer.KindCgroup {
+		return ""
+	}
+	return "; " + cmp.Or(incident.Trigger(rep, one.Artifact, one.Since), "what brought it back was not seen")
 }
 
 // unitsBack names the units whose own file the plan took away, or that it masked, and that run.

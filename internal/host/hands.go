@@ -140,7 +140,7 @@ type Net interface {
 	Block(b Block) error
 	// Lift takes it away; lifting what is not there is no error. The time does not count.
 	Lift(b Block) error
-	// List gives the blocks in force.
+	// List gives the blocks in force; with ErrUnsupported, those of addresses and as many of control groups as could be seen.
 	List() ([]Block, error)
 }
 

@@ -79,7 +79,7 @@ func readyBlock(t *Tools, s deminer.Step) (any, error) {
 			return nil, fmt.Errorf("block %s: %q is no time between 1s and %s", b.Block, text, longestBlock)
 		}
 	}
-	list, err := t.Hands.Net.List()
+	list, err := t.inForce()
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +125,15 @@ func undoBlock(t *Tools, _ deminer.Step, raw json.RawMessage) (string, error) {
 	return "", t.Lift(b.Block)
 }
 
+// inForce lists the blocks in force. That control groups cannot be asked does not stop the block of an address.
+func (t *Tools) inForce() ([]host.Block, error) {
+	list, err := t.Hands.Net.List()
+	if errors.Is(err, host.ErrUnsupported) {
+		err = nil
+	}
+	return list, err
+}
+
 // Lift takes a block away, now and for the next boot.
 func (t *Tools) Lift(b host.Block) error {
 	if err := t.Hands.Net.Lift(b); err != nil {
@@ -145,7 +154,7 @@ func (t *Tools) Reapply() (applied int, err error) {
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	now, err := t.Hands.Net.List()
+	now, err := t.inForce()
 	if err != nil {
 		return 0, err
 	}

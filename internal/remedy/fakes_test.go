@@ -16,6 +16,7 @@ import (
 type fakeNet struct {
 	list []host.Block
 	none error // what a block answers
+	half error // what a list answers
 }
 
 func (f *fakeNet) Block(b host.Block) error {
@@ -32,7 +33,7 @@ func (f *fakeNet) Lift(b host.Block) error {
 	return nil
 }
 
-func (f *fakeNet) List() ([]host.Block, error) { return f.list, nil }
+func (f *fakeNet) List() ([]host.Block, error) { return f.list, f.half }
 
 type fakeKernel struct {
 	mounts   map[string][]deminer.Mount

@@ -121,7 +121,7 @@ func blockHolds(t *Tools, s deminer.Step, undo json.RawMessage) ([]Return, error
 	if err != nil || b.None != "" || !b.Block.Until.After(t.now()) || t.Hands.Net == nil {
 		return nil, nil
 	}
-	list, err := t.Hands.Net.List()
+	list, err := t.inForce()
 	if err != nil || slices.ContainsFunc(list, b.Block.Same) {
 		return nil, err
 	}

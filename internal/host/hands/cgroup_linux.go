@@ -189,6 +189,9 @@ func (g *groups) List() (out []host.Block, err error) {
 		return nil, nil
 	}
 	slices.SortFunc(out, func(a, b host.Block) int { return strings.Compare(a.Cgroup, b.Cgroup) })
+	if err != nil {
+		err = fmt.Errorf("list blocked control groups: %w: %w", host.ErrUnsupported, err)
+	}
 	return out, err
 }
 
