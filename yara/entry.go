@@ -4,6 +4,9 @@ package yara
 func (s *scanner) entryPoint() value {
 	in := &input{s: s, size: s.size}
 	if p := openPE(in); p != nil {
+		if machine, _ := in.u16(p.nt + 4); machine != 0x14c && machine != 0x8664 { // libyara knows it of two machines only
+			return value{}
+		}
 		p.readSections()
 		p.align = min(p.opt32(36), 0x200)
 		if at := p.offset(uint64(p.opt32(16))); at >= 0 {

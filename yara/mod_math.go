@@ -56,7 +56,7 @@ func boolInt(b bool) value { return intValue(boolValue(b).i) }
 func onBytes(result *typ, f func(*histogram) value) *typ {
 	run := func(c *call) value {
 		h := c.histogram(c.args)
-		if h == nil || h.total == 0 {
+		if h == nil {
 			return value{}
 		}
 		return f(h)
@@ -98,6 +98,9 @@ func (h *histogram) entropy() value {
 }
 
 func (h *histogram) mean() value {
+	if h.total == 0 {
+		return value{}
+	}
 	sum := 0.0
 	for i, n := range h.count {
 		sum += float64(i) * float64(n)
@@ -137,10 +140,10 @@ func absolute(c *call) value {
 
 func countByte(c *call) value {
 	h := c.histogram(c.args[1:])
-	if b := c.args[0].i; h != nil && b >= 0 && b < 256 {
-		return intValue(h.count[b])
+	if h == nil {
+		return value{}
 	}
-	return value{}
+	return intValue(h.count[byte(c.args[0].i)]) // a number past a byte is cut, as in libyara
 }
 
 func percentage(c *call) value {

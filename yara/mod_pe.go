@@ -103,9 +103,6 @@ func peModule() *module {
 // fn1 is a function of one form that gives an integer.
 func fn1(args string, f func(*call) value) *typ { return fn(overload{args, typInt, f}) }
 
-// machines libyara takes for PE files.
-var peMachines = []uint16{0, 0x1d3, 0x8664, 0x1c0, 0x1c4, 0xaa64, 0xebc, 0x14c, 0x200, 0x9041, 0x266, 0x366, 0x466, 0x1f0, 0x1f1, 0x166, 0x1a2, 0x1a3, 0x1a6, 0x1a8, 0x1c2, 0x169}
-
 // openPE finds the headers, or gives nil if this is no PE file.
 func openPE(in *input) *peFile {
 	dos := in.bytes(0, 64)
@@ -124,13 +121,7 @@ func openPE(in *input) *peFile {
 		}
 		p.is64, p.dirs = true, nt+24+112
 	}
-	machine := binary.LittleEndian.Uint16(h[4:])
-	for _, m := range peMachines {
-		if m == machine {
-			return p
-		}
-	}
-	return nil
+	return p
 }
 
 func loadPE(in *input) *object {
@@ -216,6 +207,9 @@ func versionOf(major, minor int64) *object {
 func (p *peFile) directories() {
 	list := &object{}
 	n := min(p.opt32(p.dirs-(p.nt+24)-4), 16)
+	if p.opt32(p.dirs-(p.nt+24)-4) > 1<<31-1 {
+		n = 0 // a negative number for libyara
+	}
 	for i := int64(0); i < int64(n); i++ {
 		b := p.in.bytes(p.dirs+8*i, 8)
 		if b == nil {
@@ -229,10 +223,10 @@ func (p *peFile) directories() {
 	p.o.set("data_directories", list)
 }
 
-// directory gives a data directory. The number of directories in the header can lie, so the size of the optional header decides, as in libyara.
+// directory gives a data directory, if the number of directories and the size of the optional header leave room for it.
 func (p *peFile) directory(i int64) (rva, size uint32, ok bool) {
 	optSize, _ := p.in.u16(p.nt + 20)
-	if p.dirs+8*i > p.nt+24+int64(optSize) {
+	if p.dirs+8*i > p.nt+24+int64(optSize) || uint32(i) >= p.opt32(p.dirs-(p.nt+24)-4) {
 		return 0, 0, false
 	}
 	b := p.in.bytes(p.dirs+8*i, 8)

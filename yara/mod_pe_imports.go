@@ -40,19 +40,10 @@ func validLibrary(s string) bool {
 	return s != ""
 }
 
-// validFunction allows the characters linkers and pefile allow.
-func validFunction(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if !isIdent(s[i], false) && strings.IndexByte(".?@$()<>", s[i]) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
+// readImports lists the libraries. The totals count what could not be read, too, as in libyara.
 func (p *peFile) readImports() {
 	rva, _, ok := p.directory(1)
-	total := 0
+	total, libs := 0, 0
 	if at := p.offset(uint64(rva)); ok && rva != 0 && at >= 0 {
 		for n := 0; n < peMaxImports && p.spend(1); n++ {
 			b := p.in.bytes(at+20*int64(n), 20)
@@ -61,6 +52,9 @@ func (p *peFile) readImports() {
 			}
 			original, nameAt, first := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint32(b[16:])
 			name, ok := p.library(uint64(nameAt))
+			if ok || p.offset(uint64(nameAt)) < 0 {
+				libs++
+			}
 			if !ok {
 				continue
 			}
@@ -69,7 +63,7 @@ func (p *peFile) readImports() {
 			}
 		}
 	}
-	p.o.setInt("number_of_imports", int64(len(p.imports)))
+	p.o.setInt("number_of_imports", int64(libs))
 	p.o.setInt("number_of_imported_functions", int64(total))
 	p.o.set("import_details", importObjects(p.imports))
 }
@@ -98,6 +92,7 @@ func (p *peFile) thunks(lib string, original, first uint32, total *int) (out []p
 		if !ok || v == 0 {
 			break
 		}
+		*total++
 		f := peFunc{rva: int64(first) + i*size}
 		if v>>(size*8-1) == 1 {
 			f.hasOrdinal, f.ordinal = true, int64(v&0xffff)
@@ -109,11 +104,7 @@ func (p *peFile) thunks(lib string, original, first uint32, total *int) (out []p
 			}
 			f.name, _ = p.in.cstring(o+2, 512)
 		}
-		if !validFunction(f.name) {
-			continue
-		}
 		out = append(out, f)
-		*total++
 	}
 	return out
 }

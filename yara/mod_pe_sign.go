@@ -19,9 +19,12 @@ const (
 func (p *peFile) readSignatures() {
 	list := &object{}
 	p.o.set("signatures", list)
-	p.o.setInt("number_of_signatures", 0)
 	at, size, ok := p.directory(4)
-	if !ok || at == 0 || int64(at)+int64(size) > p.in.size {
+	if !ok {
+		return
+	}
+	p.o.setInt("number_of_signatures", 0)
+	if at == 0 || int64(at)+int64(size) > p.in.size {
 		return
 	}
 	for off, end := int64(at), int64(at)+int64(size); off < end && p.spend(1); {
