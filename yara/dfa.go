@@ -35,34 +35,38 @@ func newDFA(prog []inst, sets []byteSet, starts []int32, roam bool, t *threads) 
 	return d
 }
 
-// classes gives bytes that no set of the program tells apart the same class.
+// classes gives bytes that no instruction of the program tells apart the same class.
 func (d *dfa) classes() {
 	d.width = 1
-	done := map[int32]bool{}
+	done := map[inst]bool{}
 	for _, in := range d.prog {
-		if in.op != iSet || d.width == 256 || done[in.x] {
+		if in.op > iCell || d.width == 256 || done[inst{op: in.op, x: in.x}] {
 			continue
 		}
-		done[in.x] = true
-		set := &d.sets[in.x]
-		var inside [256]int16 // old class to the class of its bytes that are in the set, plus 1
-		var outside [256]bool
-		for b := 0; b < 256; b++ {
-			if !set.has(byte(b)) {
-				outside[d.class[b]] = true
-			}
+		done[inst{op: in.op, x: in.x}] = true
+		d.split(in)
+	}
+}
+
+// split parts the classes of which the instruction reads some bytes and not others.
+func (d *dfa) split(in inst) {
+	var inside [256]int16 // class to the new class of its bytes that are read, plus 1
+	var outside [256]bool
+	for b := 0; b < 256; b++ {
+		if !in.reads(d.sets, byte(b)) {
+			outside[d.class[b]] = true
 		}
-		for b := 0; b < 256; b++ {
-			c := d.class[b]
-			if !set.has(byte(b)) || !outside[c] {
-				continue
-			}
-			if inside[c] == 0 {
-				inside[c] = int16(d.width) + 1
-				d.width++
-			}
-			d.class[b] = uint8(inside[c] - 1)
+	}
+	for b := 0; b < 256; b++ {
+		c := d.class[b]
+		if !outside[c] || !in.reads(d.sets, byte(b)) {
+			continue
 		}
+		if inside[c] == 0 {
+			inside[c] = int16(d.width) + 1
+			d.width++
+		}
+		d.class[b] = uint8(inside[c] - 1)
 	}
 }
 
@@ -87,7 +91,7 @@ func (d *dfa) intern(set *sparse) int32 {
 		switch d.prog[pc].op {
 		case iMatch:
 			accepts = 1
-		case iSet:
+		case iSet, iCell:
 		default:
 			continue
 		}
@@ -126,7 +130,7 @@ func (d *dfa) next(state int32, b byte) int32 {
 	d.t.fit(len(d.prog))
 	set := &d.t.now
 	for _, pc := range d.counters(state) {
-		if in := d.prog[pc]; in.op == iSet && d.sets[in.x].has(b) {
+		if d.prog[pc].reads(d.sets, b) {
 			d.t.closure(d.prog, set, pc+1)
 		}
 	}

@@ -8,7 +8,8 @@ import (
 type instOp uint8
 
 const (
-	iSet instOp = iota
+	iSet  instOp = iota // a byte of set x
+	iCell               // a byte b with b & (x>>8) == x & 0xFF
 	iSplit
 	iJump
 	iMatch
@@ -20,7 +21,18 @@ const (
 
 type inst struct {
 	op   instOp
-	x, y int32 // targets, x is tried first; for iSet x is the set, for iWord and iNotWord 1 for characters of two bytes
+	x, y int32 // targets, x is tried first; for iWord and iNotWord x is 1 for characters of two bytes
+}
+
+// reads tells whether the instruction goes on over byte b.
+func (in inst) reads(sets []byteSet, b byte) bool {
+	switch in.op {
+	case iCell:
+		return b&byte(in.x>>8) == byte(in.x)
+	case iSet:
+		return sets[in.x].has(b)
+	}
+	return false
 }
 
 // matcher is the program of one expression. It is immutable; scratch space is the scanner's.
@@ -37,11 +49,14 @@ type setPool struct {
 	ids  map[byteSet]int32
 }
 
-func newSetPool() *setPool { return &setPool{ids: map[byteSet]int32{}} }
+func newSetPool() *setPool { return &setPool{} }
 
 func (p *setPool) id(s byteSet) int32 {
 	id, ok := p.ids[s]
 	if !ok {
+		if p.ids == nil {
+			p.ids = map[byteSet]int32{}
+		}
 		id = int32(len(p.list))
 		p.list = append(p.list, s)
 		p.ids[s] = id
@@ -84,17 +99,25 @@ func (c *compiler) add(i inst) int {
 	return len(c.prog) - 1
 }
 
+func (c *compiler) cell(x cell) {
+	if x.set != nil {
+		c.add(inst{op: iSet, x: c.pool.id(*x.set)})
+		return
+	}
+	c.add(inst{op: iCell, x: int32(x.v) | int32(x.m)<<8})
+}
+
 func (c *compiler) emit(n *node) {
 	switch n.op {
 	case nSet:
-		c.add(inst{op: iSet, x: c.pool.id(n.set)})
+		c.cell(cellOf(&n.set))
 	case nRow:
 		for i := range n.lit {
 			k := i
 			if c.back {
 				k = len(n.lit) - 1 - i
 			}
-			c.add(inst{op: iSet, x: c.pool.id(n.cell(k).bytes())})
+			c.cell(n.cell(k))
 		}
 	case nCat:
 		for i := range n.subs {
@@ -173,8 +196,11 @@ func (m *matcher) findHead() {
 	t.fit(len(m.prog))
 	t.closure(m.prog, &t.now, 0)
 	for _, pc := range t.now.dense {
-		if in := m.prog[pc]; in.op == iSet {
+		switch in := m.prog[pc]; in.op {
+		case iSet:
 			m.head.union(m.sets[in.x])
+		case iCell:
+			m.head.union(cell{v: byte(in.x), m: byte(in.x >> 8)}.bytes())
 		}
 	}
 }
@@ -259,7 +285,7 @@ func (m *matcher) step(t *threads, v view, i int) {
 	b := v.buf[i]
 	t.next.dense = t.next.dense[:0]
 	for _, pc := range t.now.dense {
-		if in := m.prog[pc]; in.op == iSet && m.sets[in.x].has(b) {
+		if m.prog[pc].reads(m.sets, b) {
 			m.follow(t, &t.next, pc+1, v, i+1)
 		}
 	}

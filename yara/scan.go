@@ -81,7 +81,8 @@ type scanner struct {
 	// dfas are the automata of expressions, made when they are needed.
 	dfas     []*dfa
 	automata int
-	buf      []byte // the window of a reader: bufLen bytes from bufAt
+	heat     []uint8 // of expressions
+	buf      []byte  // the window of a reader: bufLen bytes from bufAt
 	bufAt    int64
 	bufLen   int
 	few      [8]byte
@@ -120,7 +121,7 @@ func (r *Rules) scanner() *scanner {
 	s, _ := r.pool.Get().(*scanner)
 	if s == nil {
 		s = &scanner{r: r, hits: make([][]hit, len(r.strings)), tried: make([]int64, r.ranged),
-			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules)), dfas: make([]*dfa, r.automata), gates: make([]int8, len(r.gates)), opened: make([]int8, len(r.rules))}
+			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules)), dfas: make([]*dfa, r.automata), heat: make([]uint8, r.automata), gates: make([]int8, len(r.gates)), opened: make([]int8, len(r.rules))}
 	}
 	s.ext = r.defaults
 	return s

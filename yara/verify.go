@@ -7,6 +7,9 @@ type view struct {
 	total int64
 }
 
+// warm is how often a scanner tries an expression before it builds an automaton for it.
+const warm = 16
+
 // verify tells the length of the match of a form at offset i of the view, or -1.
 func (s *scanner) verify(p *pattern, v view, i int, ref *atomRef) int {
 	f := &p.forms[ref.form]
@@ -47,7 +50,8 @@ func (s *scanner) expression(x *expression, v view, i int) int {
 	if i >= len(v.buf) || !m.head.has(v.buf[i]) {
 		return -1
 	}
-	if m.place {
+	if m.place || s.heat[x.id] < warm {
+		s.heat[x.id] = min(s.heat[x.id]+1, warm)
 		return m.simulate(&s.threads, v, i)
 	}
 	return s.forward(x).match(v.buf, i)
