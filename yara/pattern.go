@@ -80,7 +80,9 @@ func (b *builder) nodePattern(p *pattern, id int32, d *stringDecl, wide bool) er
 		f.lit, f.mask = packRow(row)
 		p.forms = append(p.forms, f)
 		b.longest(len(row))
-		b.fixedAtom(row, ref)
+		if !b.fixedAtom(row, ref) {
+			b.slow(n, ref)
+		}
 		return nil
 	}
 	if programSize(n) > maxProgram {
@@ -163,11 +165,15 @@ func packRow(row []cell) (lit, mask string) {
 	return string(l), string(m)
 }
 
-// fixedAtom registers the best gram of a row that is a whole match.
-func (b *builder) fixedAtom(row []cell, ref atomRef) {
+// fixedAtom registers the best gram of a row that is a whole match; it is false when there is none.
+func (b *builder) fixedAtom(row []cell, ref atomRef) bool {
 	part := row[:min(len(row), maxRow)]
 	g := bestGram(part)
+	if g.n == 0 {
+		return false
+	}
 	b.atom(&atom{part, g, g.at, g.at}, ref)
+	return true
 }
 
 // atom registers a gram.
