@@ -1,10 +1,14 @@
 package yara
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 const (
 	maxDFAStates = 1 << 12 // states kept by one automaton, and
-	maxDFACells  = 1 << 17 // transitions; it is emptied when there would be more
+	maxDFACells  = 1 << 18 // transitions, and
+	maxDFACounts = 1 << 20 // counters; it is emptied when there would be more
 	dfaUnknown   = 0       // a transition that was not computed yet
 	dfaDead      = 1       // the state without threads
 )
@@ -12,24 +16,40 @@ const (
 // dfa is a deterministic automaton that is built while it runs, over the threads of one or more programs. It belongs to one scanner.
 // A state is a set of program counters; its number is even, with the lowest bit set in a transition to it where the state accepts.
 type dfa struct {
-	prog   []inst
-	sets   []byteSet
-	starts []int32 // where threads begin: once, or with roam at every byte
-	roam   bool
-	class  [256]uint8
-	width  int
-	trans  []int32 // state/2*width+class to state
-	bounds []int32 // state/2 to the end of its counters
-	pcs    []int32
-	ids    map[string]int32
-	first  int32
-	key    []byte
-	t      *threads
-	flushs int
+	prog    []inst
+	sets    []byteSet
+	starts  []int32 // where threads begin: once, or with roam at every byte
+	roam    bool
+	cut     bool
+	class   [256]uint8
+	width   int
+	trans   []int32 // state/2*width+class to state
+	bounds  []int32 // state/2 to the end of its counters
+	pcs     []int32
+	ids     map[string]int32
+	first   int32
+	key     []byte
+	list    []int32
+	t       *threads
+	trail   trail
+	window  int   // of the scanner: the trail and the work are of this one
+	work    int64 // bytes read
+	flushes int
 }
 
-func newDFA(prog []inst, sets []byteSet, starts []int32, roam bool, t *threads) *dfa {
-	d := &dfa{prog: prog, sets: sets, starts: starts, roam: roam, ids: map[string]int32{}, t: t}
+// newDFA gives the automaton of a program. With cut, threads behind one that accepts count for nothing.
+func newDFA(prog []inst, sets []byteSet, starts []int32, cut bool, t *threads) *dfa {
+	return (&dfa{prog: prog, sets: sets, starts: starts, cut: cut, t: t}).ready()
+}
+
+// newRoamer gives an automaton with threads that begin at every byte.
+func newRoamer(prog []inst, sets []byteSet, starts []int32, t *threads) *dfa {
+	return (&dfa{prog: prog, sets: sets, starts: starts, roam: true, t: t}).ready()
+}
+
+// ready makes the states that are always there.
+func (d *dfa) ready() *dfa {
+	d.ids, d.trail.end = map[string]int32{}, -1
 	d.classes()
 	d.reset()
 	return d
@@ -70,6 +90,9 @@ func (d *dfa) split(in inst) {
 	}
 }
 
+// size is the number of cells of memory the automaton holds.
+func (d *dfa) size() int { return cap(d.trans) + cap(d.pcs) }
+
 // reset forgets all states but those that are always there.
 func (d *dfa) reset() {
 	clear(d.ids)
@@ -84,7 +107,7 @@ func (d *dfa) reset() {
 
 // intern gives the state of a set of counters, with its lowest bit set where it accepts.
 func (d *dfa) intern(set *sparse) int32 {
-	d.key = d.key[:0]
+	d.key, d.list = d.key[:0], d.list[:0]
 	// Only counters that read a byte or accept tell states apart.
 	accepts := int32(0)
 	for _, pc := range set.dense {
@@ -95,19 +118,23 @@ func (d *dfa) intern(set *sparse) int32 {
 		default:
 			continue
 		}
-		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(pc))
-		if accepts == 1 && !d.roam {
+		d.list = append(d.list, pc)
+		if accepts == 1 && d.cut {
 			break // the threads behind it count for nothing
 		}
+	}
+	if !d.cut { // their order counts for nothing
+		slices.Sort(d.list)
+	}
+	for _, pc := range d.list {
+		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(pc))
 	}
 	if id, ok := d.ids[string(d.key)]; ok {
 		return id
 	}
 	id := int32(len(d.bounds))<<1 | accepts
 	d.ids[string(d.key)] = id
-	for i := 0; i < len(d.key); i += 4 {
-		d.pcs = append(d.pcs, int32(binary.LittleEndian.Uint32(d.key[i:])))
-	}
+	d.pcs = append(d.pcs, d.list...)
 	d.bounds = append(d.bounds, int32(len(d.pcs)))
 	for i := 0; i < d.width; i++ {
 		d.trans = append(d.trans, dfaUnknown)
@@ -143,7 +170,7 @@ func (d *dfa) next(state int32, b byte) int32 {
 		d.trans[int(state>>1)*d.width+int(d.class[b])] = dfaDead
 		return dfaDead
 	}
-	if len(d.bounds) >= maxDFAStates || len(d.trans) >= maxDFACells || len(d.pcs) >= maxDFACells {
+	if len(d.bounds) >= maxDFAStates || len(d.trans) >= maxDFACells || len(d.pcs) >= maxDFACounts {
 		return d.flush(set)
 	}
 	to := d.intern(set)
@@ -153,7 +180,8 @@ func (d *dfa) next(state int32, b byte) int32 {
 
 // flush empties the automaton and keeps one state.
 func (d *dfa) flush(set *sparse) int32 {
-	d.flushs++
+	d.flushes++
+	d.trail.end = -1
 	keep := append([]int32(nil), set.dense...)
 	d.reset()
 	d.t.fit(len(d.prog))
@@ -165,23 +193,64 @@ func (d *dfa) flush(set *sparse) int32 {
 
 // match gives the length of the match that begins at offset start, or -1: of several that of the first thread, see matcher.simulate.
 func (d *dfa) match(buf []byte, start int) int {
-	best := -1
 	end := min(len(buf), start+MaxMatch)
-	state := d.first
-	for i := start; i < end; i++ {
-		to := d.trans[int(state>>1)*d.width+int(d.class[buf[i]])]
-		if to == dfaUnknown {
-			to = d.next(state, buf[i])
-		}
-		if to&1 != 0 {
-			if to == dfaDead {
-				return best
+	w := walk{first: -1, last: -1, flushes: d.flushes}
+	state, best := d.first, -1
+	for i := start; i < end; {
+		stop := min(end, i|(trailStep-1)+1)
+		d.work += int64(stop - i)
+		for ; i < stop; i++ {
+			to := d.trans[int(state>>1)*d.width+int(d.class[buf[i]])]
+			if to == dfaUnknown {
+				to = d.next(state, buf[i])
 			}
-			best = i + 1 - start
+			if to == dfaDead {
+				d.close(w)
+				return length(start, best)
+			}
+			if to&1 != 0 {
+				best = i + 1
+			}
+			state = to
 		}
-		state = to
+		if i&(trailStep-1) == 0 {
+			i, state, best = d.mark(&w, i, end, state, best)
+		}
 	}
-	return best
+	d.close(w)
+	return length(start, best)
+}
+
+func length(start, end int) int {
+	if end < 0 {
+		return -1
+	}
+	return end - start
+}
+
+// mark passes a place where the trail has marks: it goes on where an earlier walk ended, or leaves a mark.
+func (d *dfa) mark(w *walk, i, limit int, state int32, best int) (int, int32, int) {
+	w.last = i
+	if m := d.trail.join(i, limit, state); m != nil {
+		w.merged, w.last = true, m.pos
+		if m.best > i {
+			best = m.best
+		}
+		return m.pos, m.state, best
+	}
+	if !w.merged && w.first < 0 {
+		w.first = i
+	}
+	*d.trail.at(i) = mark{i, best, state}
+	return i, state, best
+}
+
+func (d *dfa) close(w walk) {
+	if d.flushes != w.flushes {
+		d.trail.end = -1 // the marks name states that are void
+		return
+	}
+	d.trail.close(w)
 }
 
 // backward runs from offset end and calls at for every offset from lo up to hi-1 where a match may begin, highest first, with the state reached there.

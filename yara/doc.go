@@ -38,7 +38,10 @@ const (
 	maxLiteral  = 64 << 10 // bytes of one text string
 	maxErrors   = 100      // errors reported for one source
 	maxAtoms    = 512      // atoms of one string, before xor
-	maxAutomata = 256      // automata that a scan keeps
+	maxAutomata = 256      // automata that a scan keeps, and
+	maxCells    = 4 << 20  // their transitions and counters
+	maxBackward = 256      // instructions of an expression that is looked for from its end as it is, and
+	maxCount    = 8        // what repetitions of a longer one are counted to there
 	keptExcerpt = 16       // excerpts kept for one string
 )
 

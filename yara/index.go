@@ -50,7 +50,7 @@ func newIndex(grams, pairs []entry) *index {
 	}
 	x.filter, x.shift = make([]uint64, words), uint(64-bits.Len(uint(words-1)))
 	for i := range grams {
-		mark(x.filter, x.shift, grams[i].key)
+		enter(x.filter, x.shift, grams[i].key)
 	}
 	if len(pairs) > 0 {
 		x.pslots, x.pmask = x.table(pairs)
@@ -66,7 +66,7 @@ func newIndex(grams, pairs []entry) *index {
 	return x
 }
 
-func mark(filter []uint64, shift uint, key uint32) {
+func enter(filter []uint64, shift uint, key uint32) {
 	h := uint64(key) * hashFactor
 	filter[h>>shift] |= 1<<(h>>38&63) | 1<<(h>>32&63)
 }
@@ -76,7 +76,7 @@ func (x *index) leaner(grams []entry, closed func(*link) bool) {
 	x.lean = make([]uint64, len(x.filter))
 	for i := range grams {
 		if !closed(&grams[i].link) {
-			mark(x.lean, x.shift, grams[i].key)
+			enter(x.lean, x.shift, grams[i].key)
 		}
 	}
 }

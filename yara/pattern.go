@@ -41,6 +41,7 @@ type slowGroup struct {
 	prog   []inst
 	starts []int32
 	refs   []atomRef
+	reach  int // bytes that a match may have
 	pool   *setPool
 	id     int
 }
@@ -212,6 +213,14 @@ func newSlowGroup(id int) *slowGroup { return &slowGroup{id: id, pool: newSetPoo
 func (g *slowGroup) add(n *node, ref atomRef) {
 	base := int32(len(g.prog))
 	g.starts = append(g.starts, base)
+	if _, hi := span(n); hi < 0 || hi > MaxMatch {
+		g.reach = MaxMatch
+	} else {
+		g.reach = max(g.reach, hi)
+	}
+	if programSize(n) > maxBackward {
+		n = relaxed(n)
+	}
 	c := compiler{pool: g.pool, back: true}
 	for _, in := range c.program(n) {
 		switch in.op {
@@ -225,6 +234,22 @@ func (g *slowGroup) add(n *node, ref atomRef) {
 		g.prog = append(g.prog, in)
 	}
 	g.refs = append(g.refs, ref)
+}
+
+// relaxed gives an expression that counts no further than maxCount; it matches wherever n does.
+func relaxed(n *node) *node {
+	if len(n.subs) == 0 {
+		return n
+	}
+	r := *n
+	r.subs = make([]*node, len(n.subs))
+	for i, s := range n.subs {
+		r.subs[i] = relaxed(s)
+	}
+	if r.min = min(r.min, maxCount); r.max > maxCount {
+		r.max = -1
+	}
+	return &r
 }
 
 func (b *builder) longest(n int) { b.r.overlap = max(b.r.overlap, n+4) }

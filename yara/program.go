@@ -40,6 +40,8 @@ type matcher struct {
 	prog  []inst
 	sets  []byteSet
 	place bool    // it has assertions about places: only the simulation of threads decides
+	begin bool    // a match begins at the first byte of the data, and
+	end   bool    // it ends at the last one
 	head  byteSet // bytes a match of at least one byte begins with
 }
 
@@ -75,6 +77,7 @@ func newMatcher(n *node) (*matcher, error) {
 	m := &matcher{}
 	m.prog = c.program(n)
 	m.place, m.sets = c.place, c.pool.list
+	m.begin, m.end = anchors(n)
 	m.findHead()
 	return m, nil
 }
@@ -84,6 +87,18 @@ type compiler struct {
 	pool  *setPool
 	back  bool // the expression is read from its end
 	place bool
+}
+
+// anchors tells whether every match begins with the data, and ends with it.
+func anchors(n *node) (begin, end bool) {
+	switch {
+	case n.op == nCat && len(n.subs) > 0:
+		begin, _ = anchors(n.subs[0])
+		_, end = anchors(n.subs[len(n.subs)-1])
+	case n.op == nBegin || n.op == nEnd:
+		begin, end = n.op == nBegin, n.op == nEnd
+	}
+	return begin, end
 }
 
 // program compiles an expression whose size was checked.

@@ -79,17 +79,21 @@ type scanner struct {
 	lo      int64
 	threads threads
 	// dfas are the automata of expressions, made when they are needed.
-	dfas     []*dfa
-	automata int
-	heat     []uint8 // of expressions
-	buf      []byte  // the window of a reader: bufLen bytes from bufAt
-	bufAt    int64
-	bufLen   int
-	few      [8]byte
-	gates    []int8 // unknown, yes or no
-	opened   []int8 // of rules: all their gates are true
-	console  func(string)
-	mods     []*object // of imported modules, once a condition asked for them
+	dfas    []*dfa
+	made    []int32 // the numbers of those that are there
+	heat    []uint8 // of expressions
+	window  int     // counts windows
+	waits   []atomRef
+	waiting bool           // it is the turn of those that wait
+	over    map[int32]bool // strings with more matches than are kept
+	buf     []byte         // the window of a reader: bufLen bytes from bufAt
+	bufAt   int64
+	bufLen  int
+	few     [8]byte
+	gates   []int8 // unknown, yes or no
+	opened  []int8 // of rules: all their gates are true
+	console func(string)
+	mods    []*object // of imported modules, once a condition asked for them
 }
 
 // Scan looks at bytes in memory.
@@ -120,7 +124,7 @@ func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int
 func (r *Rules) scanner() *scanner {
 	s, _ := r.pool.Get().(*scanner)
 	if s == nil {
-		s = &scanner{r: r, hits: make([][]hit, len(r.strings)), tried: make([]int64, r.ranged),
+		s = &scanner{r: r, over: map[int32]bool{}, hits: make([][]hit, len(r.strings)), tried: make([]int64, r.ranged),
 			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules)), dfas: make([]*dfa, r.automata), heat: make([]uint8, r.automata), gates: make([]int8, len(r.gates)), opened: make([]int8, len(r.rules))}
 	}
 	s.ext = r.defaults
@@ -150,6 +154,7 @@ func (s *scanner) forget() {
 	clear(s.verdict)
 	clear(s.gates)
 	clear(s.opened)
+	clear(s.over)
 	s.cut = false
 }
 
@@ -215,7 +220,7 @@ func (s *scanner) windows(ctx context.Context) error {
 			s.bufAt, s.bufLen = from, n
 		}
 		s.lo, s.limit = lo, lo+step
-		s.window(view{part, from, s.size})
+		s.look(view{part, from, s.size})
 		if s.stopped != nil {
 			return s.stopped
 		}
@@ -223,7 +228,8 @@ func (s *scanner) windows(ctx context.Context) error {
 	return nil
 }
 
-func (s *scanner) window(v view) {
+func (s *scanner) look(v view) {
+	s.window++
 	s.sweep(v)
 	if s.r.index.pairs != nil {
 		s.sweepPairs(v)
@@ -233,6 +239,7 @@ func (s *scanner) window(v view) {
 			s.slowly(v, g)
 		}
 	}
+	s.catchUp(v)
 }
 
 // candidate tries the starts that a literal at offset at allows.
@@ -264,13 +271,16 @@ func (s *scanner) try(v view, ref *atomRef, i int) {
 	if s.tries++; s.tries&255 == 0 {
 		s.stopped = s.ctx.Err()
 	}
+	if s.over[ref.str] {
+		return
+	}
 	n := s.verify(s.r.strings[ref.str], v, i, ref)
 	if n <= 0 {
 		return
 	}
 	list := s.hits[ref.str]
 	if len(list) >= s.r.limits.Hits {
-		s.cut = true
+		s.cut, s.over[ref.str] = true, true
 		return
 	}
 	if len(list) == 0 {

@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sort"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,7 +14,6 @@ import (
 
 type slowForm struct {
 	n    *node
-	lazy bool
 	wide bool
 	key  int
 }
@@ -23,11 +22,11 @@ type slowForm struct {
 func slowForms(d *stringDecl) []slowForm {
 	if d.kind != textString {
 		var out []slowForm
-		if d.mods.wide {
-			out = append(out, slowForm{n: widenNode(d.re), lazy: d.lazy, wide: true, key: -1})
-		}
 		if d.mods.ascii || !d.mods.wide {
-			out = append(out, slowForm{n: d.re, lazy: d.lazy, key: -1})
+			out = append(out, slowForm{n: d.re})
+		}
+		if d.mods.wide {
+			out = append(out, slowForm{n: widenNode(d.re), wide: true})
 		}
 		if d.mods.nocase {
 			for i := range out {
@@ -62,45 +61,82 @@ func slowForms(d *stringDecl) []slowForm {
 	return out
 }
 
-type places map[int]bool
-
-// ends gives every place where n can end when it begins at one of from.
-func ends(n *node, data []byte, from places) places {
-	out := places{}
+// ends gives every place where n can end when it begins at i, each once, the one to be taken first in front.
+func ends(n *node, data []byte, i int) []int {
 	switch n.op {
 	case nSet:
-		for i := range from {
-			if i < len(data) && n.set.has(data[i]) {
-				out[i+1] = true
-			}
+		if i < len(data) && n.set.has(data[i]) {
+			return []int{i + 1}
 		}
 	case nRow:
-		for i := range from {
-			if i+len(n.lit) <= len(data) && rowIs(n, data[i:]) {
-				out[i+len(n.lit)] = true
-			}
+		if i+len(n.lit) <= len(data) && rowIs(n, data[i:]) {
+			return []int{i + len(n.lit)}
 		}
 	case nCat:
-		out = from
-		for _, s := range n.subs {
-			out = ends(s, data, out)
-		}
+		return sequenceEnds(n.subs, data, i)
 	case nAlt:
+		var out []int
 		for _, s := range n.subs {
-			for i := range ends(s, data, from) {
-				out[i] = true
-			}
+			out = append(out, ends(s, data, i)...)
 		}
+		return distinct(out)
 	case nRepeat:
-		return repeated(n, data, from)
+		return repeatEnds(n, data, i, 0, map[[2]int][]int{})
 	default:
-		for i := range from {
-			if holds([...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], view{data, 0, int64(len(data))}, i) {
-				out[i] = true
-			}
+		in := inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: int32(n.min)}
+		if in.holds(view{data, 0, int64(len(data))}, i) {
+			return []int{i}
 		}
 	}
+	return nil
+}
+
+func distinct(list []int) []int {
+	seen := map[int]bool{}
+	return slices.DeleteFunc(list, func(i int) bool {
+		was := seen[i]
+		seen[i] = true
+		return was
+	})
+}
+
+func sequenceEnds(subs []*node, data []byte, i int) []int {
+	out := []int{i}
+	for _, s := range subs {
+		var next []int
+		for _, e := range out {
+			next = append(next, ends(s, data, e)...)
+		}
+		out = distinct(next)
+	}
 	return out
+}
+
+// repeatEnds gives the ends after done repetitions.
+func repeatEnds(n *node, data []byte, i, done int, known map[[2]int][]int) []int {
+	if n.max < 0 {
+		done = min(done, n.min)
+	}
+	key := [2]int{i, done}
+	if out, ok := known[key]; ok {
+		return out
+	}
+	known[key] = nil // a repetition of nothing leads nowhere new
+	var out []int
+	if n.max < 0 || done < n.max {
+		for _, e := range ends(n.subs[0], data, i) {
+			out = append(out, repeatEnds(n, data, e, done+1, known)...)
+		}
+	}
+	if done >= n.min {
+		if n.lazy {
+			out = append([]int{i}, out...)
+		} else {
+			out = append(out, i)
+		}
+	}
+	known[key] = distinct(out)
+	return known[key]
 }
 
 func rowIs(n *node, b []byte) bool {
@@ -112,58 +148,40 @@ func rowIs(n *node, b []byte) bool {
 	return true
 }
 
-func repeated(n *node, data []byte, from places) places {
-	out, now := places{}, from
-	for k := 0; ; k++ {
-		grown := k < n.min
-		if k >= n.min {
-			for i := range now {
-				grown = grown || !out[i]
-				out[i] = true
-			}
-		}
-		if k == n.max || !grown {
-			return out
-		}
-		now = ends(n.subs[0], data, now)
-	}
-}
-
 // slowHits gives "offset+length" of every match of a string.
 func slowHits(d *stringDecl, data []byte) []string {
 	p := &pattern{mods: d.mods}
-	best := map[int]int{}
-	for _, f := range slowForms(d) {
-		for i := range data {
-			n := 0
-			for e := range ends(f.n, data, places{i: true}) {
-				if l := e - i; l > 0 && l <= MaxMatch && (n == 0 || (l > n) != f.lazy) {
-					n = l
-				}
+	v := view{data, 0, int64(len(data))}
+	forms := slowForms(d)
+	var out []string
+	for i := range data {
+		best := 0
+		ascii := map[int]bool{} // keys with which the ascii form matches: it counts alone
+		for _, f := range forms {
+			list := ends(f.n, data, i)
+			if len(list) == 0 || list[0] == i || f.wide && ascii[f.key] {
+				continue
 			}
-			if n > 0 && (!d.mods.fullword || p.word(view{data, 0, int64(len(data))}, i, n, f.wide)) {
-				best[i] = max(best[i], n)
+			n := list[0] - i
+			whole := !d.mods.fullword || p.word(v, i, n, f.wide)
+			ascii[f.key] = ascii[f.key] || !f.wide && (whole || d.kind != textString)
+			if whole {
+				best = max(best, n)
 			}
 		}
-	}
-	var offs []int
-	for i := range best {
-		offs = append(offs, i)
-	}
-	sort.Ints(offs)
-	var out []string
-	for _, i := range offs {
-		out = append(out, fmt.Sprintf("%d+%d", i, best[i]))
+		if best > 0 {
+			out = append(out, fmt.Sprintf("%d+%d", i, best))
+		}
 	}
 	return out
 }
 
-// generator makes declarations and data that have much to do with each other.
-type generator struct{ *rand.Rand }
+// shapes makes declarations and data that have much to do with each other.
+type shapes struct{ *rand.Rand }
 
-func (g generator) pick(s string) byte { return s[g.IntN(len(s))] }
+func (g shapes) pick(s string) byte { return s[g.IntN(len(s))] }
 
-func (g generator) word(n int) string {
+func (g shapes) word(n int) string {
 	var b strings.Builder
 	for range n {
 		b.WriteByte(g.pick("aAbBk0. _"))
@@ -171,7 +189,7 @@ func (g generator) word(n int) string {
 	return b.String()
 }
 
-func (g generator) decl() string {
+func (g shapes) decl() string {
 	switch g.IntN(3) {
 	case 0:
 		d := `"` + g.word(1+g.IntN(9)) + `"`
@@ -184,11 +202,11 @@ func (g generator) decl() string {
 	case 1:
 		return "{ " + g.hex(2) + " }"
 	}
-	d := "/" + g.regex(2) + "/" + []string{"", "i", "s", "is"}[g.IntN(4)]
+	d := "/" + g.regex(2, []string{"", "", "?"}[g.IntN(3)]) + "/" + []string{"", "i", "s", "is"}[g.IntN(4)]
 	return d + []string{"", "", " wide", " wide ascii", " nocase", " fullword"}[g.IntN(6)]
 }
 
-func (g generator) hexByte() string {
+func (g shapes) hexByte() string {
 	switch b := g.pick("aAbBk0. _"); g.IntN(8) {
 	case 0:
 		return fmt.Sprintf("?%X", b&15)
@@ -203,7 +221,7 @@ func (g generator) hexByte() string {
 	}
 }
 
-func (g generator) hex(depth int) string {
+func (g shapes) hex(depth int) string {
 	var b strings.Builder
 	b.WriteString(g.hexByte())
 	for range g.IntN(6) {
@@ -218,9 +236,8 @@ func (g generator) hex(depth int) string {
 	return b.String()
 }
 
-func (g generator) regex(depth int) string {
+func (g shapes) regex(depth int, lazy string) string {
 	var b strings.Builder
-	lazy := ""
 	for k := range 1 + g.IntN(5) {
 		switch c := g.IntN(10); {
 		case c < 5:
@@ -228,7 +245,7 @@ func (g generator) regex(depth int) string {
 		case c == 5:
 			b.WriteString([]string{".", `\w`, "[a-k]", "[^b]", `\d`, `\W`}[g.IntN(6)])
 		case c == 6 && depth > 0:
-			b.WriteString("(" + g.regex(depth-1) + "|" + g.regex(depth-1) + ")")
+			b.WriteString("(" + g.regex(depth-1, lazy) + "|" + g.regex(depth-1, lazy) + ")")
 		case c == 7 && k > 0:
 			b.WriteString([]string{`\b`, `\B`}[g.IntN(2)])
 			continue
@@ -242,7 +259,7 @@ func (g generator) regex(depth int) string {
 	return b.String()
 }
 
-func (g generator) data() []byte {
+func (g shapes) data() []byte {
 	var b bytes.Buffer
 	for b.Len() < 150 {
 		switch w := g.word(1 + g.IntN(12)); g.IntN(4) {
@@ -307,7 +324,7 @@ func FuzzMatcher(f *testing.F) {
 		f.Add(i)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		g := generator{rand.New(rand.NewPCG(seed, 1))}
+		g := shapes{rand.New(rand.NewPCG(seed, 1))}
 		var decls []string
 		for range 4 {
 			decls = append(decls, g.decl())
@@ -320,7 +337,7 @@ func FuzzMatcher(f *testing.F) {
 	})
 }
 
-// TestMatcherEdges: shapes that the generator seldom makes.
+// TestMatcherEdges: shapes that the shapes seldom makes.
 func TestMatcherEdges(t *testing.T) {
 	text := []byte("x1234567890abcdefghijklmnopqrstuvwxyz--ABCDEFGH\x00\x00\x00\x00MZ\x90\x00 aaaaaaaaaaaaaaaaaaaaaaaab 0 zz")
 	for _, d := range []string{
