@@ -100,6 +100,43 @@ type Report struct {
 	Incidents []Incident    `json:"incidents"`
 	Elapsed   time.Duration `json:"elapsed"`
 	Looked    Looked        `json:"looked"`
+	Rules     []RuleSource  `json:"rules,omitempty"` // which rules were in force
+	Hits      []RuleHit     `json:"hits,omitempty"`  // with paths: every rule that speaks of the content of a file, by path
+}
+
+// RuleSource is one set of rules that was in force.
+type RuleSource struct {
+	Name    string    `json:"name"`              // id of a bundle; else the name of the directory or file, or built-in
+	Kind    string    `json:"kind"`              // built-in, installed (a bundle), bundle (given with --rules), directory, file
+	Version string    `json:"version,omitempty"` // of a bundle
+	Digest  string    `json:"digest"`            // of a bundle its own; else SHA-256 over the names and texts of the rule files
+	Rules   int       `json:"rules"`             // a section of an indicator list counts as one
+	Key     string    `json:"key,omitempty"`     // id of the key that signed the bundle
+	Created time.Time `json:"created,omitzero"`  // when the bundle was made
+	Expires time.Time `json:"expires,omitzero"`
+	Expired bool      `json:"expired,omitempty"` // it is used all the same
+}
+
+// RuleHit is one rule that speaks of the content of one file, whatever that means: findings say what it means.
+type RuleHit struct {
+	Path     Raw         `json:"path"`
+	Rule     string      `json:"rule"` // id of the rule
+	Source   string      `json:"source,omitempty"`
+	Strength string      `json:"strength"`
+	Class    string      `json:"class,omitempty"` // kind of thing the rule is about
+	What     string      `json:"what,omitempty"`
+	Family   string      `json:"family,omitempty"`
+	Tags     []string    `json:"tags,omitempty"`
+	Strings  []StringHit `json:"strings,omitempty"`
+	Cut      bool        `json:"cut,omitempty"` // there are more places than are listed
+}
+
+// StringHit is one place where a string of a rule was found.
+type StringHit struct {
+	ID      string `json:"id,omitempty"` // identifier in the rule
+	Offset  int64  `json:"offset"`       // in bytes from the beginning of the file
+	Length  int    `json:"length"`       // in bytes
+	Excerpt Raw    `json:"excerpt,omitempty"`
 }
 
 // Looked counts what was looked at.

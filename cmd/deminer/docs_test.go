@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/feed"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/match"
 	"github.com/deminer/deminer/internal/vault"
@@ -37,6 +38,8 @@ var outputs = []struct {
 }{
 	{"scan", deminer.Report{}}, {"plan, plan --out", deminer.Plan{}}, {"clean, resume, undo", cleaned{}}, {"verify", proof{}},
 	{"quarantine list (a list), quarantine show", vault.Entry{}}, {"doctor (a list)", check{}}, {"block list (a list)", host.Block{}}, {"rules list (a list)", match.Rule{}},
+	{"rules check (a list)", checkedRules{}}, {"rules test (a list)", testedRules{}}, {"rules bench", benched{}}, {"scan --profile-rules, in rule_profile beside the report", match.Profile{}},
+	{"rules bundle create, verify, install, update, rollback, show; list (a list)", bundleInfo{}}, {"rules key create, trust; list (a list)", feed.Key{}},
 }
 
 // TestJSONDocs wants every field, with its meaning, of every type that --json writes in docs/json.md, as the
@@ -102,7 +105,9 @@ var plainWords = map[string]string{
 	"looks": "how often it was looked at", "clean": "nothing came back", "ok": "true: as it should be", "text": "what it says, safe text", "ref": "ref of the thing",
 	"rootfs": "its root directory", "since": "earliest trace", "distrust": "why the system can no longer be trusted", "cleared": "benign explanations that were tested, and how", "at": "when",
 	"undo": "it can be undone", "sha256": "SHA-256 of the content", "exe": "path of the program", "added": "when it came in", "link": "where the link leads", "until": "when it ends by itself",
-	"family": "known family", "strength": "how much a hit weighs", "what": "what a hit means", "Rule.line": "number of its first line", "Rule.file": "file of the rules it is in", "Looked.files": "how many",
+	"family": "known family", "strength": "how much a hit weighs", "what": "what a hit means", "Rule.line": "number of its first line", "Rule.file": "file of the rules it is in", "rule": "id of the rule", "tags": "tags of the rule", "expires": "when its time is over", "column": "column of the line, in bytes, from 1", "RuleProblem.file": "file of the rules",
+	"RuleProblem.line": "number of the line", "RuleCost.file": "file of the rules it is in", "RuleCost.line": "number of its first line", "RuleProblem.text": "what is wrong", "RuleProblem.rule": "name of the rule", "excerpt": "what stands there, cut", "digest": "SHA-256 of the manifest",
+	"RuleHit.strength": "how much the hit weighs: info, weak, strong, proof", "RuleHit.what": "what the hit means", "RuleHit.source": "where the rule is from, see RuleSource", "note": "what its maker says", "Looked.files": "how many",
 }
 
 // docs collects types and their comments.
@@ -116,7 +121,7 @@ type docs struct {
 
 func newDocs(t *testing.T) *docs {
 	d := &docs{t: t, doc: map[string]string{}, values: map[string][][2]string{}, seen: map[reflect.Type]bool{}}
-	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match"} {
+	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -201,8 +206,8 @@ func (d *docs) see(typ reflect.Type) {
 
 func label(typ reflect.Type) string {
 	name := typ.Name()
-	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "match" && name != "Rule" {
-		name = map[string]string{"vault": "Vault", "match": "Rule"}[pkg] + name // the root package has one of that name, too
+	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "feed" || pkg == "match" && name != "Rule" {
+		name = map[string]string{"vault": "Vault", "feed": "Bundle", "match": "Rule"}[pkg] + name // the root package has one of that name, too
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host/hands"
@@ -65,11 +66,7 @@ func diagnose(f *flags) ([]check, error) {
 	for _, g := range append(gaps, unread(h)...) {
 		out = append(out, check{"cannot see", false, deminer.Safe(g.Part + ": " + g.Why)})
 	}
-	if set, err := loadRules(f); err != nil {
-		out = append(out, check{"rules", false, deminer.Safe(err.Error())})
-	} else {
-		out = append(out, check{"rules", true, fmt.Sprintf("%d rules", set.Len())})
-	}
+	out = append(out, ruleChecks(f)...)
 	return append(out, state(f)...), nil
 }
 
@@ -80,6 +77,23 @@ func tally(st *remedy.Status) string {
 		text += fmt.Sprintf(", %d done that could not be taken back (kills never can)", st.Kept)
 	}
 	return text
+}
+
+// ruleChecks tells which rules are in force, how old they are, and which are not used.
+func ruleChecks(f *flags) (out []check) {
+	set, err := loadRules(f)
+	if err != nil {
+		return []check{{"rules", false, deminer.Safe(err.Error())}}
+	}
+	for _, s := range set.from() {
+		out = append(out, check{"rules", !s.Expired, ruleLine(s, time.Now())})
+	}
+	for _, g := range set.gaps {
+		if g.State == deminer.Failed {
+			out = append(out, check{"rules", false, deminer.Safe(g.What + ": " + g.Why)})
+		}
+	}
+	return out
 }
 
 // state tells of the state directory and the plans in it.

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/live"
 	"github.com/deminer/deminer/internal/host/rootfs"
-	"github.com/deminer/deminer/internal/match"
 	"github.com/deminer/deminer/internal/pkgdb"
 	"github.com/deminer/deminer/internal/scan"
-	"github.com/deminer/deminer/rules"
 	"github.com/spf13/cobra"
 )
 
@@ -47,22 +44,6 @@ func openHost(f *flags) (*host.Host, []deminer.Gap, error) {
 	return h, gaps, nil
 }
 
-// loadRules compiles the rules inside the program and those of --rules.
-func loadRules(f *flags) (*match.Set, error) {
-	sources := []fs.FS{rules.FS}
-	for _, dir := range f.rules {
-		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-			return nil, fail(exitError, "--rules wants a directory with .yar, .yml and list files", "rules %s: not a directory", dir)
-		}
-		sources = append(sources, os.DirFS(dir))
-	}
-	set, err := match.Load(sources...)
-	if err != nil {
-		return nil, fail(exitError, "deminer rules check DIR lists every fault with its line", "load rules: %w", err)
-	}
-	return set, nil
-}
-
 // look scans the host once.
 func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (*host.Host, *deminer.Report, error) {
 	h, gaps, err := openHost(f)
@@ -73,8 +54,10 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	if err != nil {
 		return nil, nil, err
 	}
+	set.warn(cmd.ErrOrStderr())
+	gaps = append(gaps, set.gaps...)
 	bars := newProgress(cmd, f)
-	opt.Version, opt.Progress, opt.Written = version, bars.step, written(f)
+	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, written(f), set.names()
 	var memory *cache
 	if opt.Mode == scan.Full {
 		memory = openCache(f, build()+set.Digest())
@@ -83,7 +66,7 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 			db.Remember(memory)
 		}
 	}
-	rep, err := scan.Run(ctx, h, set, opt)
+	rep, err := scan.Run(ctx, h, set.Set, opt)
 	bars.end()
 	if memory != nil { // what an interrupted scan read need not be read again, either
 		if err := memory.save(err == nil); err != nil {
@@ -93,6 +76,7 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	if err != nil {
 		return nil, nil, err
 	}
+	rep.Rules = set.from()
 	rep.Snapshot.Gaps = append(append(gaps, unread(h)...), rep.Snapshot.Gaps...)
 	return h, &rep, nil
 }

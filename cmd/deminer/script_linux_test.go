@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tree": cmdTree, "exits": cmdExits, "manifest": cmdManifest, "same": cmdSame, "decodes": cmdDecodes,
-			"tame": cmdTame, "field": cmdField, "tear": cmdTear, "hold": cmdHold, "owner": cmdOwner, "appendto": cmdAppend,
+			"tame": cmdTame, "field": cmdField, "tear": cmdTear, "hold": cmdHold, "owner": cmdOwner, "appendto": cmdAppend, "unmark": cmdUnmark,
 		},
 	})
 }
@@ -196,4 +196,10 @@ func cmdAppend(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, err = f.WriteString(ts.ReadFile(args[0]))
 	ts.Check(errors.Join(err, f.Close()))
+}
+
+// cmdUnmark copies a text archive that lies in a script, where its marks are written =- NAME -=: unmark FROM TO.
+func cmdUnmark(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.NewReplacer("=- ", "-- ", " -=", " --").Replace(ts.ReadFile(args[0]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
 }

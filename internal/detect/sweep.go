@@ -74,6 +74,18 @@ func (f *Files) Looked() (files int, bytes int64) {
 	return f.names, f.bytes
 }
 
+// Each gives every file that rules speak of by its content, by path, until see returns false.
+func (f *Files) Each(see func(path string, hits []match.Hit) bool) {
+	if f == nil {
+		return
+	}
+	for _, found := range f.list {
+		if len(found.Content.Hits) > 0 && !see(found.Path, found.Content.Hits) {
+			return
+		}
+	}
+}
+
 // At gives what was found at a path, or nil. A nil Files has nothing.
 func (f *Files) At(name string) *Found {
 	if f == nil {

@@ -90,29 +90,30 @@ type Plan struct {
 
 // Create makes a bundle of a directory of rules and signs it. Its rules must compile and do what their samples say: a
 // bundle that nobody would take is not made. The answer is ErrRules with every fault otherwise.
-func Create(ctx context.Context, fsys fs.FS, plan Plan, key ed25519.PrivateKey) (*Bundle, error) {
+func Create(ctx context.Context, fsys fs.FS, plan Plan, key ed25519.PrivateKey) (*Bundle, Checked, error) {
 	files, err := collect(fsys, true)
 	if err != nil {
-		return nil, err
+		return nil, Checked{}, err
 	}
 	pub, ok := key.Public().(ed25519.PublicKey)
 	if !ok {
-		return nil, errors.New("not an ed25519 key")
+		return nil, Checked{}, errors.New("not an ed25519 key")
 	}
 	m := Manifest{Format: Format, ID: plan.ID, Version: plan.Version, Created: plan.Created.UTC().Truncate(time.Second), Expires: plan.Expires.UTC().Truncate(time.Second),
 		Key: KeyID(pub), Note: plan.Note, Files: listed(files)}
 	if err := m.check(); err != nil {
-		return nil, err
+		return nil, Checked{}, err
 	}
 	raw, err := m.encode()
 	if err != nil {
-		return nil, err
+		return nil, Checked{}, err
 	}
 	b := &Bundle{Manifest: m, raw: raw, signature: sign(key, raw), files: files}
-	if _, err := b.Check(ctx); err != nil {
-		return nil, err
+	checked, err := b.Check(ctx)
+	if err != nil {
+		return nil, checked, err
 	}
-	return b, nil
+	return b, checked, nil
 }
 
 // Signature gives the two files that make the directory a bundle was made of a bundle itself.

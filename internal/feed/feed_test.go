@@ -53,7 +53,7 @@ func keys(t testing.TB, seed byte) (ed25519.PrivateKey, Key) {
 func bundle(t testing.TB, version string, files fs.FS) *Bundle {
 	t.Helper()
 	priv, _ := keys(t, 1)
-	b, err := Create(t.Context(), files, Plan{ID: "ours", Version: version, Created: made, Expires: made.Add(90 * 24 * time.Hour)}, priv)
+	b, _, err := Create(t.Context(), files, Plan{ID: "ours", Version: version, Created: made, Expires: made.Add(90 * 24 * time.Hour)}, priv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestCreateRefuses(t *testing.T) {
 		kind  error
 		want  string
 	}{"broken": {broken, ErrRules, "yara/bad.yar:1:"}, "failing": {failing, ErrRules, `sample "hit" does not hit`}, "bare": {bare, ErrRules, "none"}, "linked": {linked, ErrFormat, "link"}} {
-		_, err := Create(t.Context(), c.files, Plan{ID: "ours", Version: "1", Created: made, Expires: over}, priv)
+		_, _, err := Create(t.Context(), c.files, Plan{ID: "ours", Version: "1", Created: made, Expires: over}, priv)
 		if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}

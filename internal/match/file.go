@@ -192,8 +192,13 @@ func yaraHits(list []yara.Match) []Hit {
 		if len(m.Tags) > 0 {
 			h.Meta["tags"] = strings.Join(m.Tags, " ")
 		}
+		h.From, _ = Origin(m.File)
+		h.More = len(m.Strings) > maxPlaces
 		var ids []string
 		for i, sm := range m.Strings {
+			if i < maxPlaces {
+				h.Places = append(h.Places, Place{sm.ID, sm.Offset, sm.Length, string(sm.Excerpt[:min(len(sm.Excerpt), maxPlace)])})
+			}
 			if i == 0 {
 				h.Offset, h.Excerpt = sm.Offset, clip(string(sm.Excerpt))
 			}

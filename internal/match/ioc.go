@@ -53,7 +53,8 @@ type indicator struct {
 }
 
 func (in *indicator) hit(offset int64, excerpt string) Hit {
-	return Hit{Rule: "ioc/" + string(in.kind), Family: in.family, Strength: in.strength, Class: in.class, What: in.what, Offset: offset,
+	from, _ := Origin(in.file)
+	return Hit{Rule: "ioc/" + string(in.kind), From: from, Family: in.family, Strength: in.strength, Class: in.class, What: in.what, Offset: offset,
 		Excerpt: clip(excerpt), Meta: map[string]string{"value": in.value, "source": fmt.Sprintf("%s:%d", in.file, in.line)}}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/deminer/deminer/sigma"
@@ -40,6 +41,28 @@ type loader struct {
 	probs Problems
 	files int
 	sum   hash.Hash
+	part  hash.Hash // of the file system that is walked
+	from  []From
+}
+
+// prefix goes before the file names of the nth file system, so that names are unique; the first has none.
+func prefix(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("rules-%d/", n)
+}
+
+// Origin tells which file system of the call of Load a file name of a Rule, a Hit or a Problem belongs to, and its name there.
+func Origin(file string) (n int, name string) {
+	if rest, ok := strings.CutPrefix(file, "rules-"); ok {
+		if digits, name, ok := strings.Cut(rest, "/"); ok {
+			if n, err := strconv.Atoi(digits); err == nil && n > 0 {
+				return n, name
+			}
+		}
+	}
+	return 0, file
 }
 
 // externals are the variables that YARA rules may use; scans leave them empty.
@@ -53,11 +76,7 @@ func externals() map[string]any {
 func Load(fsys ...fs.FS) (*Set, error) {
 	ld := &loader{sum: sha256.New()}
 	for i, f := range fsys {
-		prefix := ""
-		if i > 0 {
-			prefix = fmt.Sprintf("rules-%d/", i)
-		}
-		ld.walk(f, prefix)
+		ld.walk(f, prefix(i))
 	}
 	return ld.compile()
 }
@@ -82,6 +101,8 @@ func (ld *loader) fail(file string, err error) {
 }
 
 func (ld *loader) walk(fsys fs.FS, prefix string) {
+	ld.part = sha256.New()
+	defer func() { ld.from = append(ld.from, From{Digest: hex.EncodeToString(ld.part.Sum(nil))}) }()
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			ld.fail(prefix+name, err)
@@ -118,6 +139,7 @@ func (ld *loader) file(fsys fs.FS, name, shown, ext string) {
 		return
 	}
 	fmt.Fprintf(ld.sum, "%d %s %d %s", len(shown), shown, len(text), text)
+	fmt.Fprintf(ld.part, "%d %s %d %s", len(name), name, len(text), text)
 	switch ext {
 	case ".txt":
 		list, probs := parseList(shown, text)
@@ -151,7 +173,7 @@ func readRegular(fsys fs.FS, name string) (string, error) {
 }
 
 func (ld *loader) compile() (*Set, error) {
-	s := &Set{digest: hex.EncodeToString(ld.sum.Sum(nil))}
+	s := &Set{digest: hex.EncodeToString(ld.sum.Sum(nil)), from: ld.from}
 	var err error
 	if s.yara, err = yara.Compile(yara.Options{Externals: externals()}, ld.yara...); err != nil {
 		var es yara.Errors
@@ -199,22 +221,32 @@ func (ld *loader) describe(s *Set) {
 			s.list[n-1].Count++
 			continue
 		}
-		s.list = append(s.list, Rule{"ioc/" + string(in.kind), "ioc", in.file, in.line, in.family, in.strength, in.class, in.what, 1})
+		s.add(Rule{ID: "ioc/" + string(in.kind), Format: "ioc", File: in.file, Line: in.line, Family: in.family, Strength: in.strength, Class: in.class, What: in.what})
 	}
 	for _, info := range s.yara.List() {
 		h, err := yaraHit(info.Rule, info.Meta)
 		if err != nil {
 			ld.probs = append(ld.probs, Problem{File: info.File, Line: info.Line, Rule: info.Rule, Text: err.Error()})
 		}
-		s.list = append(s.list, Rule{h.Rule, "yara", info.File, info.Line, h.Family, h.Strength, h.Class, h.What, 1})
+		s.add(Rule{ID: h.Rule, Format: "yara", File: info.File, Line: info.Line, Family: h.Family, Strength: h.Strength, Class: h.Class, What: h.What, Tags: info.Tags})
 	}
 	for _, r := range s.sigma.List() {
 		h, err := sigmaHit(r)
 		if err != nil {
 			ld.probs = append(ld.probs, Problem{File: r.File, Line: r.Line, Rule: r.Title, Text: err.Error()})
 		}
-		s.list = append(s.list, Rule{h.Rule, "sigma", r.File, r.Line, h.Family, h.Strength, h.Class, h.What, 1})
+		s.add(Rule{ID: h.Rule, Format: "sigma", File: r.File, Line: r.Line, Family: h.Family, Strength: h.Strength, Class: h.Class, What: h.What, Tags: r.Tags})
 	}
+}
+
+// add puts a rule into the listing.
+func (s *Set) add(r Rule) {
+	r.Count = 1
+	if r.From, _ = Origin(r.File); r.From >= len(s.from) { // a directory of the first one with such a name
+		r.From = 0
+	}
+	s.from[r.From].Rules++
+	s.list = append(s.list, r)
 }
 
 // yaraHit makes the hit of a rule from its meta: strength, class, family, what (or description).

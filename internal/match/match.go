@@ -61,7 +61,23 @@ type Hit struct {
 	Offset   int64             // place in the bytes or text that were looked at; -1 where there is none
 	Excerpt  string            // what was seen, at most 160 bytes, raw: escape it before it is printed
 	Meta     map[string]string // details by rule: value, url, coin, layer, tags
+	From     int               // index of the rule's file system in the call of Load
+	Places   []Place           // of a YARA rule, where its strings were found, at most maxPlaces
+	More     bool              // there are more places
 }
+
+// Place is one string of a YARA rule that was found.
+type Place struct {
+	ID      string // with its $
+	Offset  int64
+	Length  int
+	Excerpt string // at most 64 bytes, raw: escape it before it is printed
+}
+
+const (
+	maxPlaces = 32
+	maxPlace  = 64
+)
 
 // maxExcerpt bounds Hit.Excerpt in bytes.
 const maxExcerpt = 160
@@ -74,6 +90,7 @@ type Set struct {
 	text  *textRules
 	known names // of programs, strong enough to speak of in a text
 	list  []Rule
+	from  []From
 	// digest is over the names and texts of all rule files.
 	digest string
 }
@@ -89,6 +106,9 @@ type Rule struct {
 	Class    Class    `json:"class"`
 	What     string   `json:"what"`
 	Count    int      `json:"count"` // entries, for a list
+	Tags     []string `json:"tags,omitempty"`
+	Source   string   `json:"source,omitempty"` // where it is from: built-in, the id of a bundle, a directory or a file
+	From     int      `json:"-"`                // index of its file system in the call of Load
 }
 
 // List gives every rule in load order; the entries of an indicator list are counted under their kind and section.
@@ -99,6 +119,15 @@ func (s *Set) Len() int { return len(s.list) }
 
 // Digest names the rules the set was made of: equal digests, equal answers of one program version.
 func (s *Set) Digest() string { return s.digest }
+
+// From is what one file system gave to a Set.
+type From struct {
+	Digest string // over the names and texts of its rule files
+	Rules  int    // a section of an indicator list counts as one
+}
+
+// From tells of each file system in the order of the call of Load.
+func (s *Set) From() []From { return append([]From(nil), s.from...) }
 
 func clip(s string) string {
 	if len(s) > maxExcerpt {

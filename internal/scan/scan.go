@@ -39,6 +39,7 @@ type Options struct {
 	Version  string // of the program, for the report
 	// Written are deminer's own changes on this host, see deminer.Snapshot.
 	Written []deminer.Written
+	Sources []string // names of the file systems the rules were loaded from; the first is the program's own
 }
 
 // DefaultWindow is long enough to tell a quarter of a core from noise: 25 ticks of 10 ms.
@@ -69,6 +70,12 @@ func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (demi
 	rep.Findings, rep.Looked = d.found, d.looked
 	rep.Incidents = incident.Join(&rep.Snapshot, rep.Findings)
 	rep.Verdict = incident.Verdict(rep.Incidents, rep.Findings)
+	if opt.Mode == Paths {
+		var asked bool
+		if rep.Hits, asked = d.hits(); asked && rep.Verdict == deminer.VerdictClean {
+			rep.Verdict = deminer.VerdictSuspect
+		}
+	}
 	if len(rep.Incidents) > 0 {
 		rep.Incidents[0].Secrets = detect.Secrets(d.pass)
 	}

@@ -19,10 +19,12 @@ func (p Page) Report(r *deminer.Report, verbose bool) {
 		p.line("")
 		p.incident(r, &r.Incidents[i], verbose)
 	}
+	p.hits(r, verbose)
 	p.review(r, verbose)
 	p.line("")
 	p.Gaps(r.Snapshot.Gaps, verbose)
 	p.wrap(2, "  ", p.paint(dim, looked(r)))
+	p.rules(r)
 	p.next(r)
 }
 
@@ -76,7 +78,7 @@ var headings = []struct {
 func (p Page) incident(r *deminer.Report, inc *deminer.Incident, verbose bool) {
 	head := []string{deminer.Safe(r.Snapshot.Host.Name), "incident " + inc.ID}
 	if !inc.Since.IsZero() {
-		head = append(head, fmt.Sprintf("since %s (%s)", inc.Since.UTC().Format("2006-01-02 15:04 MST"), ago(inc.Since, r.Snapshot.Taken)))
+		head = append(head, fmt.Sprintf("since %s (%s)", inc.Since.UTC().Format("2006-01-02 15:04 MST"), Ago(inc.Since, r.Snapshot.Taken)))
 	}
 	if inc.Cores >= 0.05 {
 		head = append(head, fmt.Sprintf("about %.1f of %d cores", inc.Cores, r.Snapshot.Host.CPUs))

@@ -102,8 +102,8 @@ func fold(text string, n int) []string {
 	return append(out, line)
 }
 
-// ago says how long a time lies back, roughly.
-func ago(t, now time.Time) string {
+// Ago says how long a time lies back, roughly.
+func Ago(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
 	case d < time.Minute:

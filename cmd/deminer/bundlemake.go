@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/feed"
+	"github.com/deminer/deminer/internal/show"
+	"github.com/spf13/cobra"
+)
+
+// defaultDays is how long a bundle is good if nothing else is said: long enough for a quarter's round, short enough that a
+// host which is kept from updates says so.
+const defaultDays = 90
+
+// making are the flags of bundle create.
+type making struct {
+	id, version, key, out, note, created string
+	days                                 int
+	inPlace                              bool
+}
+
+func bundleCreate(f *flags) *cobra.Command {
+	var m making
+	c := &cobra.Command{
+		Use: "create DIR --key FILE", Short: "Sign a directory of rules and pack it", Args: args(cobra.ExactArgs(1)),
+		Long: `Checks the rules of DIR and their samples, writes a manifest with the SHA-256 of every file, signs
+it, and packs all of it into one archive (.tar.gz, or .zip by the name of --out). The same files,
+flags and --created give the same archive byte for byte. Names that begin with a dot are left out.`,
+		Example: "  deminer rules key create rules.key\n  deminer rules bundle create ./rules --key rules.key --id ours",
+		RunE: func(cmd *cobra.Command, a []string) error {
+			b, checked, err := m.make(cmd, a[0])
+			if err != nil {
+				return err
+			}
+			info := infoOf(b)
+			info.Checked = &checked
+			if m.inPlace {
+				info.File = a[0]
+				err = signInPlace(a[0], b)
+			} else {
+				info.File = m.out
+				if info.File == "" {
+					info.File = b.Manifest.ID + "-" + b.Manifest.Version + ".tar.gz"
+				}
+				var text bytes.Buffer
+				if err = b.Write(&text, info.File); err == nil {
+					err = writeNew(info.File, text.Bytes(), 0o644)
+				}
+			}
+			if err != nil {
+				return fail(exitError, "nothing was left half written", "write bundle: %w", err)
+			}
+			return f.bundle(cmd, info, "signed")
+		},
+	}
+	c.Flags().StringVar(&m.key, "key", "", "private key `FILE` made by deminer rules key create")
+	c.Flags().StringVar(&m.id, "id", "", "`NAME` of the line of bundles (default: the directory's)")
+	c.Flags().StringVar(&m.version, "version", "", "`NUMBERS` with dots between them, higher than before (default: date and minute)")
+	c.Flags().IntVar(&m.days, "days", defaultDays, "how many `DAYS` it is good")
+	c.Flags().StringVar(&m.out, "out", "", "`FILE` to write, .tar.gz or .zip (default: ID-VERSION.tar.gz)")
+	c.Flags().StringVar(&m.note, "note", "", "`TEXT` for those who read the manifest")
+	c.Flags().StringVar(&m.created, "created", "", "`TIME` (RFC 3339) to write into it instead of now")
+	c.Flags().BoolVar(&m.inPlace, "in-place", false, "write manifest and signature into DIR instead of an archive")
+	c.MarkFlagsMutuallyExclusive("in-place", "out")
+	return c
+}
+
+func (m *making) make(cmd *cobra.Command, dir string) (*feed.Bundle, feed.Checked, error) {
+	var none feed.Checked
+	if m.key == "" {
+		return nil, none, fail(exitUsage, "deminer rules key create FILE makes a key", "--key FILE is missing")
+	}
+	abs, err := filepath.Abs(dir)
+	if st, serr := os.Stat(dir); err != nil || serr != nil || !st.IsDir() {
+		return nil, none, fail(exitUsage, "give a directory with .yar, .yml and list files", "%s: not a directory", dir)
+	}
+	p := feed.Plan{ID: m.id, Version: m.version, Created: time.Now(), Note: m.note}
+	if m.created != "" {
+		if p.Created, err = time.Parse(time.RFC3339, m.created); err != nil {
+			return nil, none, fail(exitUsage, "write it as 2026-11-26T12:00:00Z", "--created: %w", err)
+		}
+	}
+	if p.ID == "" {
+		p.ID = strings.ToLower(filepath.Base(abs))
+	}
+	if t := p.Created.UTC(); p.Version == "" {
+		p.Version = fmt.Sprintf("%d.%d.%d.%d", t.Year(), t.Month(), t.Day(), t.Hour()*60+t.Minute())
+	}
+	if err := errors.Join(feed.CheckID(p.ID), feed.CheckVersion(p.Version)); err != nil {
+		return nil, none, fail(exitUsage, "--id and --version say what it is called", "%w", err)
+	}
+	if m.days < 1 || m.days > 1096 {
+		return nil, none, fail(exitUsage, "a bundle that nobody renews must not stay in force for ever", "--days %d: want 1 to 1096", m.days)
+	}
+	p.Expires = p.Created.Add(time.Duration(m.days) * 24 * time.Hour)
+	text, err := readSecret(m.key)
+	if err != nil {
+		return nil, none, err
+	}
+	key, err := feed.ParsePrivate(text)
+	if err != nil {
+		return nil, none, fail(exitError, "deminer rules key create FILE makes one", "key %s: %w", m.key, err)
+	}
+	b, checked, err := feed.Create(cmd.Context(), os.DirFS(dir), p, key)
+	if err != nil {
+		return nil, none, fail(exitError, "deminer rules check and deminer rules test name every fault; nothing was written", "%w", err)
+	}
+	return b, checked, nil
+}
+
+// signInPlace makes a directory a bundle. The signature comes last: until then the directory is refused, not half trusted.
+func signInPlace(dir string, b *feed.Bundle) error {
+	files := b.Signature()
+	for _, name := range []string{"manifest.json", "manifest.sig"} {
+		full := filepath.Join(dir, name)
+		if err := os.Remove(full); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := writeNew(full, files[name], 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeNew writes a file that is not there yet, whole or not at all.
+func writeNew(name string, text []byte, mode os.FileMode) (err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+// readSecret reads a private key file that nobody else may read.
+func readSecret(name string) ([]byte, error) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return nil, fail(exitError, "deminer rules key create FILE makes one", "key %s: %w", name, plainly(err))
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fail(exitError, "", "key %s: not a file", name)
+	}
+	if runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0 { // Windows has no such mode
+		return nil, fail(exitError, "chmod 600 it, and make another one if somebody else may have read it", "key %s: its mode %o lets others read it", name, st.Mode().Perm())
+	}
+	return readShort(name)
+}
+
+func readShort(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fail(exitError, "", "key %s: %w", name, plainly(err))
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		return nil, fail(exitError, "", "key %s: %w", name, plainly(err))
+	}
+	return text, nil
+}
+
+func bundleList(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the installed bundles", Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			infos, broken := []bundleInfo{}, []error(nil)
+			s, st, err := ruleStore(f, false)
+			switch {
+			case errors.Is(err, os.ErrNotExist):
+			case err != nil:
+				return fail(exitError, "run deminer as root", "open the store of bundles: %w", err)
+			default:
+				defer s.close()
+				if infos, broken, err = installedBundles(st); err != nil {
+					return fail(exitError, "", "%w", err)
+				}
+			}
+			if f.json {
+				err = f.write(cmd, infos)
+			} else {
+				f.bundles(cmd, infos)
+			}
+			if len(broken) > 0 {
+				return fail(exitError, "these are not used; install them anew, or deminer rules bundle remove ID", "%w", errors.Join(broken...))
+			}
+			return err
+		},
+	}
+}
+
+func installedBundles(st *feed.Store) (infos []bundleInfo, broken []error, err error) {
+	ids, err := st.IDs()
+	infos = []bundleInfo{}
+	for _, id := range ids {
+		in, err := st.Load(id)
+		switch {
+		case errors.Is(err, feed.ErrNone): // what an interrupted installation left
+		case err != nil:
+			broken = append(broken, err)
+		default:
+			infos = append(infos, installedInfo(in))
+		}
+	}
+	return infos, broken, err
+}
+
+func (f *flags) bundles(cmd *cobra.Command, infos []bundleInfo) {
+	if len(infos) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "no bundle is installed: the rules inside deminer are in force")
+		return
+	}
+	t := f.table(cmd, "BUNDLE", "VERSION", "MADE", "GOOD UNTIL", "KEY", "DIGEST", "FROM")
+	for _, i := range infos {
+		until := i.Expires.Format(time.DateOnly)
+		if i.Expired {
+			until += " EXPIRED"
+		}
+		key := i.Key
+		if i.KeyName != "" {
+			key = i.KeyName
+		}
+		t.row(i.ID, i.Version, show.Ago(i.Created, time.Now())+" ago", until, deminer.Cut(key, 24), i.Digest[:12], i.URL)
+	}
+	t.flush()
+}
