@@ -10,11 +10,13 @@ import (
 
 	"github.com/deminer/deminer/internal/scan"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // progress draws one line of bars on standard error while a scan runs, and wipes it at the end. Off a terminal it draws nothing.
 type progress struct {
 	w      io.Writer
+	width  int // characters that fit without a wrap
 	mu     sync.Mutex
 	order  []string
 	stages map[string]scan.Stage
@@ -24,8 +26,11 @@ type progress struct {
 
 func newProgress(cmd *cobra.Command, f *flags) *progress {
 	p := &progress{stages: map[string]scan.Stage{}, begin: time.Now()}
-	if _, ok := terminal(cmd.ErrOrStderr()); ok && !f.quiet && !f.plain && !f.json && os.Getenv("TERM") != "dumb" {
-		p.w = cmd.ErrOrStderr()
+	if fd, ok := terminal(cmd.ErrOrStderr()); ok && !f.quiet && !f.plain && !f.json && os.Getenv("TERM") != "dumb" {
+		p.w, p.width = cmd.ErrOrStderr(), 79
+		if w, _, err := term.GetSize(fd); err == nil && w > 1 {
+			p.width = w - 1
+		}
 	}
 	return p
 }
@@ -49,7 +54,8 @@ func (p *progress) step(s scan.Stage) {
 	for _, name := range p.order[max(0, len(p.order)-4):] {
 		parts = append(parts, bar(p.stages[name]))
 	}
-	fmt.Fprintf(p.w, "\r\x1b[K  %s  %.1f s", strings.Join(parts, "  "), time.Since(p.begin).Seconds())
+	line := []rune(fmt.Sprintf("  %s  %.1f s", strings.Join(parts, "  "), time.Since(p.begin).Seconds()))
+	fmt.Fprintf(p.w, "\r\x1b[K%s", string(line[:min(len(line), p.width)])) // a line that wraps could not be wiped
 }
 
 // end wipes the line.

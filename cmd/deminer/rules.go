@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -154,6 +155,16 @@ func kindOf(r match.Rule) string {
 	return r.Format
 }
 
+// called is a rule's name for people: of a Sigma rule the name of its file, since its id says nothing to anybody.
+func called(r match.Rule) string {
+	if r.Format == "sigma" && uuid.MatchString(r.ID) {
+		return "sigma/" + strings.TrimSuffix(path.Base(r.File), path.Ext(r.File))
+	}
+	return r.ID
+}
+
+var uuid = regexp.MustCompile(`/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
 func wanted(r match.Rule, kind, filter string) bool {
 	if kind != "" && kindOf(r) != kind {
 		return false
@@ -168,7 +179,11 @@ func (f *flags) rulesTable(cmd *cobra.Command, list []match.Rule) {
 		head = append(head[:7:7], "PLACE", "WHAT")
 	}
 	t := f.table(cmd, head...)
+	_, people := terminal(cmd.OutOrStdout())
 	for _, r := range list {
+		if people && !f.verbose {
+			r.ID = called(r)
+		}
 		what := r.What
 		if r.Count > 1 {
 			what = fmt.Sprintf("%s (%d)", what, r.Count)

@@ -56,7 +56,7 @@ type splitter struct {
 // splitCommands cuts shell text, a cron line, a unit line or argv into simple commands. Inside the quotes of a reader nothing is cut, so that an alternative
 // in a search expression is not taken for a command. Its work grows with the text and not faster.
 func splitCommands(s string) []command {
-	p := splitter{s: s, before: '\n'}
+	p := splitter{s: s, before: '\n', out: make([]command, 0, min(len(s)/32+4, maxCommands))}
 	quote := byte(0)
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -111,12 +111,7 @@ func splitCommands(s string) []command {
 }
 
 // special are the bytes that splitCommands looks at.
-var special = func() (t [256]bool) {
-	for _, c := range []byte(" \t\r\n'\"\\;&|`(#") {
-		t[c] = true
-	}
-	return t
-}()
+var special = bytesOf(" \t\r\n'\"\\;&|`(#")
 
 // cut ends the command at end, with what stands behind it, and begins the next one, with what stands before that.
 func (p *splitter) cut(end int, after byte, next int, before byte) {
@@ -170,7 +165,7 @@ func tight(s string, i int) bool {
 
 // identify finds the program of the command.
 func (c *command) identify(s string) {
-	text := strings.TrimLeft(s[c.start:c.end], " \t\r({\"'")
+	text := trimLeft(s[c.start:c.end], &opening)
 	if strings.HasPrefix(text, "#") && !strings.HasPrefix(text, "#!") {
 		c.comment = true
 		return
@@ -182,9 +177,9 @@ func (c *command) identify(s string) {
 		text = strings.TrimLeft(text[len(key)+1:], "-@:+!")
 	}
 	for n := 0; n < 24; n++ {
-		text = strings.TrimLeft(text, " \t\r\"'({")
+		text = trimLeft(text, &opening)
 		word, rest, _ := strings.Cut(text, " ")
-		word = strings.Trim(word, "\"';)\t\r")
+		word = trim(word, &around)
 		base := strings.ToLower(path.Base(word))
 		switch {
 		case word == "":
@@ -203,6 +198,34 @@ func (c *command) identify(s string) {
 		c.name, c.word = strings.TrimPrefix(base, "-"), word
 		return
 	}
+}
+
+// What stands before a command's first word, and around any word, without being part of it.
+var (
+	opening = bytesOf(" \t\r({\"'")
+	around  = bytesOf("\"';)\t\r")
+)
+
+func bytesOf(s string) (t [256]bool) {
+	for i := range len(s) {
+		t[s[i]] = true
+	}
+	return t
+}
+
+func trimLeft(s string, set *[256]bool) string {
+	for s != "" && set[s[0]] {
+		s = s[1:]
+	}
+	return s
+}
+
+func trim(s string, set *[256]bool) string {
+	s = trimLeft(s, set)
+	for s != "" && set[s[len(s)-1]] {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // unitKeys are the settings of units whose value is a command line; none is longer than 15 characters.

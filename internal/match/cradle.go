@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,13 +21,10 @@ var (
 // interpreters run what they are given on standard input.
 var interpreters = regexp.MustCompile(`^(?:sh|bash|dash|ash|zsh|ksh|python[0-9.]*|perl|php[0-9.]*|ruby|node|lua|tclsh)$`)
 
-func isFetcher(name string) bool {
-	switch name {
-	case "curl", "wget", "fetch", "lwp-download", "lwp-request", "aria2c", "cd1", "wd1", "tntwget", "wgettnt", "axel", "lynx", "ftpget", "tftp", "kurl", "get":
-		return true
-	}
-	return false
-}
+// fetchers are programs that download.
+var fetchers = [...]string{"curl", "wget", "fetch", "lwp-download", "lwp-request", "aria2c", "cd1", "wd1", "tntwget", "wgettnt", "axel", "lynx", "ftpget", "tftp", "kurl", "get"}
+
+func isFetcher(name string) bool { return slices.Contains(fetchers[:], name) }
 
 // cradles looks for downloads whose output is run.
 func (t *scanText) cradles() {
@@ -52,25 +50,46 @@ func (t *scanText) cradles() {
 
 // inline looks around a word that downloads for substitutions and for code that runs what it fetched.
 func (t *scanText) inline(end int) {
-	from, to := max(0, end-200), min(len(t.text), end+300)
-	if nl := strings.LastIndexByte(t.text[from:end], '\n'); nl >= 0 {
-		from += nl + 1
-	}
-	if nl := strings.IndexByte(t.text[end:to], '\n'); nl >= 0 {
-		to = end + nl
-	}
+	from, to := inlinePart(t.text, end)
 	part := t.text[from:to]
-	m := substitute.FindStringIndex(part)
+	m := inlineIndex(part)
 	if m == nil {
-		if m = inCode.FindStringIndex(part); m == nil || !urlForm.MatchString(part[m[0]:]) {
-			return
-		}
+		return
 	}
 	c := at(t.commands, from+m[0])
 	if c != nil && c.inert() {
 		return
 	}
 	t.cradle(&command{start: from + m[0], end: to}, "downloads a script and runs it", part[m[0]:])
+}
+
+// inlinePart gives what stands around a word that downloads, in its line.
+func inlinePart[T string | []byte](text T, end int) (from, to int) {
+	from, to = max(0, end-200), min(len(text), end+300)
+	for i := end - 1; i >= from; i-- {
+		if text[i] == '\n' {
+			from = i + 1
+		}
+	}
+	for i := end; i < to; i++ {
+		if text[i] == '\n' {
+			to = i
+		}
+	}
+	return from, to
+}
+
+// inlineIndex finds a substitution, or code, that runs what it fetches.
+func inlineIndex(part string) []int {
+	if strings.Contains(part, "$(") || strings.Contains(part, "<(") || strings.Contains(part, "`") {
+		if m := substitute.FindStringIndex(part); m != nil {
+			return m
+		}
+	}
+	if m := inCode.FindStringIndex(part); m != nil && urlForm.MatchString(part[m[0]:]) {
+		return m
+	}
+	return nil
 }
 
 // line gives the line of a command from its beginning.

@@ -43,8 +43,11 @@ func newIndex(list []*indicator) index {
 	return x
 }
 
-// programs gives the names of programs a text may start.
+// programs gives the names of programs a text may start that mean something.
 func (x *index) programs() (f names) {
+	for _, name := range fetchers {
+		f.add(name)
+	}
 	for _, k := range [...]Kind{KindProcess, KindMasquerade} {
 		for name, in := range x.exact[k] {
 			if name != "" && in.strength >= Strong {

@@ -45,9 +45,9 @@ const (
 const neverHits = `rule never { strings: $a = "\x01\xfe\x02\xfd\x03\xfc\x04\xfb" condition: $a }`
 
 // Measure measures each rule of the file systems alone, on as much of the data as it can look at in about the given time,
-// and gives the slowest first. Rules that need others of their file are measured with the whole file. Times are wall-clock
-// times on a machine that may do other things: compare them with one another.
-func Measure(ctx context.Context, fsys []fs.FS, data [][]byte, events []Event, about time.Duration) (Profile, error) {
+// and gives the slowest first. Rules that need others of their file are measured with the whole file. clock tells the
+// processor time used so far, or another time that goes by while rules are asked.
+func Measure(ctx context.Context, fsys []fs.FS, data [][]byte, events []Event, about time.Duration, clock func() time.Duration) (Profile, error) {
 	ld := &loader{sum: sha256.New()}
 	for i, f := range fsys {
 		ld.walk(f, prefix(i))
@@ -56,7 +56,7 @@ func Measure(ctx context.Context, fsys []fs.FS, data [][]byte, events []Event, a
 	if err != nil {
 		return Profile{}, err
 	}
-	m := measure{ctx: ctx, p: Profile{Events: len(events)}, events: events}
+	m := measure{ctx: ctx, clock: clock, p: Profile{Events: len(events)}, events: events}
 	yaras := len(set.yara.List())
 	m.take(data, int64(about.Seconds()*profileSpeed)/int64(max(1, yaras)))
 	base, err := yara.Compile(yara.Options{}, yara.Source{Name: "never", Text: neverHits})
@@ -71,7 +71,11 @@ func Measure(ctx context.Context, fsys []fs.FS, data [][]byte, events []Event, a
 		m.sigma(src)
 	}
 	m.lists(set)
-	slices.SortStableFunc(m.p.Rules, func(a, b Cost) int { return cmp.Compare(b.Time, a.Time) })
+	slices.SortStableFunc(m.p.Rules, func(a, b Cost) int {
+		x, _ := m.p.Per(a)
+		y, _ := m.p.Per(b)
+		return cmp.Compare(y, x)
+	})
 	return m.p, ctx.Err()
 }
 
@@ -95,6 +99,7 @@ func (s *Set) Ask(events []Event) (hits int) {
 
 type measure struct {
 	ctx    context.Context
+	clock  func() time.Duration
 	p      Profile
 	data   [][]byte
 	events []Event
@@ -116,14 +121,14 @@ func (m *measure) take(data [][]byte, size int64) {
 func (m *measure) time(r *yara.Rules) (best time.Duration, hits int) {
 	for n := range 2 {
 		hits = 0
-		begin := time.Now()
+		begin := m.clock()
 		for _, d := range m.data {
 			res, err := r.Scan(m.ctx, d, yara.ScanOptions{})
 			if len(res.Matches) > 0 || err != nil && m.ctx.Err() == nil {
 				hits++
 			}
 		}
-		if took := time.Since(begin); n == 0 || took < best {
+		if took := m.clock() - begin; n == 0 || took < best {
 			best = took
 		}
 		if best < m.p.Base+m.p.Base/2 && m.p.Base > 0 || m.ctx.Err() != nil {
@@ -195,21 +200,21 @@ func (m *measure) sigma(src sigma.Source) {
 		c.Shared = len(list)
 	}
 	asked := rules.NewMatcher()
-	begin := time.Now()
+	begin := m.clock()
 	for _, e := range m.events {
 		e.Source = list[0].Source // as if every event were one the rule is for
 		if len(asked.Match(&e)) > 0 {
 			c.Hits++
 		}
 	}
-	c.Time = time.Since(begin)
+	c.Time = m.clock() - begin
 	m.p.Rules = append(m.p.Rules, c)
 }
 
 // lists measures what is done beside YARA with every small file: lists, options, payout addresses, cradles, configurations.
 func (m *measure) lists(s *Set) {
 	c := Cost{Rule: "lists and text", Format: "ioc"}
-	begin := time.Now()
+	begin := m.clock()
 	for _, d := range m.data {
 		if m.ctx.Err() != nil {
 			return
@@ -218,7 +223,7 @@ func (m *measure) lists(s *Set) {
 			c.Hits++
 		}
 	}
-	c.Time = time.Since(begin)
+	c.Time = m.clock() - begin
 	m.p.Rules = append(m.p.Rules, c)
 }
 

@@ -18,7 +18,8 @@ func TestMeasure(t *testing.T) {
 	}
 	text := strings.Repeat("the sleeping thing is running along, 12 of them going on and on; ", 20_000)
 	data := [][]byte{[]byte(text), []byte("quick mark"), []byte("nothing")}
-	p, err := Measure(t.Context(), []fs.FS{user}, data, []Event{{Fields: []Field{{Name: "CommandLine", Value: "curl x"}}}, {Fields: []Field{{Name: "CommandLine", Value: "ls"}}}}, time.Second)
+	begin := time.Now()
+	p, err := Measure(t.Context(), []fs.FS{user}, data, []Event{{Fields: []Field{{Name: "CommandLine", Value: "curl x"}}}, {Fields: []Field{{Name: "CommandLine", Value: "ls"}}}}, time.Second, func() time.Duration { return time.Since(begin) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,8 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("costs %+v", p.Rules)
 	}
 	for i := 1; i < len(p.Rules); i++ {
-		if p.Rules[i].Time > p.Rules[i-1].Time {
+		a, _ := p.Per(p.Rules[i-1])
+		if b, _ := p.Per(p.Rules[i]); b > a {
 			t.Errorf("rule %d is not in its place", i)
 		}
 	}

@@ -11,6 +11,7 @@ type signs struct {
 	wallets []Wallet
 	fetches []int // ends of words that download
 	starts  bool  // a program of a known name or path may be started
+	command bool  // a program that downloads may be called, and something done with what it gives
 	decode  bool  // something asks for decoding
 }
 
@@ -45,8 +46,25 @@ func (s *Set) signs(text []byte) signs {
 	if !telling && len(g.wallets) == 0 {
 		g.spots = nil // options such as -o that mean something only beside a pool or an address
 	}
-	g.starts = s.mayStart(text)
+	s.words(text, &g)
+	if len(g.fetches) > 0 && len(g.spots) == 0 && len(g.wallets) == 0 && !g.starts && !g.command && !mayFetch(text, g.fetches) {
+		g.fetches = nil
+	}
 	return g
+}
+
+// mayFetch tells whether words that download stand where cradles finds more than commands.
+func mayFetch(text []byte, fetches []int) bool {
+	if bytes.Contains(text, []byte("/dev/tcp/")) {
+		return true
+	}
+	for _, end := range fetches {
+		from, to := inlinePart(text, end)
+		if inlineIndex(string(text[from:to])) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // tells reports literals that can make a hit without a wallet beside them.
@@ -111,10 +129,10 @@ func (f *names) may(word []byte) bool {
 	return f[slot]&bit != 0
 }
 
-// mayStart tells quickly whether started can find something: a word that is a known path or ends in the name of a known
-// program.
-func (s *Set) mayStart(text []byte) bool {
-	for i := 0; i < len(text); {
+// words looks at each word: started can find something if one is a known path or ends in the name of a known program, and
+// cradles if one is the name of a program that downloads and its line goes on to a pipe, a file or an address.
+func (s *Set) words(text []byte, g *signs) {
+	for i := 0; i < len(text) && !(g.starts && g.command); {
 		if !wordByte[text[i]] {
 			i++
 			continue
@@ -125,18 +143,40 @@ func (s *Set) mayStart(text []byte) bool {
 				base = i
 			}
 		}
-		if base < i && s.known.may(text[base:i]) && s.knownProgram(text[base:i]) {
-			return true
+		if base < i && s.known.may(text[base:i]) {
+			word := string(text[base:i])
+			g.starts = g.starts || s.knownProgram(word)
+			g.command = g.command || isFetcher(strings.ToLower(word)) && handsOn(text[i:])
 		}
-		if (base > start || i < len(text) && text[i] == ':') && s.knownPath(text, start) {
-			return true
+		if !g.starts && (base > start || i < len(text) && text[i] == ':') {
+			g.starts = s.knownPath(text, start)
 		}
 	}
-	return false
 }
 
-func (s *Set) knownProgram(word []byte) bool {
-	for _, h := range s.ProcessName(string(word)) {
+// handsOn tells whether what stands behind the name of a program that downloads can be the rest of a call whose output is
+// piped or saved.
+func handsOn(rest []byte) bool {
+	rest = rest[:min(len(rest), 8192)]
+	for i, c := range rest {
+		switch c {
+		case '\n':
+			if i == 0 || rest[i-1] != '\\' && (rest[i-1] != '\r' || i < 2 || rest[i-2] != '\\') {
+				return false
+			}
+		case '|', '>', ':', '.':
+			return true
+		case '-':
+			if i+1 < len(rest) && (rest[i+1] == 'o' || rest[i+1] == 'O' || rest[i+1] == '-') {
+				return true
+			}
+		}
+	}
+	return len(rest) == 8192
+}
+
+func (s *Set) knownProgram(word string) bool {
+	for _, h := range s.ProcessName(word) {
 		if h.Strength >= Strong {
 			return true
 		}

@@ -30,14 +30,16 @@ func (p Page) Facts(rows [][2]string) {
 	}
 }
 
-// gap between the columns of a table, and the least width of the last one.
+// Space between the columns of a table, and what each is not made narrower than.
 const (
-	between = 2
-	least   = 16
+	between   = 2
+	least     = 12
+	leastLast = 28
 )
 
-// Table writes rows, of which the first is the heading; cells are safe text. Fitted, columns are aligned and what is too
-// wide for the page is cut; else cells stand with a TAB between them, for programs.
+// Table writes rows, of which the first is the heading; cells are safe text. Fitted, columns are aligned, the last one is
+// folded into the room that is left, and others are cut where it would have too little; else cells stand with a TAB between
+// them, for programs.
 func (p Page) Table(rows [][]string, fitted bool) {
 	if len(rows) == 0 {
 		return
@@ -49,46 +51,52 @@ func (p Page) Table(rows [][]string, fitted bool) {
 		return
 	}
 	widths := p.widths(rows)
+	last := len(widths) - 1
 	for i, r := range rows {
 		var b strings.Builder
-		for c, cell := range r {
+		for c, cell := range r[:last] {
 			cell = shorten(cell, widths[c])
-			b.WriteString(cell)
-			if c < len(r)-1 {
-				b.WriteString(strings.Repeat(" ", widths[c]-utf8.RuneCountInString(cell)+between))
+			b.WriteString(cell + strings.Repeat(" ", widths[c]-utf8.RuneCountInString(cell)+between))
+		}
+		head := b.String()
+		for _, part := range fold(r[last], widths[last]) {
+			text := strings.TrimRight(head+part, " ")
+			if i == 0 {
+				text = p.paint(dim, text)
 			}
+			p.line("%s", text)
+			head = strings.Repeat(" ", utf8.RuneCountInString(b.String()))
 		}
-		text := strings.TrimRight(b.String(), " ")
-		if i == 0 {
-			text = p.paint(dim, text)
-		}
-		p.line("%s", text)
 	}
 }
 
-// widths gives each column what it needs, and takes from the widest until all fit.
+// widths gives each column what it needs, takes from the widest until the last has enough, and gives that what is left.
 func (p Page) widths(rows [][]string) []int {
 	out := make([]int, len(rows[0]))
-	total := between * (len(out) - 1)
 	for c := range out {
 		for _, r := range rows {
 			out[c] = max(out[c], utf8.RuneCountInString(r[c]))
 		}
-		total += out[c]
 	}
-	for total > p.width() {
+	last := len(out) - 1
+	room := p.width() - between*last
+	for _, n := range out[:last] {
+		room -= n
+	}
+	for room < min(out[last], leastLast) {
 		widest := 0
-		for c, n := range out {
-			if n >= out[widest] {
+		for c, n := range out[:last] {
+			if n >= out[widest] || widest == last {
 				widest = c
 			}
 		}
-		if out[widest] <= least {
+		if last == 0 || out[widest] <= least {
 			break
 		}
 		out[widest]--
-		total--
+		room++
 	}
+	out[last] = max(min(out[last], room), 10)
 	return out
 }
 
