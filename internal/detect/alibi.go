@@ -36,6 +36,9 @@ func (p *Pass) nobodyElse(c change) (why, doubt string) { return p.excluded(c, p
 func (p *Pass) noOwner(c change) (why, doubt string) { return p.excluded(c, p.ordered) }
 
 func (p *Pass) excluded(c change, actor func(change) string) (why, doubt string) {
+	if p.memo.weighed++; p.memo.weighed > maxWeighed {
+		return "", tooMuch
+	}
 	why, doubt = p.nobodyIn(c.at)
 	if doubt == "" {
 		doubt = actor(c)
@@ -78,11 +81,11 @@ func (p *Pass) ordered(c change) string {
 func (p *Pass) entries(c change, may func(*deminer.Foothold, change, map[string]bool) string) string {
 	mine := p.guilty()
 	for _, f := range p.footholds() {
-		own := string(f.Path) == c.path && string(f.Line) == c.line || string(f.Path) != c.path && newborn(f.Attr, c.at)
-		if !own && p.runsAs(f, c.uid) && !mine[f.Artifact().Ref()] {
-			if s := may(f, c, mine); s != "" {
-				return s
-			}
+		if string(f.Path) == c.path && string(f.Line) == c.line || string(f.Path) != c.path && newborn(f.Attr, c.at) || !p.runsAs(f, c.uid) {
+			continue
+		}
+		if s := may(f, c, mine); s != "" && !mine[f.Artifact().Ref()] {
+			return s
 		}
 	}
 	return ""
@@ -106,6 +109,13 @@ func (p *Pass) keeperHere() string {
 
 // guilty are the refs of what is proven: of the subjects, and of the files that the same evidence names by a proof.
 func (p *Pass) guilty() map[string]bool {
+	if m := p.memo; m.guiltyAt != len(m.found)+1 {
+		m.guiltyBy, m.guiltyAt = p.findGuilty(), len(m.found)+1
+	}
+	return p.memo.guiltyBy
+}
+
+func (p *Pass) findGuilty() map[string]bool {
 	classes := map[string]deminer.Class{}
 	out := map[string]bool{}
 	for _, f := range p.memo.found {

@@ -51,6 +51,13 @@ func firewall(_ context.Context, p *Pass) error {
 
 // badAddresses are the far ends named by earlier findings and those that suspects talk to.
 func (p *Pass) badAddresses() map[string]string {
+	if m := p.memo; m.badAt != len(m.found)+1 {
+		m.badBy, m.badAt = p.findBadAddresses(), len(m.found)+1
+	}
+	return p.memo.badBy
+}
+
+func (p *Pass) findBadAddresses() map[string]string {
 	out := map[string]string{}
 	for _, f := range p.memo.found {
 		if f.Tier != deminer.Proof && (f.Tier != deminer.Strong || f.Subject.Kind != deminer.KindProcess) || f.Topic == deminer.TopicDoor {

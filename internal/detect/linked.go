@@ -25,6 +25,7 @@ func linkedFoothold(_ context.Context, p *Pass) error {
 		return nil
 	}
 	mine := p.guilty()
+	var again []deminer.Finding
 	for _, f := range p.openEntries() {
 		if told[f.Subject.Ref()] || mine[f.Subject.Ref()] {
 			continue
@@ -39,6 +40,9 @@ func linkedFoothold(_ context.Context, p *Pass) error {
 			continue
 		}
 		told[f.Subject.Ref()] = true
+		again = append(again, h)
+	}
+	for _, h := range again { // after all were weighed: what is proven is derived anew with each report
 		p.Report(h)
 	}
 	return nil

@@ -31,13 +31,21 @@ type memo struct {
 	anchorsBy []deminer.Finding
 	anchorsAt [2]int
 	raised    map[string]bool // refs that closeness in time made proof: no anchors for others
-	keeper    *string         // what on this host changes it without a login, "" for none; nil: not looked for yet
+	guiltyBy  map[string]bool
+	filesBy   map[string]string // the intruder's files
+	filesAt   int
+	badBy     map[string]string // addresses of the intruder's
+	badAt     int
+	guiltyAt  int               // for how much of found guiltyBy is, and one
+	texts     map[string]string // of the intruder's files, as script gives them
+	weighed   int               // how many findings were weighed by their time
+	keeper    *string           // what on this host changes it without a login, "" for none; nil: not looked for yet
 }
 
 func newMemo(s *deminer.Snapshot) *memo {
 	m := &memo{
 		procs: map[int]*deminer.Process{}, socks: map[int][]*deminer.Socket{}, starts: map[string][]*deminer.Foothold{},
-		self: map[deminer.ProcID]bool{}, raised: map[string]bool{},
+		self: map[deminer.ProcID]bool{}, raised: map[string]bool{}, texts: map[string]string{},
 	}
 	for i := range s.Processes {
 		m.procs[s.Processes[i].ID.PID] = &s.Processes[i]

@@ -136,6 +136,12 @@ func (p *Pass) tie(f deminer.Finding, alone excludes) (tie, doubt string) {
 	if !ok {
 		return "", ""
 	}
+	if tie = p.sameSite(f); tie != "" {
+		return tie, ""
+	}
+	if p.memo.weighed++; p.memo.weighed > maxWeighed {
+		return "", tooMuch
+	}
 	at := "it was made or last written at " + f.Time.UTC().Format(time.RFC3339) + ", within " + minutes.String() + " of: " + g.Title
 	if !p.writtenThen(f) {
 		return "", at + "; not held against it: the file was, this line of it may be older"
@@ -149,6 +155,34 @@ func (p *Pass) tie(f deminer.Finding, alone excludes) (tie, doubt string) {
 	}
 	p.memo.raised[f.Subject.Ref()] = true
 	return at + ", and " + why, ""
+}
+
+// maxWeighed bounds how many findings are weighed by their time: a host can be filled with such as cost much to weigh.
+const maxWeighed = 500
+
+const tooMuch = "too much came in the same minutes to weigh each by its time"
+
+// sameSite says which page of the same web site, proven to be the intruder's, was written in the same minutes as a page or
+// a line of one that lets a visitor run code, or "". Sites are told apart by the first three elements of their paths.
+func (p *Pass) sameSite(f deminer.Finding) string {
+	if f.Topic != deminer.TopicWebShell {
+		return ""
+	}
+	for _, g := range p.anchors() {
+		if site := siteOf(f.Subject.Path); g.Topic == deminer.TopicWebShell && g.Subject.Path != f.Subject.Path && site != "" && site == siteOf(g.Subject.Path) && g.Time.Sub(f.Time).Abs() < minutes {
+			return "it was written within " + minutes.String() + " of another page of the intruder's in the same site: " + g.Title
+		}
+	}
+	return ""
+}
+
+// siteOf gives the first three elements of a path, "" where there are no more.
+func siteOf(name deminer.Raw) string {
+	w := strings.SplitN(string(name), "/", 5)
+	if len(w) < 5 {
+		return ""
+	}
+	return strings.Join(w[:4], "/")
 }
 
 // personal are the uids of persons; service users are shared by many programs, root by all.
@@ -175,26 +209,22 @@ func (p *Pass) writtenThen(f deminer.Finding) bool {
 			return true
 		}
 	}
+	accused := map[string]bool{}
+	for _, e := range p.memo.found {
+		if a := e.Subject; (e.Tier == deminer.Proof || e.Tier == deminer.Strong) && a.Path == f.Subject.Path {
+			accused[string(a.Line)] = true
+		}
+	}
 	last := true
 	lines(p.read("proven", string(f.Subject.Path), 4<<20), func(_ int, l string) {
-		switch ref := (deminer.Artifact{Kind: deminer.KindLine, Path: f.Subject.Path, Line: deminer.Raw(l)}).Ref(); {
+		switch {
 		case l == string(f.Subject.Line):
 			last = true
-		case strings.TrimSpace(l) != "" && !p.accusedRef(ref):
+		case strings.TrimSpace(l) != "" && !accused[l]:
 			last = false
 		}
 	})
 	return last
-}
-
-// accusedRef reports whether an earlier strong finding speaks of a thing, whatever part of it.
-func (p *Pass) accusedRef(ref string) bool {
-	for _, f := range p.memo.found {
-		if (f.Tier == deminer.Proof || f.Tier == deminer.Strong) && strings.HasPrefix(f.Subject.Ref(), ref) {
-			return true
-		}
-	}
-	return false
 }
 
 var pathText = regexp.MustCompile(`/[\w.+@-]+(?:/[\w.+@-]+)+`)
@@ -213,11 +243,23 @@ func (p *Pass) namedBy(f deminer.Finding) string {
 	}
 	names := sortedKeys(p.provenFiles())
 	for _, name := range names[:min(len(names), maxReread)] {
-		if name != string(f.Subject.Path) && strings.Contains(p.script(name), want) {
+		if name != string(f.Subject.Path) && strings.Contains(p.text(name), want) {
 			return "the intruder's " + q(name) + " names it"
 		}
 	}
 	return ""
+}
+
+// text is the script of one of the intruder's files, read once.
+func (p *Pass) text(name string) string {
+	s, ok := p.memo.texts[name]
+	if !ok {
+		s = p.script(name)
+		if len(p.memo.texts) < 2*maxReread {
+			p.memo.texts[name] = s
+		}
+	}
+	return s
 }
 
 // startedByProven says which entry that is proven to be the intruder's starts a file, or "".
@@ -239,6 +281,13 @@ const maxReread = 64
 
 // provenFiles are the files that no package brought and that are proven to be the intruder's, with what proves it.
 func (p *Pass) provenFiles() map[string]string {
+	if m := p.memo; m.filesAt != len(m.found)+1 {
+		m.filesBy, m.filesAt = p.findProvenFiles(), len(m.found)+1
+	}
+	return p.memo.filesBy
+}
+
+func (p *Pass) findProvenFiles() map[string]string {
 	out := map[string]string{}
 	mine := p.guilty()
 	for _, f := range p.memo.found {
