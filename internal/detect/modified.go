@@ -23,21 +23,10 @@ func modifiedPackage(ctx context.Context, p *Pass) error {
 		return nil
 	}
 	done := map[string]bool{}
-	dirs := map[string]string{} // real paths: packages bring many files to one directory
-	resolve := func(name string) (string, error) {
-		dir, ok := dirs[path.Dir(name)]
-		if !ok {
-			dir, _ = host.Resolve(p.FS, path.Dir(name))
-			dirs[path.Dir(name)] = dir
-		}
-		real := path.Join(dir, path.Base(name))
-		if a, err := p.FS.Lstat(real); err != nil || dir == "" || a.Type == deminer.Symlink {
-			return host.Resolve(p.FS, name)
-		}
-		return real, nil
-	}
+	dirs := realDirs{fs: p.FS, real: map[string]string{}}
+	defer dirs.close()
 	check := func(name string) {
-		real, err := resolve(name)
+		real, err := dirs.resolve(name)
 		if err != nil || done[real] || inList(watched, path.Base(real)) {
 			return
 		}
@@ -63,6 +52,47 @@ func modifiedPackage(ctx context.Context, p *Pass) error {
 		})
 	}
 	return ctx.Err()
+}
+
+// realDirs resolves the links in paths. Packages bring many files to one directory, one after the other, so that a directory
+// is resolved once and the last one is held open.
+type realDirs struct {
+	fs   host.FS
+	real map[string]string // directory as it is named to as it is
+	last string
+	open host.Dir // last; nil where it cannot be held
+}
+
+func (d *realDirs) resolve(name string) (string, error) {
+	dir, base := path.Split(name)
+	real, ok := d.real[dir]
+	if !ok {
+		real, _ = host.Resolve(d.fs, path.Clean(dir))
+		d.real[dir] = real
+	}
+	if real == "" {
+		return host.Resolve(d.fs, name)
+	}
+	if real != d.last {
+		d.close()
+		d.last = real
+		if open, err := host.OpenDir(d.fs, real); err == nil {
+			d.open = open
+		}
+	}
+	if d.open != nil {
+		if a, err := d.open.Lstat(base); err == nil && a.Type != deminer.Symlink {
+			return path.Join(real, base), nil
+		}
+	}
+	return host.Resolve(d.fs, name)
+}
+
+func (d *realDirs) close() {
+	if d.open != nil {
+		_ = d.open.Close()
+		d.open = nil
+	}
 }
 
 // libDirs are the directories of system libraries.

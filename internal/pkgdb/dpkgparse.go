@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/deminer/deminer/internal/host"
 )
@@ -129,10 +130,18 @@ func eachLine(fsys host.FS, name string, see func(line string) bool) error {
 	return lines(io.LimitReader(f, maxRecord), func(line string, _ int) bool { return see(line) })
 }
 
+// lineReaders are kept: a database is a thousand small files.
+var lineReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
+
 // lines gives lines without their end, and their size with it. A line that is too long is given cut; see must clone
 // what it keeps of a line only to save memory: the string is its own.
 func lines(r io.Reader, see func(line string, size int) bool) error {
-	b := bufio.NewReaderSize(r, 32<<10)
+	b := lineReaders.Get().(*bufio.Reader)
+	b.Reset(r)
+	defer func() {
+		b.Reset(nil)
+		lineReaders.Put(b)
+	}()
 	var line []byte
 	for {
 		line = line[:0]
