@@ -133,13 +133,18 @@ func missingTools(l *Lister) []string {
 	if l.Host.Packages == nil {
 		return nil
 	}
-	tools := adminTools()
-	l.Host.Packages.Each(func(name, _ string) bool {
-		if slices.Contains(tools, path.Base(name)) && slices.Contains(binDirs(), path.Dir(name)) && l.IsDir(path.Dir(name)) && !l.Exists(name) {
-			out = append(out, path.Join(l.Real(path.Dir(name)), path.Base(name)))
+	for _, dir := range binDirs() {
+		if !l.IsDir(dir) {
+			continue
 		}
-		return len(out) < maxTarget
-	})
+		real := l.Real(dir)
+		for _, tool := range adminTools() {
+			name := path.Join(real, tool)
+			if owned, _ := l.Owned(name); owned && !l.Exists(name) {
+				out = append(out, name)
+			}
+		}
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }

@@ -12,7 +12,12 @@ import (
 // chattrGone is a package database that lists /usr/bin/chattr with the content "\x7fELFchattr".
 type chattrGone struct{ host.Packages }
 
-func (chattrGone) Each(see func(path, pkg string) bool) { see("/bin/chattr", "e2fsprogs") }
+func (c chattrGone) Owner(name string) deminer.Provenance {
+	if name == "/usr/bin/chattr" {
+		return deminer.Provenance{State: deminer.Owned, Package: "e2fsprogs"}
+	}
+	return c.Packages.Owner(name)
+}
 func (chattrGone) CheckContent(_ string, r io.Reader) deminer.Provenance {
 	b, err := io.ReadAll(r)
 	if err != nil || string(b) != "\x7fELFchattr" {
