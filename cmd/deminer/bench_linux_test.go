@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,10 +69,10 @@ func longLines(b *testing.B, root string, n int) {
 
 // BenchmarkLongLines tells whether hostile lines cost more than their length: a quarter of it should cost a quarter.
 func BenchmarkLongLines(b *testing.B) {
-	for name, n := range map[string]int{"256KiB": 256 << 10, "1MiB": 1 << 20} {
-		b.Run(name, func(b *testing.B) {
+	for _, kib := range []int{256, 1024} {
+		b.Run(fmt.Sprint(kib, "KiB"), func(b *testing.B) {
 			root := b.TempDir()
-			longLines(b, root, n)
+			longLines(b, root, kib<<10)
 			scans(b, root, b.TempDir(), scan.Quick)
 		})
 	}
