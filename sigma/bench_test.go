@@ -102,7 +102,7 @@ func ownRules(n int) []Source {
 		case 2:
 			detection = fmt.Sprintf("  selection_img:\n    - Image|endswith: '%s%s%s'\n    - OriginalFileName: '%s%s'\n  selection_opt: {CommandLine|contains|windash: [' -x%d ', ' -k ']}\n  filter_main_1: {CommandLine|contains: '%s'}\n  condition: all of selection_* and not 1 of filter_main_*\n", slash, p, ext, q, ext, i, o)
 		case 3:
-			detection = fmt.Sprintf("  selection: {CommandLine|re: '%s\\s+[^|]{%d,}\\|\\s*(ba)?sh'}\n  condition: selection\n", p, 3+i%50)
+			detection = fmt.Sprintf("  selection: {CommandLine|re: '%s\\s+[^|]{%d,}\\|\\s*(ba)?sh'}\n  condition: selection\n", programs[i/4%len(programs)], 3+i%50)
 		}
 		out = append(out, Source{Name: fmt.Sprintf("own-%d.yml", i), Text: fmt.Sprintf("title: own %d\nid: own-%d\nlogsource:\n  category: process_creation\n  product: %s\ndetection:\n%s", i, i, source, detection)})
 	}

@@ -11,7 +11,7 @@ type Rules struct {
 	rules  []*Rule // as they stand in the sources
 	groups []LogSource
 	slots  map[string]int32 // of fields; 0 stands for every field
-	text   []bool           // slots that have literals
+	text   []uint64         // for each slot the groups that look for literals in it, by groupBit
 	tests  []*test
 	// trigger[t] are the rules that may hold only if one of their literals is there, of which t is one.
 	trigger [][]int32
@@ -30,13 +30,14 @@ func Compile(o Options, sources ...Source) (*Rules, error) {
 	var errs Errors
 	rs := &Rules{slots: map[string]int32{"": 0}}
 	var filters []*filter
+	made := 0
 	for _, s := range sources {
 		docs, bad := documents(s)
 		if bad != nil {
 			errs = append(errs, *bad)
 		}
 		for _, d := range docs {
-			r := &reader{file: s.Name, errs: &errs}
+			r := &reader{file: s.Name, made: &made, errs: &errs}
 			out := r.document(d, o.Placeholders)
 			if out.rule != nil {
 				rs.rules = append(rs.rules, out.rule)
@@ -381,7 +382,7 @@ func (b *builder) cost(id int32) int { return int(b.users[id]) + 64>>min(len(b.t
 
 // literals builds the pre-filter.
 func (b *builder) literals() {
-	b.text = make([]bool, len(b.slots))
+	b.text = make([]uint64, len(b.slots))
 	byText := map[string]int{}
 	var list []literal
 	for id, t := range b.tests {
@@ -398,7 +399,7 @@ func (b *builder) literals() {
 		l.uses = append(l.uses, use{t.slot, t.begin, t.end, int32(id)})
 		l.groups |= b.masks[id]
 		l.slots |= slotBit(t.slot)
-		b.text[t.slot] = true
+		b.text[t.slot] |= b.masks[id]
 	}
 	b.scan = newScanner(list)
 }

@@ -84,6 +84,9 @@ func (d *detection) fields(n *yaml.Node) *node {
 
 // item reads one line: a field with modifiers, and its values.
 func (d *detection) item(at *yaml.Node, key string, nodes []*yaml.Node) *node {
+	if *d.made > maxMade {
+		return nil // told already
+	}
 	words := strings.Split(key, "|")
 	it := &item{field: words[0], lists: d.lists}
 	for _, n := range nodes {
@@ -110,6 +113,11 @@ func (d *detection) item(at *yaml.Node, key string, nodes []*yaml.Node) *node {
 			d.failf(at, "more than %d values in a rule", maxValues)
 			return nil
 		}
+		*d.made += it.size(v)
+	}
+	if *d.made > maxMade {
+		d.failf(at, "all rules together: their values become more than %d bytes", maxMade)
+		return nil
 	}
 	out, err := it.node()
 	if err != nil {

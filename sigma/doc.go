@@ -11,7 +11,7 @@
 //
 //   - Text is compared without regard to case (simple case folding of Unicode, as strings.EqualFold), unless the modifier cased is there. Regular expressions regard case.
 //   - A field may have several values; a test holds if it holds for one of them. A field that is absent fulfils only null and "exists: false".
-//   - null means: the field is absent, or has no value. The empty text is a value: only ” finds it.
+//   - null means: the field is absent, or has no value. The empty text is a value, which only an empty text in a rule finds.
 //   - neq is the denial of the whole line: it holds for an absent field.
 //   - A regular expression is looked for anywhere in a value. It is Go's (RE2): linear in time, without look-around and back-references, which Sigma does not allow either.
 //   - A keyword is looked for in every value of the event, one by one.

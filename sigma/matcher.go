@@ -9,6 +9,7 @@ type Matcher struct {
 	rs     *Rules
 	plans  map[LogSource]*plan
 	plan   *plan
+	groups uint64 // of plan
 	values []fieldValue
 	first  []int32 // slot -> 1 + index of its first value
 	truth  []uint64
@@ -83,7 +84,7 @@ func (m *Matcher) match(ev *Event) {
 	m.load(ev)
 	for i := range m.values {
 		v := &m.values[i]
-		if !v.null && (m.plan.every || v.slot > 0 && m.rs.text[v.slot]) {
+		if !v.null && (m.plan.every || v.slot > 0 && m.rs.text[v.slot]&m.groups != 0) {
 			m.rs.scan.find(m.fold(v), v.slot, m)
 		}
 	}
@@ -118,6 +119,7 @@ func (m *Matcher) begin(ev *Event) {
 	}
 	if m.plan == nil || m.plan.source != ev.Source {
 		m.plan = m.planFor(ev.Source)
+		m.groups = m.plan.groups
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -184,6 +185,23 @@ func (it *item) compare(op compareOp) error {
 func (it *item) time(u timeUnit) error {
 	it.unit = u
 	return it.become(asTime)
+}
+
+// size is about how many bytes a value needs.
+func (it *item) size(v value) int {
+	if it.kind == asRegex {
+		const state = 64 // bytes of one state of package regexp, with its share of a matcher
+		parsed, err := syntax.Parse(v.text, syntax.Perl)
+		if err != nil {
+			return 0 // told later
+		}
+		return state * states(parsed)
+	}
+	n := 0
+	for _, p := range v.alts {
+		n += p.size()
+	}
+	return n
 }
 
 // rewrite changes every pattern.

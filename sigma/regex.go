@@ -20,8 +20,12 @@ func (it *item) regex(expr string) (*node, error) {
 	if it.end && !it.begin {
 		full += `\z`
 	}
-	if _, err := syntax.Parse(expr, syntax.Perl); err != nil {
+	parsed, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
 		return nil, regexError(expr, err)
+	}
+	if n := states(parsed); n > maxStates {
+		return nil, fmt.Errorf("regular expression of %d states, its repetitions written out: at most %d", n, maxStates)
 	}
 	re, err := regexp.Compile(full)
 	if err != nil {
@@ -34,6 +38,22 @@ func (it *item) regex(expr string) (*node, error) {
 		}
 	}
 	return leaf(t), nil
+}
+
+// states is how many states an expression has when its repetitions are written out, up to far more than is allowed.
+func states(re *syntax.Regexp) int {
+	const far = 1 << 20
+	n := 1
+	if re.Op == syntax.OpLiteral {
+		n = len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		n = min(n+states(sub), far)
+	}
+	if re.Op == syntax.OpRepeat {
+		n = min(n*max(1, re.Min, re.Max), far)
+	}
+	return n
 }
 
 // notRegular are the constructs of PCRE that no matcher in linear time can have, with their names.

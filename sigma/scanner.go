@@ -146,7 +146,7 @@ func (s *scanner) check(t *table, k, w uint32, at int, b []byte, slot int32, slo
 	entries := t.entries[t.heads[k]:t.heads[k+1]]
 	for i := range entries {
 		e := &entries[i]
-		if e.window != w || e.groups&m.plan.groups == 0 || e.slots&slots == 0 {
+		if e.window != w || e.groups&m.groups == 0 || e.slots&slots == 0 {
 			continue
 		}
 		l := &s.literals[e.literal]

@@ -19,6 +19,8 @@ const (
 	maxModifiers   = 32      // of one field
 	maxPieces      = 1000    // wildcards and texts of one value
 	maxRegex       = 1 << 12 // bytes of one regular expression
+	maxStates      = 10_000  // of one regular expression, its repetitions written out
+	maxMade        = 1 << 25 // bytes that all values and expressions of one Compile may become
 	maxCondition   = 1 << 16 // bytes of one condition
 	maxTitle       = 1 << 10 // bytes of a title, name, id: the specification has 256 characters
 	maxDescription = 1 << 18 // bytes of a description: the specification has 65,535 characters

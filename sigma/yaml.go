@@ -57,6 +57,7 @@ type reader struct {
 	file, rule string
 	nodes      int // handed out
 	depth      int
+	made       *int // bytes that the values of this Compile have become
 	errs       *Errors
 }
 

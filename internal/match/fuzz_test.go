@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/deminer/deminer/sigma"
 )
 
 func FuzzText(f *testing.F) {
@@ -116,4 +119,18 @@ func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
 		s.Memory(b.Context(), data)
 	}
+}
+
+// FuzzReplay feeds samples of events to a set with a correlation.
+func FuzzReplay(f *testing.F) {
+	s, err := Load(fstest.MapFS{
+		"many.yml": {Data: []byte("title: many\nid: many\ncorrelation: {type: value_count, rules: [failed], group-by: [User], timespan: 1m, condition: {field: Host, gte: 2, lt: 5}}\n")},
+		"one.yml":  {Data: []byte("title: failed\nname: failed\nlogsource: {product: linux}\ndetection: {s: [failed], condition: s}\n")},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte("@product: linux\nUser: a\nHost: b\nmessage: failed\n\n@product: linux\n@after: 2s\nUser: a\nHost: c\nmessage: failed\n"))
+	f.Add([]byte("@after: -1s\n\n\r\n@service: x"))
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = s.replay(b, sigma.LogSource{Product: "linux"}) })
 }
