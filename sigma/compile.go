@@ -11,16 +11,17 @@ type Rules struct {
 	rules  []*Rule // as they stand in the sources
 	groups []LogSource
 	slots  map[string]int32 // of fields; 0 stands for every field
-	text   []uint64         // for each slot the groups that look for literals in it, by groupBit
-	tests  []*test
+	// text[s] are the groups, by groupBit, of which some rule is asked only if a literal was found in the field of slot s. Fields without such rules are not scanned: what else rules ask of them is looked for when it is asked.
+	text  []uint64
+	tests []*test
 	// trigger[t] are the rules that may hold only if one of their literals is there, of which t is one.
 	trigger [][]int32
 	// always[g] are the rules of a group that must be asked about every event.
 	always   [][]int32
 	keywords []bool // groups that look into every field
 	groupOf  []int32
-	scan     *scanner
-	corrs    []*Rule // every correlation after those that it refers to
+	scan     []*scanner // by slot
+	corrs    []*Rule    // every correlation after those that it refers to
 	feeds    [][]feed
 	pool     sync.Pool // of Matchers, for Match
 }
@@ -205,6 +206,7 @@ type builder struct {
 	*Rules
 	keys  map[string]int32 // tests by what they ask
 	group map[LogSource]int32
+	asked []int    // how many tests ask a field
 	users []int32  // how many rules use a test
 	masks []uint64 // groups that use a test
 	last  []int32  // rule that used the test last
@@ -275,6 +277,7 @@ func (b *builder) test(t *test) int32 {
 	}
 	id := int32(len(b.tests))
 	b.keys[key] = id
+	t.needle = []byte(t.text)
 	t.id, t.guardTests, t.guards = id, guards, nil
 	t.slot = b.slot(t.field)
 	if t.kind == testReference {
@@ -293,7 +296,11 @@ type clause struct {
 
 // choose finds for each rule the literals whose absence rules it out: of all such lists, the one whose literals are rarest among the rules, since what many rules ask for is common in events, too.
 func (b *builder) choose() {
-	b.trigger = make([][]int32, len(b.tests))
+	b.trigger, b.text = make([][]int32, len(b.tests)), make([]uint64, len(b.slots))
+	b.asked = make([]int, len(b.slots))
+	for _, t := range b.tests {
+		b.asked[t.slot]++
+	}
 	for _, r := range b.rules {
 		if r.corr != nil {
 			continue
@@ -307,6 +314,7 @@ func (b *builder) choose() {
 			if i == 0 || t != c.tests[i-1] {
 				b.trigger[t] = append(b.trigger[t], r.index)
 			}
+			b.text[b.tests[t].slot] |= groupBit(r.group)
 		}
 	}
 }
@@ -377,29 +385,44 @@ func (b *builder) newClause(n *node) *clause {
 	return nil
 }
 
-// cost is how often a literal is thought to be found: more often the more rules ask for it, and the shorter it is.
-func (b *builder) cost(id int32) int { return int(b.users[id]) + 64>>min(len(b.tests[id].text), 6) }
+// cost is how often a literal is thought to be found: more often the more rules ask for it, and the shorter it is. A field that few tests ask is better not scanned at all.
+func (b *builder) cost(id int32) int {
+	t := b.tests[id]
+	return int(b.users[id]) + 64>>min(len(t.text), 6) + 1000/b.asked[t.slot]
+}
 
-// literals builds the pre-filter.
+// literals builds the pre-filter: a scanner for each field, which also finds keywords; that of slot 0, for fields that no rule names, finds nothing else.
 func (b *builder) literals() {
-	b.text = make([]uint64, len(b.slots))
-	byText := map[string]int{}
-	var list []literal
+	slots := len(b.slots)
+	for slot := range b.text {
+		b.text[slot] |= b.text[0] // keywords
+	}
+	lists := make([][]literal, slots)
+	byText := make([]map[string]int, slots)
+	enter := func(slot int32, t *test, id int) {
+		if byText[slot] == nil {
+			byText[slot] = map[string]int{}
+		}
+		at, have := byText[slot][t.text]
+		if !have {
+			at = len(lists[slot])
+			byText[slot][t.text] = at
+			lists[slot] = append(lists[slot], literal{text: t.text})
+		}
+		l := &lists[slot][at]
+		l.uses = append(l.uses, use{t.begin, t.end, int32(id)})
+		l.groups |= b.masks[id]
+	}
 	for id, t := range b.tests {
 		if t.kind != testLiteral {
 			continue
 		}
-		at, have := byText[t.text]
-		if !have {
-			at = len(list)
-			byText[t.text] = at
-			list = append(list, literal{text: t.text})
+		enter(t.slot, t, id)
+		for slot := int32(1); t.slot == 0 && int(slot) < slots; slot++ {
+			enter(slot, t, id)
 		}
-		l := &list[at]
-		l.uses = append(l.uses, use{t.slot, t.begin, t.end, int32(id)})
-		l.groups |= b.masks[id]
-		l.slots |= slotBit(t.slot)
-		b.text[t.slot] |= b.masks[id]
 	}
-	b.scan = newScanner(list)
+	for _, list := range lists {
+		b.scan = append(b.scan, newScanner(list))
+	}
 }

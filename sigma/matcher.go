@@ -84,8 +84,8 @@ func (m *Matcher) match(ev *Event) {
 	m.load(ev)
 	for i := range m.values {
 		v := &m.values[i]
-		if !v.null && (m.plan.every || v.slot > 0 && m.rs.text[v.slot]&m.groups != 0) {
-			m.rs.scan.find(m.fold(v), v.slot, m)
+		if !v.null && m.rs.text[v.slot]&m.groups != 0 {
+			m.rs.scan[v.slot].find(m.fold(v), m)
 		}
 	}
 	for _, r := range m.plan.always {
@@ -230,7 +230,7 @@ func (m *Matcher) test(id int32) bool {
 		return true
 	}
 	t := m.rs.tests[id]
-	if t.kind == testLiteral || m.known[id/64]&bit != 0 {
+	if m.known[id/64]&bit != 0 || t.kind == testLiteral && m.rs.text[t.slot]&m.groups != 0 {
 		return false
 	}
 	m.known[id/64] |= bit
@@ -282,6 +282,8 @@ func (m *Matcher) evaluate(t *test) bool {
 // value asks one value.
 func (m *Matcher) value(t *test, v *fieldValue) bool {
 	switch t.kind {
+	case testLiteral:
+		return t.in(m.fold(v))
 	case testGlob:
 		return t.glob.match(m.bytes(t, v))
 	case testRegex:

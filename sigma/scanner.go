@@ -5,33 +5,23 @@ import "sort"
 // minLiteral is the length in bytes from which on a text is found by the scanner; a shorter one is looked for when it is asked for.
 const minLiteral = 2
 
-// literal is a folded text that tests look for.
+// literal is a folded text that tests of one field look for.
 type literal struct {
 	text   string
-	slots  uint64 // fields that ask for it, by slotBit
 	groups uint64 // groups that ask for it, by groupBit
 	uses   []use
 }
 
-// use is one test that holds when the literal is found at the right place of the right field.
+// use is one test that holds when the literal is found at the right place.
 type use struct {
-	slot       int32
 	begin, end bool
 	test       int32
 }
 
-// slotBit is the bit of a field in a mask; from the 64th on they share. A literal of keywords, slot 0, is for every field.
-func slotBit(slot int32) uint64 {
-	if slot == 0 {
-		return ^uint64(0)
-	}
-	return 1 << (uint(slot) % 64)
-}
-
 // unknown is the slot of a field that no rule names; only keywords look into it.
-const unknown = -64
+const unknown = 0
 
-// scanner finds all literals in a text in one pass. Each literal is entered with one window: four bytes of it, or two if it is shorter than four; of its windows, the one that occurs in the fewest literals.
+// scanner finds all literals of one field, and of keywords, in a text in one pass. Each literal is entered with one window: four bytes of it, or two if it is shorter than four; of its windows, the one that occurs in the fewest literals.
 // At each byte of the text the window that ends there is looked up in a bitmap, and only if its bit is set in a table of entries, which are compared in full.
 type scanner struct {
 	literals []literal
@@ -41,40 +31,33 @@ type scanner struct {
 
 // table maps a window to its entries.
 type table struct {
-	factor, shift uint32   // the hash of w is w*factor>>shift
-	bits          []uint64 // one bit for each bucket
-	heads         []int32  // entries of bucket h: heads[h] to heads[h+1]
-	entries       []windowEntry
+	shift   uint32   // 32 less the bits of the hash
+	bits    []uint64 // one bit for each bucket
+	heads   []int32  // entries of bucket h: heads[h] to heads[h+1]
+	entries []windowEntry
 }
 
-// windowEntry is a literal and where in it its window begins. The masks of the literal stand here, too, so that most entries are passed over without a look at it.
+// windowEntry is a literal and where in it its window begins. The groups of the literal stand here, too, so that most entries are passed over without a look at it.
 type windowEntry struct {
-	slots, groups   uint64
+	groups          uint64
 	window          uint32
 	literal, offset int32
 }
 
-func (t *table) hash(w uint32) uint32 { return w * t.factor >> t.shift }
+func (t *table) hash(w uint32) uint32 { return w * golden >> t.shift }
 
 // golden is 2^32 divided by the golden ratio, the factor of multiplicative hashing.
 const golden = 0x9E3779B1
 
-// The size of a table of four-byte windows: about 32 buckets an entry, so that few windows of a text meet one by chance, but no more than what stays in the fastest cache (32 KiB of bits).
+// The size of a table: about 32 buckets an entry, so that few windows of a text meet one by chance, but no more than what stays in the fastest cache (32 KiB of bits).
 const minTableBits, maxTableBits = 6, 18
 
-func wideTable(entries []windowEntry) table {
+func newTable(entries []windowEntry) table {
 	bits := minTableBits
 	for bits < maxTableBits && 1<<bits < 32*len(entries) {
 		bits++
 	}
-	return newTable(golden, uint32(32-bits), bits, entries)
-}
-
-// narrowTable has a bucket for every two bytes.
-func narrowTable(entries []windowEntry) table { return newTable(1, 0, 16, entries) }
-
-func newTable(factor, shift uint32, bits int, entries []windowEntry) table {
-	t := table{factor: factor, shift: shift, bits: make([]uint64, 1<<bits/64), heads: make([]int32, 1<<bits+1), entries: entries}
+	t := table{shift: uint32(32 - bits), bits: make([]uint64, 1<<bits/64), heads: make([]int32, 1<<bits+1), entries: entries}
 	sort.SliceStable(entries, func(i, k int) bool { return t.hash(entries[i].window) < t.hash(entries[k].window) })
 	for _, e := range entries {
 		k := t.hash(e.window)
@@ -116,37 +99,36 @@ func newScanner(list []literal) *scanner {
 				best = i
 			}
 		}
-		*to = append(*to, windowEntry{l.slots, l.groups, at(l.text, best), int32(id), int32(best)})
+		*to = append(*to, windowEntry{l.groups, at(l.text, best), int32(id), int32(best)})
 	}
-	s.wide, s.narrow = wideTable(wide), narrowTable(narrow)
+	s.wide, s.narrow = newTable(wide), newTable(narrow)
 	return s
 }
 
 // find tells m of every literal in b, the folded value of a field.
-func (s *scanner) find(b []byte, slot int32, m *Matcher) {
+func (s *scanner) find(b []byte, m *Matcher) {
 	if len(b) < minLiteral {
 		return
 	}
-	slots := slotBit(slot)
-	narrow, wide, shift := s.narrow.bits, s.wide.bits, s.wide.shift&31
+	narrow, wide, narrowShift, wideShift := s.narrow.bits, s.wide.bits, s.narrow.shift&31, s.wide.shift&31
 	w := uint32(b[0])
 	for i := 1; i < len(b); i++ {
 		w = w<<8 | uint32(b[i])
-		if k := w & 0xFFFF; narrow[k>>6]&(1<<(k&63)) != 0 {
-			s.check(&s.narrow, k, k, i-1, b, slot, slots, m)
+		if k := w & 0xFFFF * golden >> narrowShift; narrow[k>>6]&(1<<(k&63)) != 0 {
+			s.check(&s.narrow, k, w&0xFFFF, i-1, b, m)
 		}
-		if k := w * golden >> shift; wide[k>>6]&(1<<(k&63)) != 0 && i >= 3 {
-			s.check(&s.wide, k, w, i-3, b, slot, slots, m)
+		if k := w * golden >> wideShift; wide[k>>6]&(1<<(k&63)) != 0 && i >= 3 {
+			s.check(&s.wide, k, w, i-3, b, m)
 		}
 	}
 }
 
 // check compares the literals whose window may begin at a place.
-func (s *scanner) check(t *table, k, w uint32, at int, b []byte, slot int32, slots uint64, m *Matcher) {
+func (s *scanner) check(t *table, k, w uint32, at int, b []byte, m *Matcher) {
 	entries := t.entries[t.heads[k]:t.heads[k+1]]
 	for i := range entries {
 		e := &entries[i]
-		if e.window != w || e.groups&m.groups == 0 || e.slots&slots == 0 {
+		if e.window != w || e.groups&m.groups == 0 {
 			continue
 		}
 		l := &s.literals[e.literal]
@@ -155,9 +137,8 @@ func (s *scanner) check(t *table, k, w uint32, at int, b []byte, slot int32, slo
 		if begin < 0 || end > len(b) || string(b[begin:end]) != l.text {
 			continue
 		}
-		for i := range l.uses {
-			u := &l.uses[i]
-			if (u.slot == slot || u.slot == 0) && (!u.begin || begin == 0) && (!u.end || end == len(b)) {
+		for _, u := range l.uses {
+			if (!u.begin || begin == 0) && (!u.end || end == len(b)) {
 				m.found(u.test)
 			}
 		}

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -26,6 +27,7 @@ type test struct {
 	kind       testKind
 	field      string
 	text       string // literal
+	needle     []byte // text
 	begin, end bool   // literal, reference: stands at the beginning, at the end; a reference with both is contained
 	cased      bool
 	bytes      bool // bytes, of which only ASCII letters have case
@@ -83,4 +85,17 @@ func (n *node) simple() *node {
 		return n.subs[0]
 	}
 	return n
+}
+
+// in looks for a literal in a folded value.
+func (t *test) in(b []byte) bool {
+	switch n := len(t.text); {
+	case len(b) < n, t.begin && t.end && len(b) != n:
+		return false
+	case t.begin:
+		return string(b[:n]) == t.text
+	case t.end:
+		return string(b[len(b)-n:]) == t.text
+	}
+	return bytes.Contains(b, t.needle)
 }
