@@ -36,6 +36,9 @@ func corpus(t testing.TB) (sources []Source) {
 func TestOracle(t *testing.T) {
 	sources := append(corpus(t), Source{Name: "sample.yar", Namespace: "sample", Text: sampleRules})
 	files := sampleFiles(t)
+	if len(sources) > 1 {
+		files = append(files, positives(t, sources)...)
+	}
 	if list, err := os.ReadFile(os.Getenv("DEMINER_ORACLE_FILES")); err == nil {
 		files = append(files, strings.Fields(string(list))...)
 	}
