@@ -162,7 +162,7 @@ func (r *rower) sequence(subs []*node) {
 		case s.op == nSet:
 			r.cell(cellOf(&s.set))
 		case s.op == nRow:
-			for i := range s.lit {
+			for i := range len(s.lit) {
 				r.cell(s.cell(i))
 			}
 		case s.op == nCat:

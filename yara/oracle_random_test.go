@@ -56,7 +56,7 @@ func (g generator) hexByte() string {
 	case 1:
 		return g.pick("6? ", "?1 ", "?2 ", "4? ")
 	}
-	return g.pick("61 ", "62 ", "63 ", "41 ", "31 ", "5F ")
+	return g.pick("61 ", "62 ", "63 ", "41 ", "31 ", "5F ", "D0 ", "85 ", "D0 85 ")
 }
 
 func (g generator) hex() string {
@@ -171,7 +171,7 @@ func (g generator) data() string {
 		case 0:
 			return g.many(5, func() string { return g.letter() + "\x00" })
 		case 1:
-			return g.pick("\n", " ", "\x00", "\xff", ".", "\x60\x63\x62", "YWJj", "b\x00")
+			return g.pick("\n", " ", "\x00", "\xff", ".", "\x60\x63\x62", "YWJj", "b\x00", "\xd0", "\x85", "\xd0\x85")
 		}
 		return g.many(7, g.letter)
 	})

@@ -123,7 +123,7 @@ func fixedRow(n *node, row []cell) ([]cell, bool) {
 	case nSet:
 		return append(row, cellOf(&n.set)), true
 	case nRow:
-		for i := range n.lit {
+		for i := range len(n.lit) {
 			row = append(row, n.cell(i))
 		}
 		return row, true

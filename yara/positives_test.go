@@ -81,7 +81,7 @@ func nodeBytes(g *rand.Rand, n *node, out []byte) []byte {
 	case nSet:
 		return append(out, memberOf(g, n.set))
 	case nRow:
-		for i := range n.lit {
+		for i := range len(n.lit) {
 			out = append(out, memberOf(g, n.cell(i).bytes()))
 		}
 	case nCat:

@@ -127,7 +127,7 @@ func (c *compiler) emit(n *node) {
 	case nSet:
 		c.cell(cellOf(&n.set))
 	case nRow:
-		for i := range n.lit {
+		for i := range len(n.lit) {
 			k := i
 			if c.back {
 				k = len(n.lit) - 1 - i

@@ -51,6 +51,8 @@ func TestStrings(t *testing.T) {
 		{`$a = "dotdotdot" base64`, "ZG90ZG90ZG90 AGRvdGRvdGRvdA", "$a@0+12 $a@15+11"},
 		{`$a = "dotdotdot" base64wide`, "Z\x00G\x009\x000\x00Z\x00G\x009\x000\x00Z\x00G\x009\x000\x00", "$a@0+24"},
 		{`$a = { 61 ?? 63 }`, "abc axc", "$a@0+3 $a@4+3"},
+		{`$a = { D0 85 C0 75 }`, "\xd0\x85\xc0\x75 \xd0\xc0\x75", "$a@0+4"}, // two of the bytes look like a letter in UTF-8
+		{`$a = { C3 A9 [1-2] C3 A9 }`, "\xc3\xa9.\xc3\xa9", "$a@0+5"},
 		{`$a = { 6? ?2 }`, "ab b2", "$a@0+2 $a@3+2"},
 		{`$a = { 61 ~62 63 }`, "abc axc", "$a@4+3"},
 		{`$a = { 61 [2-3] 62 }`, "axxb axxxb ab", "$a@0+4 $a@5+5"},
