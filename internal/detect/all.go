@@ -39,6 +39,7 @@ func All() []Detector {
 		{"company", "files that came with a proven program", host.NeedFS, company},
 		{"linked-foothold", "doubtful entries that fetch from the intruder's address, or came with him", host.NeedFS, linkedFoothold},
 		{"web-shell", "pages that let a visitor run code", host.NeedFS, webShell},
+		{"linked-page", "pages that let a visitor run code, beside proven ones of the same site", host.NeedFS, linkedPage},
 		// What hides.
 		{"hidden-process", "processes that some views of the kernel do not show", host.NeedLive, hiddenProcess},
 		{"proc-cover", "mounts over /proc/PID", host.NeedLive, procCover},
@@ -69,6 +70,10 @@ func All() []Detector {
 		{"logged-command", "commands in logs that hold a miner's words", host.NeedFS, loggedCommand},
 		{"open-doors", "services that let whoever reaches them in", host.NeedLive, openDoors},
 	}
+	return allNamed(list)
+}
+
+func allNamed(list []Detector) []Detector {
 	for i := range list {
 		list[i] = named(list[i])
 	}
