@@ -92,6 +92,7 @@ type builder struct {
 	loop    int             // depth of for..of
 	mods    map[string]int  // namespace NUL module to its index in Rules.modules
 	used    map[string]bool // strings of the current rule its condition names
+	places  map[int]int64   // strings of it to the one place they are asked for at, or -1
 }
 
 // Compile parses and compiles the sources in order; a rule may use those before it. The error is of type Errors and names every fault.
@@ -190,7 +191,7 @@ func (b *builder) failf(p pos, format string, args ...any) {
 
 func (b *builder) rule(s Source, d *ruleDecl) {
 	ru := &rule{decl: d, file: s.Name, namespace: s.Namespace, cond: d.cond, first: len(b.r.strings), n: len(d.strings)}
-	b.cur, b.vars, b.loop, b.used = ru, nil, 0, map[string]bool{}
+	b.cur, b.vars, b.loop, b.used, b.places = ru, nil, 0, map[string]bool{}, map[int]int64{}
 	key := s.Namespace + "\x00" + d.name
 	if _, dup := b.names[key]; dup {
 		b.failf(d.pos, "a rule of this name exists already")

@@ -7,6 +7,8 @@ import (
 
 // pattern is a compiled string.
 type pattern struct {
+	place int64 // with fixed the only offset that counts
+	fixed bool
 	name  string
 	rule  int
 	mods  modifiers

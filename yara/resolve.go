@@ -68,6 +68,7 @@ func (b *builder) resolve(e *expr) *typ {
 				return nil
 			}
 		}
+		b.note(e)
 		if e.op == opString || e.op == opStringAt || e.op == opStringIn {
 			return typBool
 		}
@@ -238,6 +239,21 @@ func (b *builder) stringIndex(e *expr) int {
 	}
 	b.failf(e.pos, "undefined string $%s", e.name)
 	return -1
+}
+
+// note keeps whether a string is asked for at one constant place and nowhere else: then no other place of it counts, as in libyara.
+func (b *builder) note(e *expr) {
+	if e.num < 0 {
+		return
+	}
+	p := b.r.strings[e.num]
+	at, known := b.places[e.num]
+	if e.op != opStringAt || e.kids[0].op != opConst || known && at != e.kids[0].val.i {
+		p.fixed = false
+		b.places[e.num] = -1
+		return
+	}
+	b.places[e.num], p.fixed, p.place = e.kids[0].val.i, true, e.kids[0].val.i
 }
 
 func (b *builder) ident(e *expr) *typ {

@@ -118,6 +118,8 @@ func (b *builder) resolveSet(e *expr) {
 				if name == want && want != "" || star && strings.HasPrefix(name, prefix) {
 					e.list = append(e.list, b.cur.first+i)
 					b.used[name] = true
+					b.r.strings[b.cur.first+i].fixed = false
+					b.places[b.cur.first+i] = -1
 				}
 			}
 		}

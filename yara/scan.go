@@ -274,7 +274,11 @@ func (s *scanner) try(v view, ref *atomRef, i int) {
 	if s.over[ref.str] {
 		return
 	}
-	n := s.verify(s.r.strings[ref.str], v, i, ref)
+	p := s.r.strings[ref.str]
+	if p.fixed && off != p.place {
+		return
+	}
+	n := s.verify(p, v, i, ref)
 	if n <= 0 {
 		return
 	}
