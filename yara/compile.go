@@ -2,6 +2,7 @@ package yara
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -45,6 +46,10 @@ type Rules struct {
 	lean      int32  // the gate without which index.lean does, or -1
 	quiet     []bool // of rules: need not be evaluated when none of their strings is found
 	pool      scannerPool
+	// What Save writes: the options, the sources and what they include.
+	made     Options
+	sources  []Source
+	includes map[string]string
 }
 
 type rule struct {
@@ -78,27 +83,34 @@ func (r *Rules) List() []Info {
 }
 
 type builder struct {
-	opt     Options
-	r       *Rules
-	names   map[string]int // namespace NUL rule to index
-	ext     map[string]int
-	gateIDs map[string]int32
-	grams   []entry
-	pairs   []entry
-	row     []cell // scratch space
-	errs    Errors
-	cur     *rule
-	vars    []loopVar
-	loop    int             // depth of for..of
-	mods    map[string]int  // namespace NUL module to its index in Rules.modules
-	used    map[string]bool // strings of the current rule its condition names
-	places  map[int]int64   // strings of it to the one place they are asked for at, or -1
+	opt      Options
+	r        *Rules
+	names    map[string]int // namespace NUL rule to index
+	ext      map[string]int
+	gateIDs  map[string]int32
+	grams    []entry
+	pairs    []entry
+	row      []cell // scratch space
+	errs     Errors
+	cur      *rule
+	known    map[string]string // texts of includes of a saved set
+	included int
+	vars     []loopVar
+	loop     int             // depth of for..of
+	mods     map[string]int  // namespace NUL module to its index in Rules.modules
+	used     map[string]bool // strings of the current rule its condition names
+	places   map[int]int64   // strings of it to the one place they are asked for at, or -1
 }
 
 // Compile parses and compiles the sources in order; a rule may use those before it. The error is of type Errors and names every fault.
 func Compile(opt Options, sources ...Source) (*Rules, error) {
-	b := &builder{opt: opt, names: map[string]int{}, ext: map[string]int{}, gateIDs: map[string]int32{}, mods: map[string]int{}}
-	b.r = &Rules{limits: opt.Limits.filled(), globals: map[string][]int{}, overlap: MaxMatch}
+	return compile(opt, nil, sources)
+}
+
+// compile takes what is included from known, if that is not nil.
+func compile(opt Options, known map[string]string, sources []Source) (*Rules, error) {
+	b := &builder{opt: opt, known: known, names: map[string]int{}, ext: map[string]int{}, gateIDs: map[string]int32{}, mods: map[string]int{}}
+	b.r = &Rules{limits: opt.Limits.filled(), globals: map[string][]int{}, overlap: MaxMatch, made: opt, sources: slices.Clone(sources), includes: map[string]string{}}
 	if err := b.externals(); err != nil {
 		return nil, err
 	}
@@ -108,6 +120,7 @@ func Compile(opt Options, sources ...Source) (*Rules, error) {
 	if len(b.errs) > 0 {
 		return nil, b.errs
 	}
+	b.r.made.Include = nil
 	b.r.index, b.r.lean = newIndex(b.grams, b.pairs), b.r.commonGate()
 	if b.r.lean >= 0 {
 		b.r.index.leaner(b.grams, func(l *link) bool { return b.r.rules[b.r.refs[max(l.ref, ^l.ref)].rule].gated(b.r.lean) })
@@ -164,19 +177,42 @@ func (b *builder) source(s Source, depth int) {
 }
 
 func (b *builder) include(s Source, name string, depth int) error {
-	if b.opt.Include == nil {
-		return fmt.Errorf("includes are not allowed here")
+	if depth >= maxIncludeDepth {
+		return fmt.Errorf("includes are nested deeper than %d", maxIncludeDepth)
 	}
-	if depth >= 16 {
-		return fmt.Errorf("includes are nested deeper than 16")
+	if b.included++; b.included > maxIncludes {
+		return fmt.Errorf("more than %d includes", maxIncludes)
 	}
 	full := path.Join(path.Dir(s.Name), name)
-	text, err := fs.ReadFile(b.opt.Include, full)
+	text, err := b.includedText(full)
 	if err != nil {
 		return err
 	}
-	b.source(Source{Name: full, Namespace: s.Namespace, Text: string(text)}, depth+1)
+	b.r.includes[full] = text
+	b.source(Source{Name: full, Namespace: s.Namespace, Text: text}, depth+1)
 	return nil
+}
+
+const (
+	maxIncludeDepth = 16
+	maxIncludes     = 4096
+)
+
+// includedText reads from what is known or from where the caller allows it.
+func (b *builder) includedText(name string) (string, error) {
+	if text, ok := b.known[name]; ok {
+		return text, nil
+	}
+	if b.opt.Include == nil {
+		return "", fmt.Errorf("includes are not allowed here")
+	}
+	f, err := b.opt.Include.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	return string(text), err
 }
 
 func (b *builder) fault(file string, p pos, rule, text string) {

@@ -62,7 +62,10 @@ func (s *scanner) eval(e *expr) value {
 	case opDefined:
 		return boolValue(s.eval(e.kids[0]).kind != vUndef)
 	case opFilesize:
-		return intValue(s.size)
+		if s.memory {
+			return value{}
+		}
+		return intValue(s.size + s.beyond)
 	case opModule, opField, opIndex, opCall:
 		return s.field(e)
 	case opEntry:

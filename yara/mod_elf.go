@@ -34,7 +34,7 @@ func elfModule() *module {
 	f["sections"] = arrayType(structType(fields{}.allOf(typString, "name").allOf(typInt, "type flags address size offset")))
 	f["segments"] = arrayType(structType(fields{}.allOf(typInt, "type flags offset virtual_address physical_address file_size memory_size alignment")))
 	f["dynamic"] = arrayType(structType(fields{}.allOf(typInt, "type val")))
-	return &module{root: structType(f), load: loadELF}
+	return &module{root: structType(f), load: loadELF, file: true}
 }
 
 func openELF(in *input) *elfFile {

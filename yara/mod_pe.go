@@ -97,7 +97,7 @@ func peModule() *module {
 	f["signatures"] = arrayType(structType(fields{"valid_on": fn1("i", peValidOn)}.
 		allOf(typString, "thumbprint issuer subject algorithm algorithm_oid serial").allOf(typInt, "version not_before not_after")))
 	f["rich_signature"] = structType(peRichFunctions(fields{}.allOf(typInt, "offset length key").allOf(typString, "raw_data clear_data version_data")))
-	return &module{root: structType(peFunctions(f)), load: loadPE}
+	return &module{root: structType(peFunctions(f)), load: loadPE, file: true}
 }
 
 // fn1 is a function of one form that gives an integer.

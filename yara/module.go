@@ -56,6 +56,8 @@ type module struct {
 	root *typ
 	// load reads the data of one scan; it is called when a condition first asks for a field that is not a constant. It never fails: what cannot be read stays undefined.
 	load func(in *input) *object
+	// file says that it reads the format of a file: of memory it knows nothing.
+	file bool
 }
 
 var (
@@ -114,7 +116,7 @@ func (s *scanner) module(i int) *object {
 	}
 	if s.mods[i] == nil {
 		m := s.r.modules[i]
-		if m.load == nil {
+		if m.load == nil || s.memory && m.file {
 			s.mods[i] = newStruct()
 		} else {
 			s.mods[i] = m.load(&input{s: s, size: s.size})

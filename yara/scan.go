@@ -18,6 +18,8 @@ type ScanOptions struct {
 	Externals map[string]any
 	// Console receives what conditions write with the module console; nil drops it.
 	Console func(message string)
+	// MaxBytes is the number of bytes looked at; 0 for all. What lies behind is not read, Result.Partial says so, and filesize stays that of the whole data.
+	MaxBytes int64
 }
 
 // Result of a scan. Matches is in source order.
@@ -27,6 +29,10 @@ type Result struct {
 	Truncated bool
 	// Size is the number of bytes that were looked at; less than asked for when the data ended early.
 	Size int64
+	// Partial is set when there was more data than ScanOptions.MaxBytes.
+	Partial bool
+	// Unread is the number of bytes of regions that could not be read.
+	Unread int64
 }
 
 // Match is one rule that holds.
@@ -68,6 +74,8 @@ type scanner struct {
 	data    io.ReaderAt
 	mem     []byte
 	size    int64
+	beyond  int64 // bytes of the data behind size that are not looked at
+	memory  bool  // data is memory of a process: there is no file
 	steps   int
 	vars    []value
 	current int // string of the innermost for..of
@@ -109,7 +117,11 @@ func (r *Rules) ScanReader(ctx context.Context, data io.ReaderAt, size int64, op
 func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int64, opt ScanOptions) (Result, error) {
 	s := r.scanner()
 	defer s.release()
-	s.ctx, s.data, s.mem, s.size, s.console = ctx, data, mem, size, opt.Console
+	partial := opt.MaxBytes > 0 && size > opt.MaxBytes
+	s.ctx, s.data, s.mem, s.size, s.console, s.beyond = ctx, data, mem, size, opt.Console, 0
+	if partial {
+		s.size, s.beyond = opt.MaxBytes, size-opt.MaxBytes
+	}
 	if err := s.overrides(opt.Externals); err != nil {
 		return Result{}, err
 	}
@@ -118,7 +130,7 @@ func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int
 	}
 	s.settle()
 	matches, err := s.judge(ctx)
-	return Result{Matches: matches, Truncated: s.cut, Size: s.size}, err
+	return Result{Matches: matches, Truncated: s.cut, Size: s.size, Partial: partial}, err
 }
 
 func (r *Rules) scanner() *scanner {
@@ -134,7 +146,7 @@ func (r *Rules) scanner() *scanner {
 func (s *scanner) release() {
 	s.forget()
 	clear(s.mods)
-	s.data, s.mem, s.console, s.steps = nil, nil, nil, 0
+	s.data, s.mem, s.console, s.steps, s.memory, s.beyond = nil, nil, nil, 0, false, 0
 	s.ctx, s.tries, s.stopped, s.bufLen = nil, 0, nil, 0
 	s.r.pool.Put(s)
 }
@@ -220,7 +232,7 @@ func (s *scanner) windows(ctx context.Context) error {
 			s.bufAt, s.bufLen = from, n
 		}
 		s.lo, s.limit = lo, lo+step
-		s.look(view{part, from, s.size})
+		s.look(view{part, from, s.size + s.beyond})
 		if s.stopped != nil {
 			return s.stopped
 		}
