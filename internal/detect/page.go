@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -104,30 +105,36 @@ func (pg *page) cutBlock(b block, hits []span) (stay int) {
 		switch {
 		case len(hits) == 0:
 			return 1
-		case b.print || b.lang == "asp" && bytes.Count(bytes.TrimSpace(pg.body[b.code.from:b.code.to]), []byte("\n")) == 0:
+		case b.print && b.lang != "asp" && pg.soleAll(b.code, hits, b.lang), b.lang == "asp" && aspShell.Match(pg.body[b.code.from:b.code.to]):
 			pg.spans = append(pg.spans, b.span)
 			return 0
 		}
 		pg.unsure = "the code around it cannot be told apart"
 		return 1
 	}
-	goes := pg.guilty(list, hits)
+	goes := pg.guilty(list, hits, b.lang)
 	if pg.unsure != "" {
 		return 1
 	}
 	tied := pg.tied(list, goes)
-	if b.lang == "jsp" && len(tied) > 0 && !pg.plumbing(list, goes) { // what is compiled does not do without a variable
+	if b.lang == "jsp" && len(tied) > 0 && !pg.plumbing(list, goes, tied) { // what is compiled does not do without a variable
 		pg.unsure = "other code hangs on what it declares"
 		return 1
 	}
+	owners := 0 // what an owner may miss where the page is his
 	for i, s := range list {
-		if s.parent < 0 && !s.inside && !goes[i] && !harmless(s.of(pg.body), s.open, tied) && !(b.lang == "jsp" && len(tied) > 0) {
-			stay++
+		if s.parent >= 0 || s.inside || goes[i] || b.lang == "jsp" && len(tied) > 0 {
+			continue
+		}
+		if code := s.of(pg.body); !harmless(code, s.open, tied) && !pg.onlyGuilty(list, i, goes, false) {
+			stay, owners = stay+1, owners+1
+		} else if s.open || !shows(code, tied) {
+			owners++
 		}
 	}
-	if stay == 0 && len(hits) > 0 {
+	if owners == 0 && len(hits) > 0 {
 		pg.spans = append(pg.spans, b.span)
-		return 0
+		return stay
 	}
 	for i, s := range list {
 		if goes[i] && !(s.parent >= 0 && goes[s.parent]) {
@@ -137,8 +144,16 @@ func (pg *page) cutBlock(b block, hits []span) (stay int) {
 	return stay
 }
 
+// aspShell matches a block of ASP that is one statement, and that the shell.
+var aspShell = regexp.MustCompile(`(?i)^\s*=?\s*(?:if\s+[^:\n"]{0,100}(?:"[^":\n]{0,40}"[^:\n"]{0,40})?\bthen\s+)?(?:response\.write\s*\(?\s*)?(?:eval|execute|executeglobal)\b[^:\n,]*$`)
+
+// soleAll is sole for each of the hits.
+func (pg *page) soleAll(s span, hits []span, lang string) bool {
+	return !slices.ContainsFunc(hits, func(h span) bool { return !pg.sole(s, h, lang) })
+}
+
 // guilty marks the statements that hold the hits: the innermost, then the compounds that do nothing else.
-func (pg *page) guilty(list []statement, hits []span) map[int]bool {
+func (pg *page) guilty(list []statement, hits []span, lang string) map[int]bool {
 	goes := map[int]bool{}
 	for _, h := range hits {
 		at := -1
@@ -154,11 +169,14 @@ func (pg *page) guilty(list []statement, hits []span) map[int]bool {
 		case list[at].open:
 			pg.unsure = "what was found is the condition of other code"
 			return nil
+		case !pg.sole(list[at].span, h, lang):
+			pg.unsure = "other code stands in the same statement"
+			return nil
 		}
 		goes[at] = true
 	}
 	for i := len(list) - 1; i >= 0; i-- { // what is inside stands later
-		if s := list[i]; s.open && pg.onlyGuilty(list, i, goes) {
+		if s := list[i]; s.open && pg.onlyGuilty(list, i, goes, true) {
 			goes[i] = true
 		}
 	}
@@ -171,23 +189,34 @@ func (pg *page) guilty(list []statement, hits []span) map[int]bool {
 	return goes
 }
 
-// onlyGuilty reports whether a conditional does nothing but what goes.
-func (pg *page) onlyGuilty(list []statement, at int, goes map[int]bool) bool {
+// onlyGuilty reports whether a conditional does nothing but what goes: its condition asks only for what a visitor sent, and it
+// holds nothing else. strict: where it ends the page or prints, too, the condition has to ask for the very thing that is run.
+// An owner's guard, into which a shell was put, has to stay.
+func (pg *page) onlyGuilty(list []statement, at int, goes map[int]bool, strict bool) bool {
 	s := list[at]
-	if word := firstName(s.head.of(pg.body)); s.inside || word != "if" && word != "foreach" && word != "for" && word != "while" && word != "try" {
+	if word := firstName(s.head.of(pg.body)); !s.open || s.inside || word != "if" && word != "foreach" && word != "for" && word != "while" && word != "try" || !pg.ownHead(s) {
 		return false
 	}
-	any := false
+	var bad []span
+	more := false
 	for i := at + 1; i < len(list) && list[i].from < s.to; i++ {
 		if list[i].parent != at {
 			continue
 		}
-		if code := list[i].of(pg.body); !goes[i] && !harmless(code, list[i].open, nil) && !prints(code, nil) {
+		code := list[i].of(pg.body)
+		switch {
+		case goes[i]:
+			bad = append(bad, list[i].span)
+		case !harmless(code, list[i].open, nil) && !prints(code, nil):
 			return false
+		default:
+			more = more || strings.Trim(code, "; \t\r\n") != ""
 		}
-		any = any || goes[i]
 	}
-	return any && pg.alone(s)
+	if strict && more && (denies(s.head.of(pg.body)) || !pg.sameKey(s, bad)) {
+		return false
+	}
+	return len(bad) > 0 && pg.alone(s)
 }
 
 // alone reports whether a statement can be taken out without a part of another one staying behind.
@@ -212,14 +241,16 @@ func harmless(code string, compound bool, tied map[string]bool) bool {
 	if compound {
 		return false
 	}
-	if strings.Trim(code, "; \t\r\n") == "" {
-		return true
-	}
 	switch firstName(code) {
 	case "exit", "die", "set_time_limit", "error_reporting", "ini_set", "ignore_user_abort":
 		return !strings.ContainsAny(code, "$`")
 	}
-	return len(tied) > 0 && variable.MatchString(code) && prints(code, tied)
+	return shows(code, tied)
+}
+
+// shows reports whether a statement is empty, or prints nothing but what a shell filled.
+func shows(code string, tied map[string]bool) bool {
+	return strings.Trim(code, "; \t\r\n") == "" || len(tied) > 0 && variable.MatchString(code) && prints(code, tied)
 }
 
 // prints reports whether a statement prints a fixed text or these variables, and nothing else.
@@ -255,14 +286,27 @@ func (pg *page) tied(list []statement, goes map[int]bool) map[string]bool {
 }
 
 // plumbing reports whether all other statements do nothing but show what a command printed.
-func (pg *page) plumbing(list []statement, goes map[int]bool) bool {
+func (pg *page) plumbing(list []statement, goes map[int]bool, tied map[string]bool) bool {
+	known := maps.Clone(tied)
 	for i, s := range list {
-		if !goes[i] && !s.open && !plumber.MatchString(s.of(pg.body)) {
+		if goes[i] || s.open {
+			continue
+		}
+		code := s.of(pg.body)
+		if !plumber.MatchString(code) || !emptyVariable.MatchString(code) && !slices.ContainsFunc(names.FindAllString(code, -1), func(n string) bool { return known[n] }) {
 			return false
+		}
+		if m := assigned.FindStringSubmatch(code); m != nil {
+			known[m[1]] = true
 		}
 	}
 	return true
 }
+
+var (
+	names         = regexp.MustCompile(`[A-Za-z_]\w*`)
+	emptyVariable = regexp.MustCompile(`^(?:int|byte\s*\[\s*\]|String)\s+\w+(?:\s*\[\s*\])?\s*=\s*(?:-?\d+|null|""|new\s+byte\s*\[\s*\d+\s*\])\s*;$`)
+)
 
 // shellWords are functions of which a web shell uses several and an ordinary page few.
 var shellWords = regexp.MustCompile(`(?i)\b(eval|assert|system|passthru|shell_exec|popen|proc_open|pcntl_exec|exec|create_function|gzinflate|str_rot13|base64_decode|posix_getpwuid|posix_kill|fsockopen|move_uploaded_file|php_uname|disk_total_space|getRuntime|ProcessBuilder|defineClass)\s*\(`)

@@ -22,6 +22,9 @@ type block struct {
 	print bool   // it prints an expression: <?= or <%=
 }
 
+// servlets are endings of pages of whose code the tags are <% %>, and no others.
+var servlets = set(".jsp", ".jspx", ".asp", ".aspx", ".ashx", ".cfm")
+
 // blocksOf finds the code in a page: <?php ... ?>, <? ... ?>, <% ... %>. A block that is not closed runs to the end of the page.
 func blocksOf(body []byte, ext string) (out []block) {
 	for at := 0; at < len(body); {
@@ -32,7 +35,7 @@ func blocksOf(body []byte, ext string) (out []block) {
 		at += i
 		rest := body[at+1:]
 		switch {
-		case rest[0] == '?' && !bytes.HasPrefix(bytes.ToLower(rest[:min(len(rest), 4)]), []byte("?xml")):
+		case rest[0] == '?' && !servlets[ext] && !bytes.HasPrefix(bytes.ToLower(rest[:min(len(rest), 4)]), []byte("?xml")):
 			b := block{span: span{at, len(body)}, lang: "php"}
 			b.code.from = at + 2
 			switch word := string(bytes.ToLower(rest[1:min(len(rest), 4)])); {
@@ -44,7 +47,7 @@ func blocksOf(body []byte, ext string) (out []block) {
 			b.code.to = endOfPHP(body, b.code.from)
 			b.to = min(len(body), b.code.to+2)
 			out, at = append(out, b), b.to
-		case rest[0] == '%':
+		case rest[0] == '%' && (servlets[ext] || !webExt[ext]):
 			b := block{span: span{at, len(body)}, lang: "jsp", print: len(rest) > 1 && (rest[1] == '=' || rest[1] == '@' || rest[1] == '#')}
 			if ext == ".asp" {
 				b.lang = "asp"
