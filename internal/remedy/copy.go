@@ -34,6 +34,9 @@ func (t *Tools) readyReplace(s deminer.Step, body []byte, fresh deminer.Attr) (a
 		if err := t.expect(name, n, s.Expect); err != nil {
 			return nil, err
 		}
+		if n.Attr.Type == deminer.Symlink { // what it leads to may be anything of the owner's
+			return nil, fmt.Errorf("replace %q: %w: a link to %q stands there", name, deminer.ErrChanged, deminer.Safe(n.Link))
+		}
 	}
 	c, err := t.draw(name, func(_ []byte, n *host.Node) (draft, error) {
 		d := draft{content: body}
