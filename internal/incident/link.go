@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/deminer/deminer"
 )
@@ -97,9 +98,21 @@ func (g *graph) linkFoothold(n *node) {
 		return
 	}
 	for _, p := range g.units[f.Name] {
+		if movedIn(f, p) {
+			g.edge(n.art, process(p), "has in its control group", false)
+			continue
+		}
 		g.flows = append(g.flows, flow{n.ref, process(p).Ref(), "runs"})
 		g.edge(n.art, process(p), "runs", true)
 	}
+}
+
+// movedIn reports whether a process was there before the unit in whose control group it is, and runs nothing that the unit
+// starts: whoever made the unit may have put an owner's process into its group.
+func movedIn(f *deminer.Foothold, p *deminer.Process) bool {
+	const slack = 2 * time.Second // clock ticks, and the time of boot, are rounded
+	return !f.Attr.Btime.IsZero() && !p.Started.IsZero() && p.Started.Before(f.Attr.Btime.Add(-slack)) &&
+		!slices.Contains(f.Targets, p.Exe) && !slices.Contains(f.Targets, script(p))
 }
 
 func (g *graph) linkFile(n *node) {

@@ -158,11 +158,26 @@ func (r *reader) places(t task, p *deminer.Process) {
 	}
 	if b, err := t.read("cgroup", r.buf, 64<<10); err == nil {
 		g := parseCgroup(b)
-		p.Cgroup, p.Unit, p.Container = g.path, g.unit, g.container
+		p.Cgroup, p.Unit = g.path, g.unit
+		if g.container != "" && !r.onHost(t) {
+			p.Container = g.container
+		}
 	} else if gone(err) {
 		p.Gone = true
 	}
 	p.PidNS, p.MntNS, p.NetNS = r.namespace(t, "ns/pid"), r.namespace(t, "ns/mnt"), r.namespace(t, "ns/net")
+}
+
+// onHost reports whether a process sees the root directory that deminer sees: its paths are those of the host that is looked at,
+// whatever the name of its control group says of a container. Whoever may make control groups names them. What cannot be asked is
+// not so.
+func (r *reader) onHost(t task) bool {
+	mine, err := statAt(t.fd, "root", 0)
+	if err != nil {
+		return false
+	}
+	own, err := unixStat("/")
+	return err == nil && mine.Dev == own.Dev && mine.Ino == own.Ino
 }
 
 func (r *reader) namespace(t task, name string) uint64 {
