@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -69,8 +70,22 @@ func loadRules(f *flags) (*ruleset, error) {
 		}
 		r.sources = append(r.sources, s)
 	}
+	defer thrifty()()
 	return r, r.compile()
 }
+
+// thrifty keeps the garbage of compiling small: thousands of rules leave twice of what they need behind, and the host may
+// be starving already. The answer gives what was left back to the system.
+func thrifty() func() {
+	before := debug.SetGCPercent(compileGarbage)
+	return func() {
+		debug.SetGCPercent(before)
+		debug.FreeOSMemory()
+	}
+}
+
+// compileGarbage is how much garbage is kept for each 100 bytes in use while rules are compiled.
+const compileGarbage = 20
 
 func builtIn() source {
 	return source{deminer.RuleSource{Name: "built-in", Kind: "built-in"}, rules.FS}

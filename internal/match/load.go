@@ -138,8 +138,10 @@ func (ld *loader) file(fsys fs.FS, name, shown, ext string) {
 		ld.fail(shown, err)
 		return
 	}
-	fmt.Fprintf(ld.sum, "%d %s %d %s", len(shown), shown, len(text), text)
-	fmt.Fprintf(ld.part, "%d %s %d %s", len(name), name, len(text), text)
+	for sum, name := range map[hash.Hash]string{ld.sum: shown, ld.part: name} {
+		fmt.Fprintf(sum, "%d %s %d ", len(name), name, len(text))
+		_, _ = io.WriteString(sum, text) // a hash takes everything
+	}
 	switch ext {
 	case ".txt":
 		list, probs := parseList(shown, text)
@@ -162,14 +164,16 @@ func readRegular(fsys fs.FS, name string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
 		return "", errors.Join(errors.New("not a regular file"), err)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxRuleFile+1))
-	if err == nil && len(b) > maxRuleFile {
+	var b strings.Builder
+	b.Grow(int(min(st.Size(), maxRuleFile)))
+	if _, err = io.Copy(&b, io.LimitReader(f, maxRuleFile+1)); err == nil && b.Len() > maxRuleFile {
 		err = fmt.Errorf("larger than %d bytes", maxRuleFile)
 	}
-	return string(b), err
+	return b.String(), err
 }
 
 func (ld *loader) compile() (*Set, error) {
