@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED = 0
 
-.PHONY: all build test check fuzz bench score demo pictures man clean
+.PHONY: all build test check fuzz yara-oracle bench score demo pictures man clean
 
 all: build
 
@@ -21,6 +21,12 @@ check:            ## vet, staticcheck, all systems compile
 
 fuzz:             ## every fuzz target, FUZZTIME each (default 60s)
 	./test/fuzz $(or $(FUZZTIME),60s)
+
+yara-oracle:      ## the YARA engine beside Debian's yara on all rules below DEMINER_CORPORA; ORACLE_TREES names where files are taken from
+	@[ -n "$$DEMINER_CORPORA" ] || { echo "DEMINER_CORPORA must name a directory of YARA rules"; exit 1; }
+	list=$$(mktemp) && find $(or $(ORACLE_TREES),/usr/bin /usr/sbin /usr/lib /etc) -type f -size -$(or $(ORACLE_KB),300)k ! -name '* *' 2>/dev/null | sort | \
+	  awk 'NR % $(or $(ORACLE_NTH),4) == 0' >"$$list" && DEMINER_ORACLE_FILES="$$list" DEMINER_ORACLE_ROUNDS=$(or $(ORACLE_ROUNDS),100) \
+	  go test -timeout 6h -run TestOracle -v ./yara; code=$$?; rm -f "$$list"; exit $$code
 
 bench:            ## side by side with unhide, chkrootkit, debsums and lynis; needs root and Debian
 	./test/bench

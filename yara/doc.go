@@ -7,8 +7,12 @@
 // Sources are hostile input as well as data: nesting, program size, number of strings and the work of a condition are limited (see Limits), every error carries
 // file, line and column, and a source with any error compiles to nothing.
 //
-// What differs from libyara is written down: modules are not built in (an import of an unknown one is an error at its line), a match is at most MaxMatch bytes long,
-// and a string keeps at most Limits.Hits matches.
+// Data comes as bytes (Scan), as an io.ReaderAt that is read in windows (ScanReader) or as the memory of a process, region by region (ScanRegions). The modules
+// console, elf, filetype, hash, math, pe, string and time are built in; they read the same data, a piece at a time, when a condition first asks for them.
+// A set is saved with Save and loaded with Load.
+//
+// The language is that of YARA 4.2 with some of what came later. docs/yara.md says what is there, the limits, and what differs from libyara; tests hold the engine
+// against Debian's yara.
 package yara
 
 import (

