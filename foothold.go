@@ -35,3 +35,11 @@ func (f *Foothold) Artifact() Artifact {
 	}
 	return Artifact{Kind: kind, Path: f.Path, Line: f.Line, LineNo: f.LineNo, Name: f.Name, Mechanism: f.Mechanism, Part: f.Part}
 }
+
+// Shared is a line, a unit or a script that holds several commands, which an owner and an intruder may have written together.
+type Shared struct {
+	Whole Artifact `json:"whole"` // what holds them: the artifact of a foothold, or a script's file
+	// Parts are the commands in it, in order, each with the recipe that takes exactly it out and leaves the rest byte for byte; an
+	// empty recipe says that it cannot be taken out exactly.
+	Parts []Foothold `json:"parts"`
+}

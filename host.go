@@ -117,6 +117,7 @@ type Snapshot struct {
 	Processes  []Process     `json:"processes,omitempty"`
 	Sockets    []Socket      `json:"sockets,omitempty"`
 	Footholds  []Foothold    `json:"footholds,omitempty"`
+	Shared     []Shared      `json:"shared,omitempty"` // what holds several commands, for those among them that are not the owner's
 	Accounts   []Account     `json:"accounts,omitempty"`
 	Logins     []Login       `json:"logins,omitempty"`
 	Containers []Container   `json:"containers,omitempty"`

@@ -143,9 +143,9 @@ func newborn(a deminer.Attr, t time.Time) bool {
 func (p *Pass) processMay(pr *deminer.Process, c change) string {
 	runs := pr.Exe
 	own := pr.Own
-	if s := script(pr); s != "" {
+	if s := pr.Script(); s != "" {
 		runs, own = s, p.owner(s)
-	} else if interpreter(pr.Name()) {
+	} else if deminer.RunsScripts(pr.Name()) {
 		return ""
 	}
 	known := packaged(own) || pr.Deleted && packaged(p.owner(pr.Exe))

@@ -5,7 +5,7 @@ import "github.com/deminer/deminer/internal/host"
 // All is every detector deminer knows, in the order they are to run, one after the other: later ones judge what weakens a
 // host by what earlier ones proved. To add one: its file, its fixture, its line here.
 func All() []Detector {
-	list := []Detector{
+	return named([]Detector{
 		// How it returns.
 		{"foothold-cradle", "entries that fetch and run foreign code", host.NeedFS, footholdCradle},
 		{"foothold-target", "entries that start unpackaged programs in odd places", host.NeedFS, footholdTarget},
@@ -38,6 +38,7 @@ func All() []Detector {
 		{"same-program", "program files of proven processes, and copies of proven programs", host.NeedFS, sameProgram},
 		{"company", "files that came with a proven program", host.NeedFS, company},
 		{"linked-foothold", "doubtful entries that fetch from the intruder's address, or came with him", host.NeedFS, linkedFoothold},
+		{"shared-entry", "commands of an intruder among the owner's in one line, unit or script", host.NeedFS, sharedEntry},
 		{"web-shell", "pages that let a visitor run code", host.NeedFS, webShell},
 		{"linked-page", "pages that let a visitor run code, beside proven ones of the same site", host.NeedFS, linkedPage},
 		// What hides.
@@ -69,13 +70,5 @@ func All() []Detector {
 		// How it came in.
 		{"logged-command", "commands in logs that hold a miner's words", host.NeedFS, loggedCommand},
 		{"open-doors", "services that let whoever reaches them in", host.NeedLive, openDoors},
-	}
-	return allNamed(list)
-}
-
-func allNamed(list []Detector) []Detector {
-	for i := range list {
-		list[i] = named(list[i])
-	}
-	return list
+	})
 }

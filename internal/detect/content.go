@@ -121,7 +121,7 @@ func born(a deminer.Attr) time.Time {
 // beside reports whether the directory, one that is not shared by everybody, holds the subject of a proof.
 func (p *Pass) beside(name string) bool {
 	dir := path.Dir(name)
-	if sharedDir(dir) {
+	if deminer.SharedDir(dir) {
 		return false
 	}
 	for _, f := range p.memo.found {
@@ -135,15 +135,6 @@ func (p *Pass) beside(name string) bool {
 		}
 	}
 	return false
-}
-
-// sharedDir reports directories that hold everybody's files.
-func sharedDir(dir string) bool {
-	switch dir {
-	case "/", "/etc", "/opt", "/root", "/home", "/tmp", "/var/tmp", "/dev/shm", "/run", "/var", "/mnt", "/media", "/boot", "/srv", "/var/www", "/var/www/html":
-		return true
-	}
-	return path.Dir(dir) == "/home" || underAny(dir, "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/var/spool") && !strings.Contains(dir, "/.")
 }
 
 // minerConfig speaks of configurations of mining programs. One that a running or started program uses is proof.
@@ -191,7 +182,7 @@ func (p *Pass) configUse(name string) (string, []deminer.Artifact) {
 				return fmt.Sprintf("process %d names it on its command line", pr.ID.PID), []deminer.Artifact{process(pr)}
 			}
 		}
-		if (path.Dir(pr.Exe) == dir || pr.Cwd == dir) && (!sharedDir(dir) || path.Base(name) == "config.json" && path.Dir(pr.Exe) == dir) {
+		if (path.Dir(pr.Exe) == dir || pr.Cwd == dir) && (!deminer.SharedDir(dir) || path.Base(name) == "config.json" && path.Dir(pr.Exe) == dir) {
 			return fmt.Sprintf("the program of process %d lies beside it: %s", pr.ID.PID, q(pr.Exe)), []deminer.Artifact{process(pr)}
 		}
 	}
@@ -201,7 +192,7 @@ func (p *Pass) configUse(name string) (string, []deminer.Artifact) {
 			return "it is named in " + where(f), []deminer.Artifact{f.Artifact()}
 		}
 		for _, t := range p.foreignTargets(f) {
-			if path.Dir(t) == dir && !sharedDir(dir) {
+			if path.Dir(t) == dir && !deminer.SharedDir(dir) {
 				return "a program beside it, " + q(t) + ", is started from " + where(f), []deminer.Artifact{f.Artifact(), file(t)}
 			}
 		}
@@ -227,7 +218,7 @@ func minerCmdline(_ context.Context, p *Pass) error {
 		f.Technique, f.Catalogue, f.Time = "T1496.001", "EX-01", pr.Started
 		f.Indicators = hitIndicators(hits)
 		f.Cleared = []string{"a search for such words: the program is not a text or admin tool"}
-		if packaged(pr.Own) && !(h.Class != match.Mining && interpreter(pr.Name())) {
+		if packaged(pr.Own) && !(h.Class != match.Mining && deminer.RunsScripts(pr.Name())) {
 			f.Tier = lower(f.Tier)
 			f.Cleared = []string{"a package brought the program: the owner may have installed it, or it only names the words"}
 		}

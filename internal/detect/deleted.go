@@ -59,7 +59,7 @@ func (p *Pass) deleted(pr *deminer.Process) {
 func oddPlace(_ context.Context, p *Pass) error {
 	for _, pr := range p.subjects() {
 		name, what := pr.Exe, "program"
-		if s := script(pr); s != "" {
+		if s := pr.Script(); s != "" {
 			name, what = s, "script"
 		}
 		pl := placeOf(name)

@@ -55,18 +55,22 @@ func (p *Pass) Prepare() {
 	}
 }
 
-// named gives the detector's findings its name.
-func named(d Detector) Detector {
-	run := d.Run
-	d.Run = func(ctx context.Context, p *Pass) error {
-		p.Prepare()
-		own := *p
-		own.Report = func(f deminer.Finding) {
-			f.Detector = d.Name
-			p.memo.found = append(p.memo.found, f)
-			p.Report(f)
+// named gives the findings of each detector its name.
+func named(list []Detector) []Detector {
+	for i, d := range list {
+		run := d.Run
+		list[i].Run = func(ctx context.Context, p *Pass) error {
+			p.Prepare()
+			own := *p
+			own.Report = func(f deminer.Finding) {
+				f.Detector = d.Name
+				for _, g := range p.narrow(f) {
+					p.memo.found = append(p.memo.found, g)
+					p.Report(g)
+				}
+			}
+			return run(ctx, &own)
 		}
-		return run(ctx, &own)
 	}
-	return d
+	return list
 }

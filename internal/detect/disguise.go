@@ -18,7 +18,7 @@ var kthreadName = regexp.MustCompile(`^\[?(kworker/[0-9u].*|kworker|ksoftirqd(/\
 func fakeKthread(_ context.Context, p *Pass) error {
 	for _, pr := range p.subjects() {
 		name, how := kthreadClaim(pr)
-		if name == "" || packaged(pr.Own) && !interpreter(pr.Name()) || pr.Exe == "" && len(pr.Argv) == 0 {
+		if name == "" || packaged(pr.Own) && !deminer.RunsScripts(pr.Name()) || pr.Exe == "" && len(pr.Argv) == 0 {
 			continue
 		}
 		f := deminer.Finding{

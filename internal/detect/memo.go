@@ -30,7 +30,8 @@ type memo struct {
 	provenAt  int
 	anchorsBy []deminer.Finding
 	anchorsAt [2]int
-	raised    map[string]bool // refs that closeness in time made proof: no anchors for others
+	shared    map[string]*shared // by ref of the whole, see shared.go
+	raised    map[string]bool    // refs that closeness in time made proof: no anchors for others
 	guiltyBy  map[string]bool
 	filesBy   map[string]string // the intruder's files
 	filesAt   int
@@ -78,7 +79,7 @@ func (m *memo) listSubjects(s *deminer.Snapshot) {
 		if pr.Container != "" || pr.Deleted {
 			continue
 		}
-		for _, name := range [...]string{pr.Exe, script(pr)} {
+		for _, name := range [...]string{pr.Exe, pr.Script()} {
 			if m.runs[name] == nil {
 				m.runs[name] = pr
 			}

@@ -34,7 +34,7 @@ type inMemory struct {
 
 // suspicion orders processes by how much a look into their memory may bring; 0 means none.
 func (p *Pass) suspicion(pr *deminer.Process) float64 {
-	if packaged(pr.Own) && !interpreter(pr.Name()) && p.cores(pr) < 0.3 || p.inGuest(pr) || scanners[pr.Name()] && packaged(pr.Own) {
+	if packaged(pr.Own) && !deminer.RunsScripts(pr.Name()) && p.cores(pr) < 0.3 || p.inGuest(pr) || scanners[pr.Name()] && packaged(pr.Own) {
 		return 0
 	}
 	score := min(p.cores(pr), 4)
@@ -59,7 +59,7 @@ func (p *Pass) suspicion(pr *deminer.Process) float64 {
 	if !packaged(pr.Own) && score == 0 && pr.Exe != "" {
 		score = 0.01
 	}
-	if p.accused(pr.Exe) || p.accused(script(pr)) {
+	if p.accused(pr.Exe) || p.accused(pr.Script()) {
 		score += 2
 	}
 	return score
@@ -224,7 +224,7 @@ func stratumExchange(ctx context.Context, p *Pass) error {
 // an interpreter that is connected and computes; any other packaged program only holds the words.
 func (p *Pass) mayMine(pr *deminer.Process, connected bool) bool {
 	if packaged(pr.Own) {
-		return interpreter(pr.Name()) && connected && p.cores(pr) >= 0.05
+		return deminer.RunsScripts(pr.Name()) && connected && p.cores(pr) >= 0.05
 	}
 	return connected || p.cores(pr) >= 0.05
 }

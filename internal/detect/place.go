@@ -2,7 +2,6 @@ package detect
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -31,14 +30,7 @@ func (pl place) words() string {
 // placeOf classifies an absolute path.
 func placeOf(name string) place {
 	var pl place
-	for _, d := range tempDirs {
-		if under(name, d) {
-			pl.temp = true
-		}
-	}
-	if under(name, "/dev") {
-		pl.temp = true
-	}
+	pl.temp = deminer.Temporary(name)
 	// Tools keep hidden directories in homes; among the system's own files there is no place for one.
 	system := underAny(name, "/bin", "/sbin", "/usr", "/lib", "/lib64", "/etc", "/boot") && !under(name, "/usr/local")
 	for rest, elem := strings.Trim(name, "/"), ""; rest != "" && pl.hidden == ""; {
@@ -49,9 +41,6 @@ func placeOf(name string) place {
 	}
 	return pl
 }
-
-// tempDirs are directories from which no installed program runs.
-var tempDirs = []string{"/tmp", "/var/tmp", "/dev/shm", "/run/shm", "/run/lock", "/var/lock", "/run/user", "/var/spool/cron"}
 
 // toolDirs are hidden directories in which language tools and editors keep programs of their users.
 var toolDirs = set(".local", ".cargo", ".rustup", ".nvm", ".npm", ".npm-global", ".pyenv", ".rbenv", ".rvm", ".asdf", ".sdkman",
@@ -111,38 +100,6 @@ func set(names ...string) map[string]bool {
 		m[n] = true
 	}
 	return m
-}
-
-// interpreters run a file named in their arguments, which then is the program to judge.
-var interpreters = set("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox", "perl", "ruby", "node", "nodejs", "php", "lua",
-	"python", "python2", "python3", "tclsh")
-
-// interpreter reports whether a program of this base name runs scripts; version suffixes count.
-func interpreter(base string) bool {
-	return interpreters[base] || interpreters[strings.TrimRight(base, ".0123456789")]
-}
-
-// script gives the absolute path of the script an interpreter process runs, or "".
-func script(pr *deminer.Process) string {
-	if !interpreter(pr.Name()) {
-		return ""
-	}
-	for _, a := range pr.Argv[min(1, len(pr.Argv)):] {
-		if a == "-c" || a == "-e" || a == "-m" || a == "-" {
-			return ""
-		}
-		if strings.HasPrefix(a, "-") || a == "" {
-			continue
-		}
-		if path.IsAbs(a) {
-			return path.Clean(a)
-		}
-		if pr.Cwd == "" {
-			return ""
-		}
-		return path.Join(pr.Cwd, a)
-	}
-	return ""
 }
 
 // called names a process to a person.

@@ -19,7 +19,7 @@ func sameProgram(_ context.Context, p *Pass) error {
 	bySize := map[int64][]original{}
 	guilty := p.convicted()
 	for _, pr := range p.subjects() {
-		if !guilty[pr.ID] || packaged(pr.Own) || interpreter(pr.Name()) {
+		if !guilty[pr.ID] || packaged(pr.Own) || pr.Runtime() || deminer.RunsScripts(pr.Name()) {
 			continue
 		}
 		f, err := p.program(pr)
@@ -171,7 +171,7 @@ func company(_ context.Context, p *Pass) error {
 			continue
 		}
 		dir := path.Dir(name)
-		if done[dir] || sharedDir(dir) || packaged(p.owner(name)) {
+		if done[dir] || deminer.SharedDir(dir) || packaged(p.owner(name)) {
 			continue
 		}
 		done[dir] = true
@@ -191,7 +191,7 @@ const (
 // lived reports whether something that nobody accuses runs in a directory, or is started from it: then it is no kit's.
 func (p *Pass) lived(dir string) bool {
 	for _, pr := range p.subjects() {
-		if (under(pr.Exe, dir) || pr.Cwd == dir || under(pr.Cwd, dir) || under(script(pr), dir)) && !p.speaksOf(process(pr)) {
+		if (under(pr.Exe, dir) || pr.Cwd == dir || under(pr.Cwd, dir) || under(pr.Script(), dir)) && !p.speaksOf(process(pr)) {
 			return true
 		}
 	}

@@ -16,7 +16,7 @@ func processRule(_ context.Context, p *Pass) error {
 		return nil
 	}
 	for _, pr := range p.subjects() {
-		if len(pr.Argv) == 0 || pr.Own.Trusted() && !interpreter(pr.Name()) && !fetchers[pr.Name()] {
+		if len(pr.Argv) == 0 || pr.Own.Trusted() && !deminer.RunsScripts(pr.Name()) && !fetchers[pr.Name()] {
 			continue
 		}
 		w := match.Words{"argv": strings.Join(pr.Argv, " "), "exe": pr.Exe, "cwd": pr.Cwd, "name": path.Base(pr.Exe)}

@@ -81,7 +81,7 @@ func (s *Sweeper) named() []string {
 		if !packaged(pr.Own) {
 			out = append(out, pr.Exe, path.Join(path.Dir(pr.Exe), "config.json"))
 		}
-		if sc := script(pr); sc != "" {
+		if sc := pr.Script(); sc != "" {
 			out = append(out, sc)
 		}
 		for _, a := range pr.Argv[min(1, len(pr.Argv)):] {

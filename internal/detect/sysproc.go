@@ -96,7 +96,7 @@ func toolPath(name string) bool {
 // doubtful says why nobody would install the running program like this, or "": deleted, in memory only, or without a
 // package in a temporary or hidden place. It is what turns an unexplained load into a strong sign.
 func (p *Pass) doubtful(pr *deminer.Process) string {
-	if packaged(pr.Own) && !interpreter(pr.Name()) {
+	if packaged(pr.Own) && !deminer.RunsScripts(pr.Name()) {
 		return ""
 	}
 	switch {
@@ -112,7 +112,7 @@ func (p *Pass) doubtful(pr *deminer.Process) string {
 		return ""
 	}
 	name := pr.Exe
-	if s := script(pr); s != "" {
+	if s := pr.Script(); s != "" {
 		name = s
 	}
 	if pl := placeOf(name); name != "" && pl.odd() && !packaged(p.owner(name)) && !p.unpacked(pr) {

@@ -42,7 +42,7 @@ func vendorForgery(_ context.Context, p *Pass) error {
 	for i := range p.Snapshot.Footholds {
 		f := &p.Snapshot.Footholds[i]
 		for j, t := range f.Targets {
-			if j < len(f.TargetOwn) && packaged(f.TargetOwn[j]) || interpreter(path.Base(t)) {
+			if j < len(f.TargetOwn) && packaged(f.TargetOwn[j]) || deminer.RunsScripts(path.Base(t)) {
 				continue
 			}
 			if v, real, how := forged(path.Base(t), t); how != "" {

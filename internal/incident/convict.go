@@ -26,6 +26,16 @@ func (g *graph) convict() {
 	g.linkNewDirs()
 	g.spread()
 	g.spareMixed()
+	g.explainRuntimes()
+}
+
+// explainRuntimes says of a convicted worker of a pool why nothing else of the pool is acted on.
+func (g *graph) explainRuntimes() {
+	for _, ref := range g.order {
+		if n := g.nodes[ref]; n.grade == deminer.Convicted && n.proc != nil && n.proc.Runtime() && n.proc.Script() == "" && !n.trusted() {
+			n.why = append(n.why, fmt.Sprintf("only this process and what it started is acted on: its program, %s, runs what others give it; its master, the other processes of it and the program stay", deminer.Safe(n.proc.Exe)))
+		}
+	}
 }
 
 // mixed reports whether a foothold starts several programs that no package owns, and is not convicted by what it says
@@ -176,6 +186,9 @@ func (g *graph) spread() {
 func (g *graph) carries(f flow, from, to *node) bool {
 	if to.proc != nil && (to.proc.Kernel || to.proc.ID.PID == 1 || slices.Contains(g.snap.Host.Self, to.proc.ID)) {
 		return false
+	}
+	if g.spared[to.ref] || g.spared[from.ref] {
+		return false // what is the intruder's in it has a name of its own
 	}
 	if g.mixed(from) && (f.verb == "starts" || f.verb == "runs") {
 		return false // which of the programs it starts is bad, the entry does not say

@@ -1,9 +1,7 @@
 package incident
 
 import (
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/deminer/deminer"
 )
@@ -28,6 +26,9 @@ type graph struct {
 	// accused are the refs of which a finding above weak speaks.
 	accused map[string]bool
 	tied    map[string]bool // edges there are, by ends and verb
+	// spared are the refs of what an owner and an intruder wrote together: a finding speaks of the intruder's commands in it, so
+	// that nothing around them convicts the whole.
+	spared map[string]bool
 }
 
 // listProcesses fills the tables of processes: a host may have ten thousand, and a flood of them as many nodes.
@@ -45,7 +46,7 @@ func (g *graph) listProcesses() {
 		if p.Exe != "" {
 			g.runs[p.Exe] = append(g.runs[p.Exe], p)
 		}
-		if s := script(p); s != "" {
+		if s := p.Script(); s != "" {
 			g.scripts[s] = append(g.scripts[s], p)
 		}
 		if p.Unit != "" && !p.Kernel {
@@ -56,7 +57,7 @@ func (g *graph) listProcesses() {
 
 func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
 	g := &graph{snap: snap, found: found, nodes: map[string]*node{}, procs: map[int]*deminer.Process{},
-		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}, tied: map[string]bool{}, accused: map[string]bool{}}
+		foots: map[string]*deminer.Foothold{}, starts: map[string][]*deminer.Foothold{}, runs: map[string][]*deminer.Process{}, tied: map[string]bool{}, accused: map[string]bool{}, spared: map[string]bool{}}
 	g.listProcesses()
 	for i := range snap.Footholds {
 		f := &snap.Footholds[i]
@@ -67,6 +68,7 @@ func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
 			g.starts[t] = append(g.starts[t], f)
 		}
 	}
+	g.share()
 	for i, f := range found {
 		if advisory(f) {
 			continue
@@ -80,6 +82,34 @@ func newGraph(snap *deminer.Snapshot, found []deminer.Finding) *graph {
 		}
 	}
 	return g
+}
+
+// share puts the commands of what is written together in the place of the whole, where a finding speaks of one of them.
+func (g *graph) share() {
+	spoken := map[string]bool{}
+	for _, f := range g.found {
+		if f.Tier == deminer.Proof || f.Tier == deminer.Strong {
+			spoken[f.Subject.Ref()] = true
+		}
+	}
+	for i := range g.snap.Shared {
+		s := &g.snap.Shared[i]
+		whole := s.Whole.Ref()
+		if spoken[whole] || !slices.ContainsFunc(s.Parts, func(p deminer.Foothold) bool { return spoken[p.Artifact().Ref()] }) {
+			continue
+		}
+		g.spared[whole] = true
+		for t, list := range g.starts {
+			g.starts[t] = slices.DeleteFunc(list, func(f *deminer.Foothold) bool { return f.Artifact().Ref() == whole })
+		}
+		for j := range s.Parts {
+			p := &s.Parts[j]
+			g.foots[p.Artifact().Ref()] = p
+			for _, t := range p.Targets {
+				g.starts[t] = append(g.starts[t], p)
+			}
+		}
+	}
 }
 
 // node finds or makes the node of an artifact.
@@ -147,29 +177,4 @@ func process(p *deminer.Process) deminer.Artifact {
 
 func file(name string) deminer.Artifact {
 	return deminer.Artifact{Kind: deminer.KindFile, Path: deminer.Raw(name)}
-}
-
-// interpreters run a script named in their arguments; what they are says nothing of what they do.
-var interpreters = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "python", "perl", "ruby", "php", "node", "java", "lua", "tclsh"}
-
-// script gives the absolute path of the script that an interpreter runs, or "".
-func script(p *deminer.Process) string {
-	base := strings.TrimRight(path.Base(p.Exe), "0123456789.")
-	if !slices.Contains(interpreters, base) {
-		return ""
-	}
-	for _, arg := range p.Argv[min(1, len(p.Argv)):] {
-		switch {
-		case arg == "-c" || arg == "-e":
-			return ""
-		case strings.HasPrefix(arg, "-"):
-			continue
-		case strings.HasPrefix(arg, "/"):
-			return path.Clean(arg)
-		case p.Cwd != "":
-			return path.Join(p.Cwd, arg)
-		}
-		return ""
-	}
-	return ""
 }

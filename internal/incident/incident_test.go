@@ -2,6 +2,7 @@ package incident
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -246,5 +247,64 @@ func BenchmarkJoinManySuspects(b *testing.B) {
 	}
 	for b.Loop() {
 		Join(snap, found)
+	}
+}
+
+// One worker of an unpackaged pool that mines convicts itself and what it started, not its master, its siblings, its program or
+// the unit.
+func TestAWorkerOfAPoolStandsAlone(t *testing.T) {
+	unowned := deminer.Provenance{State: deminer.Unowned}
+	for _, exe := range []string{"/www/server/php/74/sbin/php-fpm", "/opt/stack/bin/gunicorn", "/opt/uwsgi/uwsgi", "/opt/node/bin/node", "/opt/jdk-21/bin/java"} {
+		snap := guideHost()
+		pool := func(pid, ppid int) deminer.Process {
+			return deminer.Process{ID: deminer.ProcID{PID: pid, Start: 9}, PPID: ppid, Comm: "pool", Exe: exe, Argv: []string{"pool: worker"}, Own: unowned, Unit: "pool.service", Started: at}
+		}
+		snap.Processes = append(snap.Processes, pool(300, 1), pool(301, 300), pool(302, 300), pool(303, 300),
+			deminer.Process{ID: deminer.ProcID{PID: 304, Start: 9}, PPID: 302, Comm: "m", Exe: "/srv/m", Own: unowned, Unit: "pool.service", Started: at})
+		snap.Footholds = append(snap.Footholds, deminer.Foothold{Mechanism: "systemd-unit", ID: "PL-06", Path: "/etc/systemd/system/pool.service", Name: "pool.service",
+			Command: deminer.Raw(exe), Targets: []string{exe}, Own: unowned, TargetOwn: []deminer.Provenance{unowned}})
+		found := []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(302, 9)}}
+		got := Join(snap, found)
+		if len(got) != 1 {
+			t.Fatalf("%s: %d incidents", exe, len(got))
+		}
+		g := grades(got[0])
+		for ref, want := range map[string]bool{"process:302@9": true, "process:304@9": true, "file:/srv/m": true, "process:300@9": false, "process:301@9": false, "process:303@9": false,
+			"file:" + exe: false, "file:/etc/systemd/system/pool.service": false} {
+			if (g[ref] == deminer.Convicted) != want {
+				t.Errorf("%s: %s is %q", exe, ref, g[ref])
+			}
+		}
+		for _, m := range got[0].Members {
+			if m.Artifact.Ref() == "process:302@9" && !slices.ContainsFunc(m.Why, func(w string) bool { return strings.Contains(w, "only this process") }) {
+				t.Errorf("%s: it is not said why: %q", exe, m.Why)
+			}
+		}
+	}
+}
+
+// What an owner and an intruder wrote together is not convicted as a whole, and neither is what else it starts.
+func TestOnlyTheBadCommandIsConvicted(t *testing.T) {
+	unowned := deminer.Provenance{State: deminer.Unowned}
+	snap := guideHost()
+	line := deminer.Raw("1 2 * * * root /usr/local/bin/own; /root/x/xmrig -B")
+	whole := deminer.Foothold{Mechanism: "cron", ID: "PL-01", Path: "/etc/cron.d/own", Line: line, Command: "/usr/local/bin/own; /root/x/xmrig -B", Targets: []string{"/usr/local/bin/own", "/root/x/xmrig"},
+		Own: unowned, TargetOwn: []deminer.Provenance{unowned, unowned}}
+	own, bad := whole, whole
+	own.Part, own.Targets, own.TargetOwn = "command 1", whole.Targets[:1], whole.TargetOwn[:1]
+	bad.Part, bad.Targets, bad.TargetOwn = "command 2", whole.Targets[1:], whole.TargetOwn[1:]
+	bad.Remove = []deminer.Action{{Verb: deminer.VerbEditLine, Target: whole.Artifact(), Args: map[string]deminer.Raw{"new": "1 2 * * * root /usr/local/bin/own"}}}
+	snap.Footholds = append(snap.Footholds, whole)
+	snap.Shared = []deminer.Shared{{Whole: whole.Artifact(), Parts: []deminer.Foothold{own, bad}}}
+	found := []deminer.Finding{
+		{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)},
+		{Detector: "shared-entry", Topic: deminer.TopicReturns, Tier: deminer.Strong, Class: deminer.ByContent, Title: "not the owner's", Subject: bad.Artifact(), Remove: bad.Remove},
+	}
+	got := Join(snap, found)
+	g := grades(got[0])
+	for ref, want := range map[string]bool{bad.Artifact().Ref(): true, whole.Artifact().Ref(): false, own.Artifact().Ref(): false, "file:/usr/local/bin/own": false, "file:/root/x/xmrig": true} {
+		if (g[ref] == deminer.Convicted) != want {
+			t.Errorf("%s is %q", ref, g[ref])
+		}
 	}
 }

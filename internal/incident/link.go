@@ -56,7 +56,7 @@ func (g *graph) both(a, b deminer.Artifact, verb string) {
 
 func (g *graph) linkProcess(n *node) {
 	p := n.proc
-	if !p.Own.Trusted() && p.Own.State != deminer.Owned && p.Exe != "" && p.Container == "" && script(p) == "" {
+	if !p.Own.Trusted() && p.Own.State != deminer.Owned && p.Exe != "" && p.Container == "" && p.Script() == "" && !p.Runtime() {
 		if p.Deleted || p.Memfd {
 			for _, f := range g.starts[p.Exe] {
 				g.both(f.Artifact(), n.art, "starts")
@@ -65,12 +65,12 @@ func (g *graph) linkProcess(n *node) {
 			g.both(n.art, file(p.Exe), "runs the program")
 		}
 	}
-	if s := script(p); s != "" && p.Container == "" {
+	if s := p.Script(); s != "" && p.Container == "" {
 		g.hard(file(s), n.art, "is run by")
 	}
 	for _, q := range g.children[p.ID.PID] {
 		g.hard(n.art, process(q), "started")
-		if p.Exe != "" && p.Exe == q.Exe && !p.Own.Trusted() && script(p) == "" {
+		if p.Exe != "" && p.Exe == q.Exe && !p.Own.Trusted() && p.Script() == "" && !p.Runtime() {
 			g.hard(process(q), n.art, "is the same program as")
 		}
 	}
@@ -81,7 +81,7 @@ func (g *graph) linkProcess(n *node) {
 		return
 	}
 	for _, f := range g.snap.Footholds {
-		if f.Name == p.Unit && f.Line == "" && (g.nodes[f.Artifact().Ref()] != nil || slices.Contains(f.Targets, p.Exe) || slices.Contains(f.Targets, script(p))) {
+		if f.Name == p.Unit && f.Line == "" && (g.nodes[f.Artifact().Ref()] != nil || slices.Contains(f.Targets, p.Exe) || slices.Contains(f.Targets, p.Script())) {
 			g.edge(f.Artifact(), n.art, "runs", false)
 		}
 	}
@@ -121,7 +121,7 @@ func (g *graph) linkFile(n *node) {
 		return
 	}
 	for _, p := range g.runs[name] {
-		if !p.Deleted && script(p) == "" { // an interpreter runs many things; each script answers for itself
+		if !p.Deleted && p.Script() == "" && !p.Runtime() { // an interpreter runs many things; each script answers for itself
 			g.both(process(p), n.art, "runs the program")
 		}
 	}
@@ -294,9 +294,5 @@ func (n *node) dir() string {
 
 // sameDir reports whether both are files in one directory that is nobody else's: not a system or shared one.
 func sameDir(a, b *node) bool {
-	return a.dir() != "" && a.dir() == b.dir() && !slices.Contains(common, a.dir())
+	return a.dir() != "" && a.dir() == b.dir() && !deminer.SharedDir(a.dir())
 }
-
-// common directories hold everybody's files; lying in one together means nothing.
-var common = []string{"/", "/etc", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/lib", "/lib", "/tmp", "/var/tmp", "/dev/shm",
-	"/opt", "/root", "/home", "/etc/cron.d", "/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system", "/etc/init.d", "/etc/profile.d", "/run", "/var/run"}

@@ -43,7 +43,7 @@ func startOf(s *deminer.Snapshot, id deminer.ProcID) string {
 	}
 	for i := range s.Footholds {
 		f := &s.Footholds[i]
-		if name := script(p); slices.Contains(f.Targets, p.Exe) && name == "" && !p.Own.Trusted() || name != "" && slices.Contains(f.Targets, name) {
+		if name := p.Script(); slices.Contains(f.Targets, p.Exe) && name == "" && !p.Own.Trusted() || name != "" && slices.Contains(f.Targets, name) {
 			return "started by " + foothold(f)
 		}
 	}

@@ -60,7 +60,7 @@ func TestSharedInterpreterIsNoTwin(t *testing.T) {
 		t.Errorf("%d steps, refused %+v", len(p.Steps), p.Refused)
 	}
 	for exe, want := range map[string]bool{"/usr/bin/python3.11": true, "/opt/x/java": true, "/usr/bin/perl5.36.0": true, "/lib64/ld-linux-x86-64.so.2": true, "/bin/busybox": true, "/tmp/kswapd0": false, "/usr/bin/bashd": false} {
-		if interprets(exe) != want {
+		if deminer.Interprets(exe) != want {
 			t.Errorf("%s: interpreter %v", exe, !want)
 		}
 	}

@@ -239,9 +239,9 @@ func (g *guard) process(id deminer.ProcID, m deminer.Member) (string, string) {
 		return "it is not in the snapshot", "scan again"
 	case p.Kernel:
 		return "it is a true kernel thread", ""
-	case g.shared(p) && byProgram(m):
+	case p.Runtime() && byProgram(m):
 		return "it runs an interpreter that others run, too, and nothing speaks against it itself", "look at what it runs; --also acts on it"
-	case slices.Contains(databases, path.Base(p.Exe)) && !volatile(p.Exe) && !proven(m):
+	case slices.Contains(databases, path.Base(p.Exe)) && !deminer.Temporary(p.Exe) && !strings.Contains(p.Exe, "/.") && !proven(m):
 		return "it is a database by its name and place", "stop it by its own means after a backup"
 	case p.Own.State != deminer.Intact && p.Own.State != deminer.Owned:
 		return "", ""
@@ -291,7 +291,7 @@ func (g *guard) away(name string) (string, string) {
 // interpreter reports whether a file is an interpreter that runs somewhere without being accused.
 func (g *guard) interpreter(name string) bool {
 	for _, p := range g.procs {
-		if p.Exe == name && g.shared(p) && !g.accused[p.ID] {
+		if p.Exe == name && p.Runtime() && !g.accused[p.ID] {
 			return true
 		}
 	}

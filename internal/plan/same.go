@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,39 +8,11 @@ import (
 	"github.com/deminer/deminer"
 )
 
-// interpreters are programs that say nothing of what they run: that two processes share one ties them in no way.
-var interpreters = []string{"python", "pypy", "perl", "ruby", "irb", "node", "nodejs", "deno", "bun", "java", "javaw", "php", "php-fpm", "php-cgi", "bash", "sh", "dash",
-	"zsh", "ksh", "mksh", "fish", "csh", "tcsh", "ash", "busybox", "toybox", "lua", "luajit", "tclsh", "wish", "expect", "awk", "gawk", "mawk", "sed", "dotnet", "mono", "Rscript", "R",
-	"beam.smp", "erl", "guile", "ghc", "julia", "scala", "wine", "wine64", "gdb", "lldb", "env", "nohup", "setsid", "timeout", "xargs", "sudo", "su", "screen", "tmux", "tini", "dumb-init",
-	"runc", "crun", "conmon", "containerd-shim", "containerd-shim-runc-v2", "dockerd", "containerd", "docker-proxy", "qemu-system-x86_64", "gunicorn", "uwsgi", "httpd", "apache2", "nginx"}
-
-// interprets reports whether a program is an interpreter, by its name without a version: python3.11, ld-linux-x86-64.so.2.
-func interprets(exe string) bool {
-	base := path.Base(exe)
-	if strings.HasPrefix(base, "ld-linux") || strings.HasPrefix(base, "ld-musl") || strings.HasPrefix(base, "ld.so") || strings.HasPrefix(base, "ld64.so") || strings.HasPrefix(base, "qemu-") {
-		return true
-	}
-	return slices.Contains(interpreters, base) || slices.Contains(interpreters, strings.TrimRight(base, "0123456789.-"))
-}
-
-// volatile reports a place where no owner installs an interpreter: there a name like python3 is a disguise.
-func volatile(exe string) bool {
-	if strings.HasPrefix(exe, "/memfd:") || strings.Contains(exe, "/.") {
-		return true
-	}
-	return slices.ContainsFunc([]string{"/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/"}, func(d string) bool { return strings.HasPrefix(exe, d) })
-}
-
 // byProgram reports whether a process is convicted for nothing but the program that it runs.
 func byProgram(m deminer.Member) bool {
 	return len(m.Findings) == 0 && len(m.Why) > 0 && !slices.ContainsFunc(m.Why, func(w string) bool {
 		return !strings.HasPrefix(w, "tied: ") || !strings.HasSuffix(w, " runs the program it")
 	})
-}
-
-// shared reports whether a process runs an interpreter that may be an owner's, from an archive and in no package (a JDK, node).
-func (g *guard) shared(p *deminer.Process) bool {
-	return p.Exe != "" && interprets(p.Exe) && !volatile(p.Exe) && !p.Deleted && !p.Memfd
 }
 
 // wide makes a step on a process one on everything that runs its program, where that says something: what a respawner starts
@@ -52,7 +23,7 @@ func (b *builder) wide(s *deminer.Step, p *deminer.Process) {
 	}
 	s.Expect.SHA256 = p.SHA256
 	args := map[string]deminer.Raw{}
-	if p.Own.State == deminer.Unowned && p.Exe != "" && (!interprets(p.Exe) || volatile(p.Exe)) {
+	if p.Own.State == deminer.Unowned && p.Exe != "" && !p.Runtime() {
 		args["same-program"] = "yes"
 		if !b.guard.alike(p) {
 			args["after"] = deminer.Raw(strconv.FormatUint(b.guard.youngest(), 10))

@@ -28,17 +28,6 @@ func names(name string) []string {
 	return out
 }
 
-// places are directories that belong to the system or to everybody: things in them go, they do not.
-var places = []string{"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/snap", "/srv", "/sys", "/tmp", "/usr", "/var",
-	"/data", "/lost+found", "/etc/apt", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/etc/default", "/etc/dpkg", "/etc/init.d", "/etc/init",
-	"/etc/ld.so.conf.d", "/etc/logrotate.d", "/etc/modules-load.d", "/etc/modprobe.d", "/etc/network", "/etc/nginx", "/etc/apache2", "/etc/httpd", "/etc/pam.d", "/etc/php", "/etc/profile.d",
-	"/etc/rc.d", "/etc/security", "/etc/skel", "/etc/ssh", "/etc/ssl", "/etc/pki", "/etc/sudoers.d", "/etc/sysctl.d", "/etc/systemd", "/etc/systemd/system", "/etc/systemd/user", "/etc/udev",
-	"/etc/udev/rules.d", "/etc/X11", "/etc/xdg", "/etc/xdg/autostart", "/etc/docker", "/etc/kubernetes", "/etc/mysql", "/etc/postgresql", "/etc/redis",
-	"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/libexec", "/usr/local", "/usr/share", "/usr/src", "/usr/include", "/usr/games",
-	"/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/usr/local/etc", "/usr/local/share", "/usr/lib/systemd", "/usr/lib/systemd/system", "/usr/lib/modules", "/lib/modules", "/lib/systemd/system",
-	"/var/backups", "/var/cache", "/var/lib", "/var/local", "/var/log", "/var/mail", "/var/opt", "/var/spool", "/var/spool/cron", "/var/spool/cron/crontabs", "/var/tmp", "/var/www", "/var/www/html", "/var/lib/dpkg",
-	"/var/lib/rpm", "/var/lib/systemd", "/var/lib/deminer", "/var/empty", "/srv/www", "/dev/shm", "/dev/pts", "/run/systemd", "/run/user", "/run/lock", "/root/.ssh", "/root/.config"}
-
 // holds says why a thing must not be moved as a whole: a place of the system, a home, or something that has in it what must stay.
 func (g *guard) holds(clean string) string {
 	all := names(clean)
@@ -51,9 +40,9 @@ func (g *guard) holds(clean string) string {
 		})
 	}
 	switch {
-	case clean == "/" || in(places) || in(data):
+	case clean == "/" || in(deminer.SystemDirs()) || in(data):
 		return "it is a directory of the system, with files of others in it"
-	case slices.ContainsFunc(keep, around) || slices.ContainsFunc(data, around) || slices.ContainsFunc(places, around):
+	case slices.ContainsFunc(keep, around) || slices.ContainsFunc(data, around) || slices.ContainsFunc(deminer.SystemDirs(), around):
 		return "it has in it what a host does not work without"
 	}
 	for _, a := range g.accounts {

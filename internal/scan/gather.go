@@ -84,6 +84,13 @@ func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners
 		}
 		own.foothold(ctx, &s.Footholds[i])
 	}
+	s.Shared, gaps = persist.Shared(ctx, persist.Env{Host: g.host, Accounts: s.Accounts}, found)
+	g.note(gaps)
+	for i := range s.Shared {
+		for j := range s.Shared[i].Parts {
+			own.foothold(ctx, &s.Shared[i].Parts[j])
+		}
+	}
 	g.opt.Progress(Stage{"Footholds", len(found), len(found)})
 }
 

@@ -22,6 +22,16 @@ var admins string
 // another name.
 func Work(name string) string { return map[string]string{"shared": shared, "admins": admins}[name] }
 
+// ci makes a build server: runners in no package that build, run what they built, and start many short processes.
+//
+//go:embed ci.sh
+var ci string
+
+// panel makes a hosting panel's own stack in no package, with a busy pool of workers.
+//
+//go:embed panel.sh
+var panel string
+
 // Load is one honest program started on a booted host of flavor Benign.
 type Load struct {
 	Name  string
@@ -48,5 +58,7 @@ func Loads() []Load {
 		{Name: "deploy day: accounts, keys, jobs, services made minutes ago", Setup: deploy, Comm: "encoder"},
 		{Name: "shared hosting: six sites, their programs and jobs, a panel", Setup: shared, Comm: "nginx"},
 		{Name: "two admins at work: accounts, keys, jobs, wrapped commands", Setup: admins, Comm: "nginx"},
+		{Name: "build server: runners that build and run what they built", Setup: ci, Comm: "gitlab-runner"},
+		{Name: "hosting panel: its own PHP pool in no package", Setup: panel, Comm: "php-fpm: pool w"},
 	}
 }

@@ -82,7 +82,7 @@ type Scenario struct {
 	Stage  map[string]string `yaml:"stage"`   // files that the pool's web server hands out, so that cradles work
 	Before string            `yaml:"before"`  // shell: what the owner did in the minutes before; it must survive
 	AtWork string            `yaml:"at-work"` // the same, from package benign: "shared" or "admins"
-	// Alive are names of processes of the owner's: every one of that name that ran before the infection must live through the clean-up.
+	// Alive are names of processes of the owner's: every one of that name that runs beside the infection must live through the clean-up.
 	Alive []string `yaml:"alive"`
 	Steps []Step   `yaml:"steps"`
 }

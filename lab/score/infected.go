@@ -93,15 +93,15 @@ func (l lab) onInfected(ctx context.Context, h *host.Host, res *result) error {
 		return err
 	}
 	data := rows(ctx, h)
-	running := alive(h, s.Alive)
-	if len(s.Alive) > 0 && len(running) < len(s.Alive) {
-		return fmt.Errorf("of the owner's processes %q only %v run", s.Alive, running)
-	}
 	if err := scenario.Infect(ctx, h, s, l.tools); err != nil {
 		return fmt.Errorf("infect: %w", err)
 	}
 	if err := pause(ctx, settle); err != nil {
 		return err
+	}
+	running := alive(h, s.Alive)
+	if len(s.Alive) > 0 && len(running) < len(s.Alive) {
+		return fmt.Errorf("of the owner's processes %q only %v run", s.Alive, running)
 	}
 	infected, err := h.Snapshot(before)
 	if err != nil {
