@@ -92,11 +92,9 @@ func (p *Pass) usedBefore(key string, t time.Time) time.Time {
 // and the key is the last one in it. That alone says nothing: an owner, or a program that hands out keys, may have been at
 // work. A second sign must come with it, and a key that was used before is the owner's.
 func (p *Pass) keyTime(f *deminer.Foothold, last int) {
-	if f.LineNo != last {
-		return
-	}
 	g, ok := p.near(f.Attr.Mtime, minutes, f.Path)
-	if !ok {
+	if !ok || f.LineNo != last {
+		p.keyMayBe(f)
 		return
 	}
 	k := p.aboutKey(f, deminer.Weak, deminer.ByProvenance, "the file was last written at "+f.Attr.Mtime.UTC().Format(time.RFC3339)+", within "+minutes.String()+" of: "+g.Title, "it is the last key of the file")
@@ -120,6 +118,28 @@ func (p *Pass) keyTime(f *deminer.Foothold, last int) {
 		p.Report(t)
 	}
 	p.keyAlibi(f, &k)
+	p.Report(k)
+}
+
+// keyMayBe names a key that may have come with the intrusion, though its place or the time of its file says nothing: it was put
+// above others, or the time was set back. Whose it is only the owner can say.
+func (p *Pass) keyMayBe(f *deminer.Foothold) {
+	at, how := f.Attr.Mtime, "last written"
+	g, ok := p.near(at, minutes, f.Path)
+	if !ok {
+		at, how = f.Attr.Ctime, "changed, whatever the time says that it was written at,"
+		if g, ok = p.near(at, minutes, f.Path); !ok {
+			return
+		}
+	}
+	k := p.aboutKey(f, deminer.Weak, deminer.ByProvenance, "its file was "+how+" at "+at.UTC().Format(time.RFC3339)+", within "+minutes.String()+" of: "+g.Title+"; which of its lines came then cannot be told")
+	k.Title = "a login key in " + where(f) + " may have come with the intrusion"
+	k.Remove = nil
+	if used := p.usedBefore(f.Key, g.Time); !used.IsZero() {
+		return
+	}
+	k.Cleared = []string{"no login with it before the intrusion is known"}
+	k.Fix = "Ask whoever runs this host whether the key is his; if nobody knows it, take the line out of " + deminer.Safe(f.Path) + "."
 	p.Report(k)
 }
 

@@ -241,7 +241,8 @@ func (p Page) review(r *deminer.Report, verbose bool) {
 	for i, f := range r.Findings {
 		switch {
 		case used[i] || f.Topic == deminer.TopicDoor && len(r.Incidents) > 0 && !verbose:
-		case f.Tier == deminer.Proof || f.Tier == deminer.Strong:
+		case f.Tier == deminer.Proof || f.Tier == deminer.Strong, f.Topic == deminer.TopicBackdoor && f.Class == deminer.ByProvenance && len(r.Incidents) > 0:
+			// What may have come with the intrusion and lets somebody in is named, however weak the sign.
 			strong = append(strong, f)
 		default:
 			weak = append(weak, f)
