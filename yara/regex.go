@@ -29,21 +29,6 @@ func (s byteSet) inverted() byteSet { return byteSet{^s[0], ^s[1], ^s[2], ^s[3]}
 
 func fullSet() byteSet { return byteSet{}.inverted() }
 
-// single gives the one byte of the set after folding of letter case.
-func (s byteSet) single() (b byte, ok bool) {
-	found := -1
-	for i := 0; i < 256; i++ {
-		if s.has(byte(i)) {
-			f := int(foldByte(byte(i), true))
-			if found >= 0 && found != f {
-				return 0, false
-			}
-			found = f
-		}
-	}
-	return byte(found), found >= 0
-}
-
 func (s *byteSet) foldCase() {
 	for b := byte('a'); b <= 'z'; b++ {
 		if s.has(b) || s.has(b-32) {

@@ -30,26 +30,26 @@ func hooks() []hook {
 	}
 }
 
-// The parts of union bpf_attr (linux/bpf.h) for the commands that are used here.
+// The parts of union bpf_attr (linux/bpf.h) for the commands that are used here; fields that stay zero have no name.
 type (
 	bpfLoad struct {
-		kind, count   uint32
-		insns         uint64
-		license       uint64
-		level, size   uint32
-		log           uint64
-		version, flag uint32
-		name          [16]byte
-		ifindex       uint32
-		attach        uint32
+		kind, count uint32
+		insns       uint64
+		license     uint64
+		_, _        uint32 // log_level, log_size
+		_           uint64 // log_buf
+		_, _        uint32 // kern_version, prog_flags
+		name        [16]byte
+		_           uint32 // prog_ifindex
+		attach      uint32
 	}
-	bpfAttach struct{ target, program, kind, flags, replace uint32 }
+	bpfAttach struct{ target, program, kind, flags, _ uint32 } // the last: replace_bpf_fd
 	bpfQuery  struct {
-		target, kind, flags, attached uint32
-		ids                           uint64
-		count, _                      uint32
+		target, kind, _, _ uint32 // query_flags, attach_flags
+		ids                uint64
+		count, _           uint32
 	}
-	bpfByID struct{ id, next, flags uint32 }
+	bpfByID struct{ id, _, _ uint32 } // next_id, open_flags
 	bpfInfo struct {
 		fd, size uint32
 		info     uint64
