@@ -234,7 +234,7 @@ func FuzzStream(f *testing.F) {
 }
 
 func compareStream(t *testing.T, seed int64, events int) (hits int) {
-	g := gen{rand.New(rand.NewSource(seed))}
+	g := gen{rand.New(rand.NewSource(seed)), 0}
 	kind := g.one("event_count", "value_count", "temporal", "temporal_ordered")
 	span, least := 1+g.Intn(20), 1+g.Intn(3)
 	field := ""

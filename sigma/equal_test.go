@@ -10,7 +10,13 @@ import (
 )
 
 // gen makes rules and events of few values, so that they often meet.
-type gen struct{ *rand.Rand }
+type gen struct {
+	*rand.Rand
+	services int // log sources besides the few named ones
+}
+
+// service names one of them.
+func (g gen) service() string { return fmt.Sprint("s", g.Intn(g.services)) }
 
 func (g gen) one(list ...string) string { return list[g.Intn(len(list))] }
 
@@ -147,6 +153,9 @@ func (g gen) condition(depth int) string {
 
 func (g gen) rule(i int) string {
 	source := g.one("product: linux", "product: windows", "product: linux\n  category: process_creation", "service: sshd", "category: process_creation", "product: Linux\n  service: sshd")
+	if g.services > 0 {
+		source = "service: " + g.service()
+	}
 	condition := g.condition(0)
 	if g.Intn(8) == 0 {
 		condition = "[" + condition + ", " + g.condition(1) + "]"
@@ -156,6 +165,9 @@ func (g gen) rule(i int) string {
 
 func (g gen) event() Event {
 	ev := Event{Source: LogSource{Category: g.one("", "process_creation"), Product: g.one("linux", "windows", "LINUX"), Service: g.one("", "sshd", "cron")}}
+	if g.services > 0 {
+		ev.Source.Service = g.service()
+	}
 	for range g.Intn(5) {
 		f := Field{Name: g.one("A", "B", "C", "A", "unknown"), Null: g.Intn(10) == 0}
 		switch g.Intn(7) {
@@ -181,8 +193,8 @@ func (g gen) event() Event {
 }
 
 // compareAll compiles rules together and holds every answer against the slow evaluator.
-func compareAll(t *testing.T, seed int64, rules, events int) (hits int) {
-	g := gen{rand.New(rand.NewSource(seed))}
+func compareAll(t *testing.T, seed int64, rules, events, services int) (hits int) {
+	g := gen{rand.New(rand.NewSource(seed)), services}
 	o := Options{Placeholders: genLists}
 	var sources []Source
 	for i := range rules {
@@ -233,7 +245,7 @@ func TestEqual(t *testing.T) {
 	}
 	hits := 0
 	for seed := range rounds {
-		hits += compareAll(t, int64(seed), 40, 40)
+		hits += compareAll(t, int64(seed), 40, 40, 0)
 	}
 	if hits < rounds*100 {
 		t.Errorf("only %d hits: the generator misses what it should meet", hits)
@@ -241,10 +253,21 @@ func TestEqual(t *testing.T) {
 	t.Logf("%d hits equal", hits)
 }
 
+// TestEqualManySources is TestEqual with more log sources than a mask has bits.
+func TestEqualManySources(t *testing.T) {
+	hits := 0
+	for seed := range int64(4) {
+		hits += compareAll(t, seed, 300, 300, 100)
+	}
+	if hits < 300 {
+		t.Errorf("only %d hits", hits)
+	}
+}
+
 // FuzzEqual is TestEqual with other seeds.
 func FuzzEqual(f *testing.F) {
 	for seed := range int64(5) {
 		f.Add(1000 + seed)
 	}
-	f.Fuzz(func(t *testing.T, seed int64) { compareAll(t, seed, 10, 20) })
+	f.Fuzz(func(t *testing.T, seed int64) { compareAll(t, seed, 10, 20, int(seed%3)*50) })
 }
