@@ -155,7 +155,22 @@ func TestCorpus(t *testing.T) {
 	}
 	hit := map[string]bool{}
 	hits := compareEvents(t, rs, slow, events, hit)
-	t.Logf("%d rules, %d events, %d hits of %d different rules, all equal", len(sources), len(events), hits, len(hit))
+	for _, r := range slow { // each rule once more, about events made for it alone
+		for _, ev := range h.samples(r, 5) {
+			got := slices.ContainsFunc(rs.Match(&ev), func(m *Rule) bool { return m.File == r.name })
+			want := r.match(&ev, nil)
+			if got != want {
+				t.Errorf("%s: engine %v, slow evaluator %v on %q", r.name, got, want, fmt.Sprint(ev))
+			}
+			if want {
+				hit[r.name] = true
+			}
+		}
+	}
+	t.Logf("%d rules, %d events asked of all and %d of one, %d hits, %d rules hit, all equal", len(sources), len(events), 5*len(slow), hits, len(hit))
+	if len(hit) < len(sources)/2 {
+		t.Errorf("only %d of %d rules hit", len(hit), len(sources))
+	}
 	if hits < len(events)/4 {
 		t.Errorf("only %d hits of %d events: the samples do not meet the rules", hits, len(events))
 	}
