@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,9 +118,10 @@ func TestHostileEvents(t *testing.T) {
 	s.Advance(time.Time{})
 }
 
-// TestNoAllocation holds that a Matcher allocates nothing for events like those it has seen.
+// TestNoAllocation holds that a Matcher allocates nothing for events like those it has seen. Expressions are left out: package regexp takes its memory from a pool, which the race detector empties at random; the benchmark shows their allocations.
 func TestNoAllocation(t *testing.T) {
-	rs, err := Compile(conformanceOptions, append(ownRules(200), conformanceRules()...)...)
+	sources := slices.DeleteFunc(append(ownRules(200), conformanceRules()...), func(s Source) bool { return strings.Contains(s.Text, "|re") })
+	rs, err := Compile(conformanceOptions, sources...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +137,7 @@ func TestNoAllocation(t *testing.T) {
 	}
 	round()
 	round()
-	if n := testing.AllocsPerRun(20, round); n > 1 { // expressions of package regexp take their memory from a pool, which may be emptied
+	if n := testing.AllocsPerRun(20, round); n > 0 {
 		t.Errorf("%v allocations for %d events", n, len(events))
 	}
 }
