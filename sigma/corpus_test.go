@@ -127,7 +127,9 @@ func TestCorpus(t *testing.T) {
 	sources := corpus(t, "")
 	per, rules := 1, len(sources)
 	if rules == 0 {
-		sources, per = ownRules(300), 2
+		if sources, per = ownRules(300), 2; testing.Short() {
+			sources = ownRules(120)
+		}
 	} else {
 		for part, want := range map[string]int{"/linux/": 210, "/windows/": 1183} {
 			if got := len(corpus(t, part)); got != want {

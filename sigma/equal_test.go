@@ -255,11 +255,14 @@ func TestEqual(t *testing.T) {
 
 // TestEqualManySources is TestEqual with more log sources than a mask has bits.
 func TestEqualManySources(t *testing.T) {
-	hits := 0
-	for seed := range int64(4) {
-		hits += compareAll(t, seed, 300, 300, 100)
+	hits, rounds := 0, 4
+	if testing.Short() {
+		rounds = 1
 	}
-	if hits < 300 {
+	for seed := range rounds {
+		hits += compareAll(t, int64(seed), 300, 300, 100)
+	}
+	if hits < rounds*75 {
 		t.Errorf("only %d hits", hits)
 	}
 }
