@@ -112,7 +112,7 @@ func (g *graph) linkFoothold(n *node) {
 func movedIn(f *deminer.Foothold, p *deminer.Process) bool {
 	const slack = 2 * time.Second // clock ticks, and the time of boot, are rounded
 	return !f.Attr.Btime.IsZero() && !p.Started.IsZero() && p.Started.Before(f.Attr.Btime.Add(-slack)) &&
-		!slices.Contains(f.Targets, p.Exe) && !slices.Contains(f.Targets, script(p))
+		!slices.Contains(f.Targets, p.Exe) && !slices.Contains(f.Targets, p.Script())
 }
 
 func (g *graph) linkFile(n *node) {
