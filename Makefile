@@ -28,8 +28,9 @@ yara-oracle:      ## the YARA engine beside Debian's yara on all rules below DEM
 	  awk 'NR % $(or $(ORACLE_NTH),4) == 0' >"$$list" && DEMINER_ORACLE_FILES="$$list" DEMINER_ORACLE_ROUNDS=$(or $(ORACLE_ROUNDS),100) \
 	  go test -timeout 6h -run TestOracle -v ./yara; code=$$?; rm -f "$$list"; exit $$code
 
-bench:            ## side by side with unhide, chkrootkit, debsums and lynis; needs root and Debian
+bench:            ## side by side with unhide, chkrootkit, debsums and lynis, and with libyara where DEMINER_CORPORA names its rules; needs root and Debian
 	./test/bench
+	[ -z "$(DEMINER_CORPORA)" ] || ./test/yarabench
 
 score: build      ## the lab: every scenario and every benign host; needs root; writes docs/score.md
 	./lab/setup.sh

@@ -33,7 +33,8 @@ type dfa struct {
 	t       *threads
 	trail   trail
 	window  int   // of the scanner: the trail and the work are of this one
-	work    int64 // bytes read
+	work    int64 // bytes read in the window, see scanner.late
+	total   int64 // bytes read
 	flushes int
 }
 
@@ -198,7 +199,7 @@ func (d *dfa) match(buf []byte, start int) int {
 	state, best := d.first, -1
 	for i := start; i < end; {
 		stop := min(end, i|(trailStep-1)+1)
-		d.work += int64(stop - i)
+		d.work, d.total = d.work+int64(stop-i), d.total+int64(stop-i)
 		for ; i < stop; i++ {
 			to := d.trans[int(state>>1)*d.width+int(d.class[buf[i]])]
 			if to == dfaUnknown {
@@ -256,6 +257,7 @@ func (d *dfa) close(w walk) {
 // backward runs from offset end and calls at for every offset from lo up to hi-1 where a match may begin, highest first, with the state reached there.
 func (d *dfa) backward(buf []byte, lo, hi, end int, at func(i int, state int32) bool) {
 	state := d.first
+	d.total += int64(end - lo)
 	for i := end - 1; i >= lo; i-- {
 		to := d.trans[int(state>>1)*d.width+int(d.class[buf[i]])]
 		if to == dfaUnknown {

@@ -1,8 +1,10 @@
 // Package yara is an engine for YARA rules in pure Go: no cgo, no library of the host, nothing but the standard library.
 //
 // Compile turns rule sources into an immutable *Rules that any number of goroutines may scan with. Text, hexadecimal and regular-expression strings
-// are reduced to short literals ("atoms"); one Aho-Corasick automaton over all of them runs once over the data, and every hit is verified by a program
-// for that string alone. A verification never looks further than MaxMatch bytes, so the cost is linear in the data whatever the rules or the data are.
+// are reduced to their rarest four bytes ("grams", by measured frequencies). One filter over all of them, small enough for the processor's caches, is asked at every byte
+// of the data; what passes is compared by eight masked bytes, then verified by the string itself or by an automaton that is built as far as it is needed. Expressions
+// without a rare gram share an automaton that runs backwards over the data. A verification never looks further than MaxMatch bytes, and expressions that are tried in
+// vain too often are looked for backwards, too, so the cost is linear in the data whatever the rules or the data are.
 //
 // Sources are hostile input as well as data: nesting, program size, number of strings and the work of a condition are limited (see Limits), every error carries
 // file, line and column, and a source with any error compiles to nothing.

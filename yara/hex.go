@@ -55,6 +55,7 @@ type hexParser struct {
 	s     string
 	i     int
 	depth int
+	nodes int
 	lit   []byte // the row that is read, and
 	mask  []byte // its bits that count
 }
@@ -81,6 +82,9 @@ func (h *hexParser) sequence() (*node, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if h.nodes++; h.nodes > maxProgram {
+			return nil, errProgram
 		}
 		seq.subs = append(seq.subs, n)
 	}

@@ -1,6 +1,7 @@
 package yara
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -15,6 +16,7 @@ type index struct {
 	slots  []slot   // open addressing, a power of two, at most half full
 	mask   uint32
 	pairs  *[1 << 10]uint64 // one bit for each pair of bytes that is a short gram, or nil
+	first  []byte           // what pairs begin with, when that is few different bytes
 	pslots []slot
 	pmask  uint32
 	links  []link
@@ -62,8 +64,29 @@ func newIndex(grams, pairs []entry) *index {
 				x.pairs[p>>6] |= 1 << (p & 63)
 			}
 		}
+		x.first = firstBytes(x.pairs)
 	}
 	return x
+}
+
+// firstBytes gives the first bytes of pairs, or nil when there are more than can be looked for one after the other.
+func firstBytes(pairs *[1 << 10]uint64) []byte {
+	var seen [256]bool
+	for p := range uint(1 << 16) {
+		if pairs[p>>6]&(1<<(p&63)) != 0 {
+			seen[p&0xFF] = true
+		}
+	}
+	var list []byte
+	for b, is := range seen {
+		if is {
+			list = append(list, byte(b))
+		}
+	}
+	if len(list) > 4 {
+		return nil
+	}
+	return list
 }
 
 func enter(filter []uint64, shift uint, key uint32) {
@@ -169,6 +192,12 @@ func (s *scanner) sweep(v view) {
 func (s *scanner) sweepPairs(v view) {
 	pairs := s.r.index.pairs
 	buf := v.buf
+	if first := s.r.index.first; first != nil {
+		for _, b := range first {
+			s.pairsFrom(v, b)
+		}
+		return
+	}
 	i := 0
 	for ; i+8 <= len(buf); i += 4 {
 		w := binary.LittleEndian.Uint64(buf[i:])
@@ -190,6 +219,25 @@ func (s *scanner) sweepPairs(v view) {
 	for k := 0; k < n; k++ {
 		if w := uint64(binary.LittleEndian.Uint16(tail[k:])); hasPair(pairs, w) {
 			s.pair(v, i+k, w)
+		}
+	}
+}
+
+// pairsFrom looks for pairs that begin with b.
+func (s *scanner) pairsFrom(v view, b byte) {
+	pairs := s.r.index.pairs
+	for i := 0; ; i++ {
+		k := bytes.IndexByte(v.buf[i:], b)
+		if k < 0 {
+			return
+		}
+		i += k
+		w := uint64(b)
+		if i+1 < len(v.buf) {
+			w |= uint64(v.buf[i+1]) << 8
+		}
+		if hasPair(pairs, w) {
+			s.pair(v, i, w)
 		}
 	}
 }

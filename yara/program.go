@@ -42,6 +42,7 @@ type matcher struct {
 	place bool    // it has assertions about places: only the simulation of threads decides
 	begin bool    // a match begins at the first byte of the data, and
 	end   bool    // it ends at the last one
+	last  bool    // that is all the assertions ask for
 	head  byteSet // bytes a match of at least one byte begins with
 }
 
@@ -76,8 +77,9 @@ func newMatcher(n *node) (*matcher, error) {
 	c := compiler{pool: newSetPool()}
 	m := &matcher{}
 	m.prog = c.program(n)
-	m.place, m.sets = c.place, c.pool.list
+	m.place, m.sets = c.place > 0, c.pool.list
 	m.begin, m.end = anchors(n)
+	m.last = m.end && c.place == 1
 	m.findHead()
 	return m, nil
 }
@@ -86,7 +88,7 @@ type compiler struct {
 	prog  []inst
 	pool  *setPool
 	back  bool // the expression is read from its end
-	place bool
+	place int  // assertions
 }
 
 // anchors tells whether every match begins with the data, and ends with it.
@@ -147,7 +149,7 @@ func (c *compiler) emit(n *node) {
 	case nRepeat:
 		c.repeat(n)
 	case nBegin, nEnd, nWord, nNotWord:
-		if c.place = true; !c.back {
+		if c.place++; !c.back {
 			c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: int32(n.min)})
 		}
 	}

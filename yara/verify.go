@@ -59,6 +59,12 @@ func (s *scanner) expression(x *expression, v view, i int, ref *atomRef) int {
 		return -1
 	}
 	n := d.match(v.buf, i)
+	if m.last {
+		if v.base+int64(i+n) != v.total {
+			return -1
+		}
+		return n
+	}
 	if n > 0 && m.place {
 		n = m.simulate(&s.threads, v, i)
 		d.work += placeWork
