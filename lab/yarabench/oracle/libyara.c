@@ -78,6 +78,9 @@ int main(int argc, char **argv) {
   if (faults || yr_compiler_get_rules(c, &rules)) return 1;
   yr_compiler_destroy(c);
   double c1 = cpu(), w1 = wall();
+  YR_SCANNER *scanner;
+  if (yr_scanner_create(rules, &scanner)) return 1;
+  yr_scanner_set_callback(scanner, seen, NULL);
   double sc = 0, sw = 0;
   long bytes = 0, files = 0;
   list = fopen(argv[2], "r");
@@ -86,7 +89,7 @@ int main(int argc, char **argv) {
     line[strcspn(line, "\n")] = 0;
     char *data = slurp(line, &n);
     double a = cpu(), b = wall();
-    int e = yr_rules_scan_mem(rules, (uint8_t *) data, n, 0, seen, NULL, 0);
+    int e = yr_scanner_scan_mem(scanner, (uint8_t *) data, n);
     if (e) { fprintf(stderr, "%s: error %d\n", line, e); return 1; }
     sc += cpu() - a;
     sw += wall() - b;
