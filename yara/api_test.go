@@ -170,6 +170,7 @@ func TestModuleLoops(t *testing.T) {
 		`for any k, v in pe.version_info : (k == "CompanyName" and v == "Acme")`:                  true,
 		`for any l in pe.import_details : (for any f in l.functions : (f.name == "ExitProcess"))`: true,
 		`for any s in ("b", "a") : (s == "a")`:                                                    true,
+		`for any hash in pe.sections : (hash.name == ".text")`:                                    true, // a variable may be called like a module that is not imported
 		`for 2 r in pe.resources : (r.length > 0)`:                                                true,
 		`pe.version_info["CompanyName"] iequals "ACME"`:                                           true,
 		`pe.sections[0].name matches /^\.te/`:                                                     true,

@@ -276,19 +276,17 @@ func (b *builder) ident(e *expr) *typ {
 		e.op, e.num = opExternal, i
 		return typeOf(b.r.defaults[i])
 	}
-	b.failf(e.pos, "undefined identifier %q", e.name)
+	if modules[e.name] != nil {
+		b.failf(e.pos, "module %q is not imported", e.name)
+	} else {
+		b.failf(e.pos, "undefined identifier %q", e.name)
+	}
 	return nil
 }
 
 // field resolves base.name, base[index] and base(arguments).
 func (b *builder) field(e *expr) *typ {
 	base := e.kids[0]
-	if _, known := modules[base.name]; known && base.op == opIdent && b.mods[b.cur.namespace+"\x00"+base.name] == 0 {
-		if _, imported := b.mods[b.cur.namespace+"\x00"+base.name]; !imported {
-			b.failf(base.pos, "module %q is not imported", base.name)
-			return nil
-		}
-	}
 	t := b.resolve(base)
 	if t == nil {
 		return nil
