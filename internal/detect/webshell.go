@@ -49,7 +49,7 @@ func webShell(_ context.Context, p *Pass) error {
 		ext := strings.ToLower(path.Ext(f.Path))
 		h, ok := strongest(f.Content.Hits)
 		known := ok && h.Class == match.WebShell && h.Strength >= match.Strong
-		if !webExt[ext] && !(known && served(f.Path)) || packaged(p.owner(f.Path)) || f.Attr.Size > 8<<20 {
+		if !webExt[ext] && !(known && served(f.Path)) || packaged(p.owner(f.Path)) {
 			continue
 		}
 		body := p.read("web-shell", f.Path, pageLimit)
