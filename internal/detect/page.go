@@ -311,14 +311,28 @@ var (
 // shellWords are functions of which a web shell uses several and an ordinary page few.
 var shellWords = regexp.MustCompile(`(?i)\b(eval|assert|system|passthru|shell_exec|popen|proc_open|pcntl_exec|exec|create_function|gzinflate|str_rot13|base64_decode|posix_getpwuid|posix_kill|fsockopen|move_uploaded_file|php_uname|disk_total_space|getRuntime|ProcessBuilder|defineClass)\s*\(`)
 
+// handsOver matches code that a shell in a page may hide beside the one that is found: a visitor names what is called or included,
+// or hands his text to what a variable names.
+var handsOver = regexp.MustCompile(`(?is)\$\{?\w+\}?\s*\(\s*@?\s*\$_(?:POST|GET|REQUEST|COOKIE)\b|` +
+	`\b(?:array_map|array_filter|array_walk|usort|uasort|call_user_func(?:_array)?|register_shutdown_function|preg_replace_callback)\s*\(\s*@?(?:\$_(?:POST|GET|REQUEST|COOKIE)\b|["'](?:assert|system|exec|passthru|shell_exec)\b)|` +
+	`\b(?:include|require)(?:_once)?\b[^;]{0,40}\$_(?:POST|GET|REQUEST|COOKIE)\b`)
+
 // maxShellWords is how many of them the rest of a page may use before it cannot be told whose it is.
 const maxShellWords = 2
 
 // doubt says why the rest of a page may not be the owner's, or "".
 func (pg *page) doubt() string {
+	stays := func(from, to int) bool {
+		return !slices.ContainsFunc(pg.spans, func(s span) bool { return s.overlaps(span{from, to}) })
+	}
+	for _, m := range handsOver.FindAllIndex(pg.body, 1000) {
+		if stays(m[0], m[1]) {
+			return "the rest of it hands a visitor's text to what runs it: " + q(span{m[0], m[1]}.of(pg.body))
+		}
+	}
 	seen := map[string]bool{}
 	for _, m := range shellWords.FindAllSubmatchIndex(pg.body, 1000) {
-		if !slices.ContainsFunc(pg.spans, func(s span) bool { return s.overlaps(span{m[0], m[1]}) }) {
+		if stays(m[0], m[1]) {
 			seen[strings.ToLower(string(pg.body[m[2]:m[3]]))] = true
 		}
 	}

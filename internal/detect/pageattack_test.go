@@ -3,8 +3,6 @@ package detect
 import (
 	"strings"
 	"testing"
-
-	"github.com/deminer/deminer"
 )
 
 // TestCraftedPagesKeepTheOwnersCode: an intruder puts his call where a cut would take an owner's code with it. Each kept text must
@@ -93,5 +91,11 @@ func TestCutsOfPagesKeepTheirBytes(t *testing.T) {
 	}
 }
 
-// TestACutIsOneRunOfLines: a plan must not take a second place of the same text with it.
-var _ = deminer.VerbCutLine
+// TestNoSecondShellStaysBehindACut: beside the shell that is found stands one that is not. The page is not called the owner's.
+func TestNoSecondShellStaysBehindACut(t *testing.T) {
+	for _, second := range []string{"$f = 'ass' . 'ert'; $f($_POST['y']);", "${f}($_POST['y']);", "array_map($_GET['f'], [1]);", "call_user_func('assert', $y);", "include $_GET['p'];", "usort($_REQUEST, $f);"} {
+		if pg, hits := dissected("<?php\n"+evil+"\nrun();\n"+second+"\n", ".php"); len(hits) == 0 || pg.unsure == "" {
+			t.Errorf("%s: the page is cut, and this stays", second)
+		}
+	}
+}
