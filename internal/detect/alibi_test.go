@@ -159,3 +159,17 @@ func TestOwnersDirectoriesStay(t *testing.T) {
 		t.Errorf("directories %q, want only the hidden one", dirs)
 	}
 }
+
+// TestKeysHeldBefore: a key that lies in another file, unchanged since before the intrusion, was not brought by it, even where
+// it is the last of a file the intruder wrote into. A file whose time was set back says nothing.
+func TestKeysHeldBefore(t *testing.T) {
+	other := func(ctime string) string {
+		return `"footholds":[{"mechanism":"ssh-keys","id":"PL-18","path":"/home/u/.ssh/authorized_keys","line":"ssh-ed25519 AAAAbad x","line_no":1,"user":"u","key":"SHA256:bad","attr":{"type":"file","mtime":"2024-01-01T00:00:00Z","ctime":"` + ctime + `"}},`
+	}
+	if got := strongClasses(visit(t, "", "", `"footholds":[`, other("2024-01-01T00:00:00Z"))); len(got) != 0 {
+		t.Errorf("held before: strong signs of %v, want none", got)
+	}
+	if got := strongClasses(visit(t, "", "", `"footholds":[`, other("2026-03-10T03:00:20Z"))); !slices.Contains(got, "provenance") {
+		t.Errorf("held in a file whose time was set back: strong signs of %v, want provenance among them", got)
+	}
+}

@@ -88,6 +88,19 @@ func (p *Pass) usedBefore(key string, t time.Time) time.Time {
 	return time.Time{}
 }
 
+// heldBefore names another file that lets in with the key and was last changed before t, or nil. The time of a change of
+// the inode counts too: it cannot be set back.
+func (p *Pass) heldBefore(f *deminer.Foothold, t time.Time) *deminer.Foothold {
+	for i := range p.Snapshot.Footholds {
+		o := &p.Snapshot.Footholds[i]
+		before := !o.Attr.Ctime.IsZero() && o.Attr.Ctime.Before(t.Add(-minutes)) && o.Attr.Mtime.Before(t.Add(-minutes))
+		if o.ID == "PL-18" && o.Key == f.Key && o.Path != f.Path && before {
+			return o
+		}
+	}
+	return nil
+}
+
 // keyTime speaks of a key that came with the intrusion: its file was last written within minutes of the intruder's files
 // and the key is the last one in it. That alone says nothing: an owner, or a program that hands out keys, may have been at
 // work. A second sign must come with it, and a key that was used before is the owner's.
@@ -108,6 +121,11 @@ func (p *Pass) keyTime(f *deminer.Foothold, last int) {
 	}
 	if used := p.usedBefore(f.Key, g.Time); !used.IsZero() {
 		k.Cleared = append(k.Cleared, "it was used at "+used.UTC().Format(time.RFC3339)+", before that: the owner's")
+		p.Report(k)
+		return
+	}
+	if o := p.heldBefore(f, g.Time); o != nil {
+		k.Cleared = append(k.Cleared, "the same key lies in "+where(o)+", a file unchanged since "+o.Attr.Ctime.UTC().Format(time.RFC3339)+", before that: the owner's")
 		p.Report(k)
 		return
 	}
@@ -135,7 +153,7 @@ func (p *Pass) keyMayBe(f *deminer.Foothold) {
 	k := p.aboutKey(f, deminer.Weak, deminer.ByProvenance, "its file was "+how+" at "+at.UTC().Format(time.RFC3339)+", within "+minutes.String()+" of: "+g.Title+"; which of its lines came then cannot be told")
 	k.Title = "a login key in " + where(f) + " may have come with the intrusion"
 	k.Remove = nil
-	if used := p.usedBefore(f.Key, g.Time); !used.IsZero() {
+	if !p.usedBefore(f.Key, g.Time).IsZero() || p.heldBefore(f, g.Time) != nil {
 		return
 	}
 	k.Cleared = []string{"no login with it before the intrusion is known"}
