@@ -31,6 +31,9 @@ type memo struct {
 	anchorsBy []deminer.Finding
 	anchorsAt [2]int
 	shared    map[string]*shared // by ref of the whole, see shared.go
+	told      map[string]bool    // what was found of its commands, see toldAs
+	proofs    map[string]bool    // files that a proof speaks of
+	proofsAt  int                // for how much of found proofs is
 	raised    map[string]bool    // refs that closeness in time made proof: no anchors for others
 	guiltyBy  map[string]bool
 	filesBy   map[string]string // the intruder's files
@@ -46,7 +49,7 @@ type memo struct {
 func newMemo(s *deminer.Snapshot) *memo {
 	m := &memo{
 		procs: map[int]*deminer.Process{}, socks: map[int][]*deminer.Socket{}, starts: map[string][]*deminer.Foothold{},
-		self: map[deminer.ProcID]bool{}, raised: map[string]bool{}, texts: map[string]string{},
+		self: map[deminer.ProcID]bool{}, raised: map[string]bool{}, texts: map[string]string{}, told: map[string]bool{}, proofs: map[string]bool{},
 	}
 	for i := range s.Processes {
 		m.procs[s.Processes[i].ID.PID] = &s.Processes[i]

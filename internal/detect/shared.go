@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"strings"
 	"time"
@@ -14,6 +15,10 @@ import (
 type shared struct {
 	*deminer.Shared
 	bad []reason // by part: what its own text says against it; key "" where nothing does
+	// What sides found last, and for how much of what was found, and one: every entry that starts a script asks again.
+	worse   []int
+	works   bool
+	sidesAt int
 }
 
 // sharedBy gives what holds several commands under this ref, or nil.
@@ -49,12 +54,14 @@ func (p *Pass) against(s *shared, i int) reason {
 
 // provenFile reports whether a proof speaks of a file.
 func (p *Pass) provenFile(name string) bool {
-	for _, f := range p.memo.found {
-		if f.Tier == deminer.Proof && f.Subject.Kind == deminer.KindFile && string(f.Subject.Path) == name && f.Topic != deminer.TopicTamper && f.Topic != deminer.TopicDoor {
-			return true
+	m := p.memo
+	for ; m.proofsAt < len(m.found); m.proofsAt++ {
+		f := &m.found[m.proofsAt]
+		if f.Tier == deminer.Proof && f.Subject.Kind == deminer.KindFile && f.Topic != deminer.TopicTamper && f.Topic != deminer.TopicDoor {
+			m.proofs[string(f.Subject.Path)] = true
 		}
 	}
-	return false
+	return m.proofs[name]
 }
 
 // judgeCommand reads the text of one command.
@@ -98,6 +105,11 @@ func (p *Pass) mixed(s *shared) []int {
 
 // sides lists the commands that speak against themselves, and tells whether one of the others does work of its own.
 func (p *Pass) sides(s *shared) (bad []int, works bool) {
+	at := len(p.memo.found) + 1
+	if s.sidesAt == at {
+		return s.worse, s.works
+	}
+	defer func() { s.worse, s.works, s.sidesAt = bad, works, at }()
 	for i := range s.Parts {
 		if p.against(s, i).key != "" {
 			bad = append(bad, i)
@@ -171,18 +183,27 @@ func (p *Pass) narrow(f deminer.Finding) []deminer.Finding {
 	}
 	var out []deminer.Finding
 	for _, i := range bad {
-		out = append(out, p.aboutPart(f, s, i))
+		if key := toldAs(f, &s.Parts[i]); !p.memo.told[key] {
+			p.memo.told[key] = true
+			out = append(out, p.aboutPart(f, s, i))
+		}
 	}
 	return out
 }
 
-func (p *Pass) anyBad(s *shared) bool {
-	for i := range s.Parts {
-		if p.against(s, i).key != "" {
-			return true
-		}
+// toldAs names what a finding adds about a command. A script may be started by thousands of entries, and each leads to all of its
+// commands.
+func toldAs(f deminer.Finding, part *deminer.Foothold) string {
+	key := fmt.Sprintf("%s|%s|%s|%s|%s", f.Detector, f.Tier, f.Class, f.Topic, part.Artifact().Ref())
+	for _, i := range f.Indicators {
+		key += "|" + i.Kind + "|" + string(i.Value)
 	}
-	return false
+	return key
+}
+
+func (p *Pass) anyBad(s *shared) bool {
+	bad, _ := p.sides(s)
+	return len(bad) > 0
 }
 
 // aboutPart is a finding about one command instead of all that it stands among.
