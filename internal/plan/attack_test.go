@@ -150,6 +150,11 @@ func TestCheckRefusesForgedPlans(t *testing.T) {
 	if err := Check(p); err != nil || len(p.Steps) != 4 {
 		t.Errorf("a true plan of %d steps: %v", len(p.Steps), err)
 	}
+	// The directory that a killed program ran from goes, too.
+	p = Make(report(member(proc(66), deminer.VerbFreeze, deminer.VerbKill), member(file("/tmp/.x"), deminer.VerbQuarantine)), Options{}, now)
+	if err := Check(p); err != nil || len(p.Steps) != 3 {
+		t.Errorf("a true plan of %d steps: %v", len(p.Steps), err)
+	}
 }
 
 // TestProgramIsPinned: the file of a process goes only if it still is that file.

@@ -17,6 +17,7 @@ func Check(p deminer.Plan) error {
 		a := p.Steps[i].Action
 		if a.Verb == deminer.VerbFreeze || a.Verb == deminer.VerbKill {
 			g.procs[a.Target.Proc] = &deminer.Process{ID: a.Target.Proc, Exe: p.Steps[i].Expect.Exe}
+			g.accused[a.Target.Proc] = true // by the plan itself: what it runs keeps no directory where it is
 		}
 		g.programs[string(a.Target.Path)] = true
 		if p.Host.Asleep() && !onFiles(a.Verb) {
