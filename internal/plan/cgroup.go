@@ -28,7 +28,9 @@ func (b *builder) groups(rep *deminer.Report) {
 		}
 		a.Args = map[string]deminer.Raw{"members": deminer.Raw(b.guard.inGroup(p.Cgroup)), "if-possible": "yes"}
 		why := "the process is convicted, shares its control group with nobody else, and the addresses it needs are not known or many"
-		b.add(a, deminer.Member{Artifact: a.Target, Why: []string{why}})
+		for _, b.ref = range s.For { // it is for whom the kill is for
+			b.add(a, deminer.Member{Artifact: a.Target, Why: []string{why}})
+		}
 	}
 }
 

@@ -55,8 +55,8 @@ func TestGroupIsBlockedWhereAddressesSayTooLittle(t *testing.T) {
 	known := boxed(unit)
 	known.Snapshot.Sockets = []deminer.Socket{one}
 	kin := boxed(unit, child)
-	kin.Incidents[0].Members = append(kin.Incidents[0].Members, member(proc(71), deminer.VerbKill))
-	if s := groupStep(Make(kin, Options{}, now)); s == nil || s.Action.Args["members"] != "66@66 71@71" {
+	kin.Incidents[0].Members = append(kin.Incidents[0].Members, member(proc(71), deminer.VerbKill), member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine))
+	if s := groupStep(Make(kin, Options{}, now)); s == nil || s.Action.Args["members"] != "66@66 71@71" || !slices.Equal(s.For, []string{proc(66).Ref(), proc(71).Ref()}) {
 		t.Errorf("two convicted: %+v", s)
 	}
 	never := map[string]*deminer.Report{
