@@ -308,11 +308,19 @@ func after(steps []deminer.Step, i int) (ids []string) {
 func (b *builder) watch(rep *deminer.Report) {
 	const bearable = 2 * time.Hour
 	longest := time.Duration(0)
+	lines, files, away := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, s := range b.plan.Steps {
+		switch t := s.Action.Target; s.Action.Verb {
+		case deminer.VerbCutLine, deminer.VerbEditLine:
+			lines[t.Ref()], files[string(t.Path)] = true, true
+		case deminer.VerbDropFile, deminer.VerbQuarantine:
+			files[string(t.Path)], away[string(t.Path)] = true, true
+		}
+	}
 	for _, f := range rep.Snapshot.Footholds {
-		ref := f.Artifact().Ref()
-		_, cut := b.seen[string(deminer.VerbCutLine)+"|"+ref]
-		_, away := b.seen["away|file:"+string(f.Path)]
-		if (cut || away) && f.Every > 0 {
+		// What a line starts counts, too: an owner's job whose script only loses the intruder's commands.
+		changed := lines[f.Artifact().Ref()] || away[string(f.Path)] || f.Line == "" && files[string(f.Path)] || slices.ContainsFunc(f.Targets, func(t string) bool { return files[t] })
+		if changed && f.Every > 0 {
 			longest = max(longest, f.Every)
 		}
 	}

