@@ -150,9 +150,18 @@ func hooked(group int, h hook) (map[uint32]time.Time, error) {
 	if _, err := bpf(unix.BPF_PROG_QUERY, &ask); err != nil {
 		return nil, err
 	}
+	return ours(ids[:min(int(ask.count), maxHooked)], programName)
+}
+
+// ours gives those of the programs whose names are ours. One that has ended since it was listed is none: that it is gone must
+// not read as if the group were.
+func ours(ids []uint32, named func(uint32) (string, error)) (map[uint32]time.Time, error) {
 	out := map[uint32]time.Time{}
-	for _, id := range ids[:min(int(ask.count), maxHooked)] {
-		name, err := programName(id)
+	for _, id := range ids {
+		name, err := named(id)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
+	"golang.org/x/sys/unix"
 )
 
 // TestMain is also the process whose control group is blocked.
@@ -252,5 +253,24 @@ func TestGroupsThatAreRefused(t *testing.T) {
 	}
 	if list, err := none.List(); err != nil || list != nil {
 		t.Errorf("without a hierarchy: %v %v", list, err)
+	}
+}
+
+func TestProgramThatEndsWhileListed(t *testing.T) {
+	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	got, err := ours([]uint32{1, 2, 3}, func(id uint32) (string, error) {
+		switch id {
+		case 1:
+			return "", unix.ENOENT
+		case 2:
+			return nameOf(until), nil
+		}
+		return "somebody_else", nil
+	})
+	if err != nil || len(got) != 1 || !got[2].Equal(until) {
+		t.Errorf("got %v %v, want ours alone", got, err)
+	}
+	if _, err := ours([]uint32{1}, func(uint32) (string, error) { return "", unix.EPERM }); !errors.Is(err, unix.EPERM) {
+		t.Errorf("got %v, want what went wrong", err)
 	}
 }
