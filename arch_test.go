@@ -34,12 +34,12 @@ var mayImport = map[string][]string{
 	"internal/logins":        {".", "internal/host", "internal/accounts"},
 	"internal/persist":       {".", "internal/host"},
 	"internal/match":         {".", "yara", "sigma"},
-	"internal/feed":          {"internal/match"},
+	"internal/feed":          {"internal/match", "internal/state"},
 	"internal/detect":        {".", "internal/host", "internal/match", "internal/logins"},
 	"internal/incident":      {"."},
 	"internal/plan":          {"."},
 	"internal/scan":          {".", "internal/host", "internal/persist", "internal/detect", "internal/match", "internal/incident", "internal/accounts", "internal/logins"},
-	"internal/state":         {}, // one bounded way to read what vault, journal and remedy keep
+	"internal/state":         {}, // one bounded way to read what vault, journal, remedy and feed keep
 	"internal/vault":         {".", "internal/state"},
 	"internal/journal":       {".", "internal/state"},
 	"internal/remedy":        {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},

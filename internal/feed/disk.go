@@ -5,10 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
+
+	"github.com/deminer/deminer/internal/state"
 )
 
 // tmpMark begins the names of files that are being written.
@@ -20,23 +21,11 @@ func (s *Store) step(what string) {
 	}
 }
 
-// read reads a regular file of at most limit bytes: opening a FIFO that somebody put there would wait for ever.
+// read reads a file of the store of at most limit bytes.
 func (s *Store) read(name string, limit int64) ([]byte, error) {
-	st, err := s.Dir.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() || st.Size() > limit {
-		return nil, fmt.Errorf("%w: %q is no regular file of at most %d bytes", ErrFormat, name, limit)
-	}
-	f, err := s.Dir.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%w: %q has more than %d bytes", ErrFormat, name, limit)
+	text, err := state.Read(s.Dir, name, limit)
+	if errors.Is(err, state.ErrOdd) {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return text, err
 }

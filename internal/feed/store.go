@@ -39,8 +39,8 @@ const (
 // ErrNone: there is no such thing in the store.
 var ErrNone = errors.New("not there")
 
-// state is state.json.
-type state struct {
+// standing is state.json: what of one id is in force.
+type standing struct {
 	Current   string    `json:"current"` // digest
 	Previous  string    `json:"previous,omitempty"`
 	Installed time.Time `json:"installed"` // when current came into force
@@ -122,20 +122,20 @@ func (s *Store) bundle(id, digest string) (*Bundle, Key, error) {
 	return b, key, nil
 }
 
-func (s *Store) state(id string) (state, error) {
+func (s *Store) state(id string) (standing, error) {
 	if err := CheckID(id); err != nil {
-		return state{}, err
+		return standing{}, err
 	}
 	text, err := s.read("bundles/"+id+"/state.json", maxState)
 	if errors.Is(err, fs.ErrNotExist) {
-		return state{}, fmt.Errorf("bundle %s: %w", id, ErrNone)
+		return standing{}, fmt.Errorf("bundle %s: %w", id, ErrNone)
 	}
 	if err != nil {
-		return state{}, fmt.Errorf("bundle %s: %w", id, err)
+		return standing{}, fmt.Errorf("bundle %s: %w", id, err)
 	}
-	var st state
+	var st standing
 	if err := json.Unmarshal(text, &st); err != nil || !sumForm.MatchString(st.Current) || st.Previous != "" && !sumForm.MatchString(st.Previous) || st.URL != "" && CheckURL(st.URL) != nil {
-		return state{}, fmt.Errorf("bundle %s: %w: its state was tampered with", id, ErrFormat)
+		return standing{}, fmt.Errorf("bundle %s: %w: its state was tampered with", id, ErrFormat)
 	}
 	return st, nil
 }
@@ -174,7 +174,7 @@ func (s *Store) Install(ctx context.Context, b *Bundle, opt Options) (Checked, e
 	if err != nil {
 		return checked, err
 	}
-	next := state{Current: b.Digest(), Previous: st.Previous, Installed: opt.Now.UTC().Truncate(time.Second), URL: cmp.Or(opt.URL, st.URL)}
+	next := standing{Current: b.Digest(), Previous: st.Previous, Installed: opt.Now.UTC().Truncate(time.Second), URL: cmp.Or(opt.URL, st.URL)}
 	if st.Current != next.Current && st.Current != "" {
 		next.Previous = st.Current
 	} else if st.Current != "" {
@@ -184,7 +184,7 @@ func (s *Store) Install(ctx context.Context, b *Bundle, opt Options) (Checked, e
 }
 
 // ahead refuses what is older than the installed bundle, or another of the same version.
-func (s *Store) ahead(b *Bundle, st state, downgrade bool) error {
+func (s *Store) ahead(b *Bundle, st standing, downgrade bool) error {
 	if st.Current == "" || st.Current == b.Digest() || downgrade {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (s *Store) ahead(b *Bundle, st state, downgrade bool) error {
 }
 
 // put writes the archive, then what says that it is in force, then removes what nothing names any more.
-func (s *Store) put(b *Bundle, next state) error {
+func (s *Store) put(b *Bundle, next standing) error {
 	id := b.Manifest.ID
 	for _, dir := range []string{"bundles", "bundles/" + id} {
 		if err := s.mkdir(dir); err != nil {
@@ -219,7 +219,7 @@ func (s *Store) put(b *Bundle, next state) error {
 	return s.tidy(id, next)
 }
 
-func (s *Store) save(id string, st state) error {
+func (s *Store) save(id string, st standing) error {
 	text, err := json.MarshalIndent(st, "", " ")
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)
@@ -255,14 +255,14 @@ func (s *Store) Remove(id string) error {
 	if err := s.remove("bundles/" + id + "/state.json"); err != nil {
 		return err
 	}
-	if err := s.tidy(id, state{}); err != nil {
+	if err := s.tidy(id, standing{}); err != nil {
 		return err
 	}
 	return s.remove("bundles/" + id)
 }
 
 // tidy removes archives that are neither in force nor kept, and what an interrupted installation left.
-func (s *Store) tidy(id string, st state) error {
+func (s *Store) tidy(id string, st standing) error {
 	names, err := s.names("bundles/"+id, 1000)
 	if err != nil {
 		return err
