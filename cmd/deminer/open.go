@@ -57,7 +57,9 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	set.warn(cmd.ErrOrStderr())
 	gaps = append(gaps, set.gaps...)
 	bars := newProgress(cmd, f)
-	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, written(f), set.names()
+	own, unreadable := written(f)
+	gaps = append(gaps, unreadable...)
+	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, own, set.names()
 	var memory *cache
 	if opt.Mode == scan.Full {
 		memory = openCache(f, build()+set.Digest())
@@ -81,18 +83,18 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	return h, &rep, nil
 }
 
-// written lists what deminer changed here before; nothing where that cannot be read, which other commands tell.
-func written(f *flags) []deminer.Written {
+// written lists what deminer changed here before; nothing where there is no state directory that we may read. A journal that
+// cannot be read leaves the others, and a gap.
+func written(f *flags) (list []deminer.Written, gaps []deminer.Gap) {
 	s, err := openStore(f, false)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer s.close()
-	list, err := s.runner.Written()
-	if err != nil {
-		return nil
+	if list, err = s.runner.Written(); err != nil {
+		gaps = append(gaps, deminer.Gap{Part: "what deminer changed here", State: deminer.Partial, Why: deminer.Safe(err.Error())})
 	}
-	return list
+	return list, gaps
 }
 
 // build names this very program: another one may judge the same file otherwise.

@@ -35,4 +35,12 @@ func TestWrittenTellsItsOwnWrites(t *testing.T) {
 	if got, err := w.runner.Written(); err != nil || len(got) != 4 {
 		t.Errorf("after undo: %+v %v", got, err)
 	}
+	f, err := w.runner.Journal.Dir.Create("q.jsonl")
+	must(t, err)
+	_, err = f.WriteString("{}\nno record\n{}\n")
+	must(t, err)
+	must(t, f.Close())
+	if got, err := w.runner.Written(); err == nil || len(got) != 4 {
+		t.Errorf("beside a damaged journal: %d changes, error %v; want those of the other and an error", len(got), err)
+	}
 }
