@@ -26,7 +26,7 @@ ready 300 '[#$] *$'
 sleep 20 # the miners get to work
 keys "PS1='\$ '; cd; stty cols $columns rows $rows; clear" Enter
 ready 10 '^\$ *$'
-picture() { # NAME WAIT-SECONDS COMMAND [KEYS...]: what the command leaves on the screen
+picture() { # NAME WAIT-SECONDS COMMAND [KEYS...]: what the command leaves on the screen, its first $lines lines
   local name=$1 wait=$2; shift 2
   keys clear Enter; sleep 1
   keys "$1" Enter; shift
@@ -34,7 +34,7 @@ picture() { # NAME WAIT-SECONDS COMMAND [KEYS...]: what the command leaves on th
   for k in "$@"; do ready 60 'Type yes to go on:'; keys "$k" Enter; done
   ready "$wait" '^\$ *$'
   # All but the prompt that waits for the next command.
-  terminal capture-pane -e -p -t lab | awk 'NF {for (; blank > 0; blank--) print ""; print; next} {blank++}' | sed '$d' >"$work/$name.ansi"
+  terminal capture-pane -e -p -t lab | awk 'NF {for (; blank > 0; blank--) print ""; print; next} {blank++}' | sed '$d' | head -n "${lines:-$rows}" >"$work/$name.ansi"
   { echo '<!doctype html><meta charset=utf-8><style>body{margin:0;background:#16171d}pre{margin:0;padding:18px 26px;font:15px/20px "DejaVu Sans Mono",monospace;color:#d8dade}</style><pre>'
     aha --no-header --black <"$work/$name.ansi"; echo '</pre>'; } >"$work/$name.html"
   local height=$(($(wc -l <"$work/$name.ansi") * 20 + 50))
@@ -43,6 +43,6 @@ picture() { # NAME WAIT-SECONDS COMMAND [KEYS...]: what the command leaves on th
   echo "$out/$name.png"
 }
 picture scan 60 './deminer scan'
-picture plan 60 './deminer plan'
+lines=66 picture plan 60 './deminer plan'
 picture clean 180 './deminer clean --watch 30s' yes
 picture undo 60 './deminer undo' yes
