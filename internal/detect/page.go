@@ -93,7 +93,11 @@ func (pg *page) noText() bool {
 
 // cutBlock adds what goes of one block, and counts the statements in it that stay.
 func (pg *page) cutBlock(b block, hits []span) (stay int) {
-	if b.code.blank(pg.body) || b.lang != "php" && pg.body[b.code.from] == '@' { // nothing, or a directive
+	if b.note && len(hits) > 0 {
+		pg.unsure = "it stands in a comment, which does not run"
+		return 1
+	}
+	if b.note || b.code.blank(pg.body) || b.lang != "php" && pg.body[b.code.from] == '@' { // nothing, or a directive
 		return 0
 	}
 	var list []statement

@@ -94,6 +94,7 @@ func TestPagesThatAreShellsWhole(t *testing.T) {
 	for _, c := range []struct{ ext, body string }{
 		{".php", "<?php " + evil + " ?>"}, {".php", "<?php\nset_time_limit(0);\n" + evil + "\n"}, {".php", "\n<?php ?>\n<?php if (isset($_GET['c'])) { echo 'x'; system($_GET['c']); } ?>\n"},
 		{".php", "<?php $o = shell_exec($_GET['c']); echo \"<pre>$o</pre>\"; ?>"}, {".asp", "<%eval request(\"p\")%>"},
+		{".jsp", "<%-- a note with %> in it --%>\n<% if (\"z0\".equals(request.getParameter(\"p\"))) { Process q = Runtime.getRuntime().exec(request.getParameter(\"c\")); } %>"},
 		{".jsp", "<%@page import=\"java.io.*\"%><%Process p = Runtime.getRuntime().exec(request.getParameter(\"c\")); BufferedReader r = new BufferedReader(new InputStreamReader(p.getInputStream())); String l = r.readLine(); out.print(l);%>"},
 	} {
 		if pg, hits := dissected(c.body, c.ext); len(hits) == 0 || !pg.whole || pg.unsure != "" {
@@ -113,6 +114,7 @@ func TestPagesLeftToTheOwner(t *testing.T) {
 		{".php", "eval($_POST['x'])"},                                                                                             // outside of the tags
 		{".php", "<?php " + evil + " function a() { passthru('x'); popen('x'); fsockopen('y'); move_uploaded_file(1, 2); } a();"}, // the rest is one, too
 		{".jsp", "<% Process p = Runtime.getRuntime().exec(request.getParameter(\"c\")); cart.save(p); %>"},
+		{".jsp", "<%-- <% Runtime.getRuntime().exec(request.getParameter(\"c\")); %> --%>\n<p>Shop</p>\n"}, // a comment does not run
 	} {
 		if pg, hits := dissected(c.body, c.ext); len(hits) == 0 || pg.unsure == "" {
 			t.Errorf("%q: hits %d, whole %v, spans %v: want it left to the owner", c.body, len(hits), pg.whole, pg.spans)

@@ -20,6 +20,7 @@ type block struct {
 	code  span   // between the tags
 	lang  string // "php", "jsp" (anything with the statements of C) or "asp" (one statement a line)
 	print bool   // it prints an expression: <?= or <%=
+	note  bool   // it is a comment, which nothing runs: <%-- --%>
 }
 
 // servlets are endings of pages of whose code the tags are <% %>, and no others.
@@ -53,9 +54,13 @@ func blocksOf(body []byte, ext string) (out []block) {
 				b.lang = "asp"
 			}
 			b.code = span{at + 2, len(body)}
-			if end := bytes.Index(body[b.code.from:], []byte("%>")); end >= 0 {
+			closing := "%>"
+			if b.note = b.lang == "jsp" && bytes.HasPrefix(rest, []byte("%--")); b.note {
+				closing = "--%>"
+			}
+			if end := bytes.Index(body[b.code.from:], []byte(closing)); end >= 0 {
 				b.code.to = b.code.from + end
-				b.to = b.code.to + 2
+				b.to = b.code.to + len(closing)
 			}
 			out, at = append(out, b), b.to
 		default:
