@@ -202,7 +202,7 @@ else are refused, and time and size are limited. No other command opens a connec
 			if opt.URL != "" && len(ids) > 0 {
 				return fail(exitUsage, "the bundle says itself which id it has", "--url and an id")
 			}
-			return inStore(f, true, func(st *feed.Store) error { return f.update(cmd, st, ids, opt) })
+			return f.update(cmd, ids, opt)
 		},
 	}
 	c.Flags().StringVar(&opt.URL, "url", "", "fetch from this https `URL` and remember it")
@@ -210,11 +210,15 @@ else are refused, and time and size are limited. No other command opens a connec
 	return c
 }
 
-func (f *flags) update(cmd *cobra.Command, st *feed.Store, ids []string, opt feed.Options) error {
+// update fetches first and takes the lock of the host only to install: no clean-up is refused because a server is slow.
+func (f *flags) update(cmd *cobra.Command, ids []string, opt feed.Options) error {
 	places := []string{opt.URL}
 	if opt.URL == "" {
-		var err error
-		if places, err = known(st, ids); err != nil {
+		err := inStore(f, false, func(st *feed.Store) (err error) {
+			places, err = known(st, ids)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -226,7 +230,8 @@ func (f *flags) update(cmd *cobra.Command, st *feed.Store, ids []string, opt fee
 		if err != nil {
 			return refused(place, err)
 		}
-		if err := f.install(cmd, st, b, place, opt); err != nil {
+		err = inStore(f, true, func(st *feed.Store) error { return f.install(cmd, st, b, place, opt) })
+		if err != nil {
 			return err
 		}
 	}
