@@ -18,11 +18,12 @@ func caches() []string {
 	return []string{"/var/cache/apt/archives", "/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/cache/zypp/packages", "/var/cache/apk", "/etc/apk/cache"}
 }
 
-// Limits of looking for package files: names in a directory, directories, and how deep.
+// Limits of looking for package files: names, directories, how deep, and how many are unpacked.
 const (
 	maxPackages    = 50_000
 	maxPackageDirs = 2_000
 	maxPackageDeep = 6
+	maxTries       = 32
 )
 
 // unpackers take a file out of a package, by the ending of its name.
@@ -48,7 +49,6 @@ func readyRestore(t *Tools, s deminer.Step) (any, error) {
 		files, err := t.candidates(dir, pkg, string(s.Action.Args["version"]))
 		if err != nil {
 			tried = append(tried, err)
-			continue
 		}
 		for _, file := range files {
 			body, attr, err := t.unpack(file, name)
@@ -72,9 +72,10 @@ func (t *Tools) verify(name string, body []byte) error {
 	return nil
 }
 
-// candidates lists the package files of a package below a directory, or the file itself where one is given. Names are
-// NAME_VERSION_ARCH.deb with colons written %3a, NAME-VERSION.ARCH.rpm without the epoch, NAME-VERSION.HASH.apk. A version
-// that is not there leaves all of the package: the digest decides.
+// candidates lists the package files of a package below a directory, the likeliest first and maxTries at most, or the file
+// itself where one is given. Names are NAME_VERSION_ARCH.deb with colons written %3a, NAME-VERSION.ARCH.rpm without the epoch,
+// NAME-VERSION.HASH.apk. A version that is not there leaves all of the package: the digest decides. The error joins what could
+// not be listed; the answer is good all the same.
 func (t *Tools) candidates(dir, pkg, version string) ([]string, error) {
 	if n, err := t.Hands.Files.Look(dir); err == nil && n.Attr.Type == deminer.Regular {
 		return []string{dir}, nil
@@ -84,39 +85,58 @@ func (t *Tools) candidates(dir, pkg, version string) ([]string, error) {
 	if !epoch {
 		bare = version
 	}
+	all, err := t.packageFiles(dir)
 	var exact, other []string
+	for _, full := range all {
+		after := "-"
+		if path.Ext(full) == ".deb" {
+			after = "_"
+		}
+		switch name := path.Base(full); {
+		case !strings.HasPrefix(name, pkg+after):
+		case bare != "" && strings.Contains(name, bare):
+			exact = append(exact, full)
+		default:
+			other = append(other, full)
+		}
+	}
+	list := append(exact, other...)
+	if len(list) > maxTries {
+		err = errors.Join(err, fmt.Errorf("look into %q: %d package files may be of %s, tried %d: give the one", dir, len(list), deminer.Safe(pkg), maxTries))
+	}
+	return list[:min(len(list), maxTries)], err
+}
+
+// packageFiles lists what has the name of a package file below a directory.
+func (t *Tools) packageFiles(dir string) (out []string, err error) {
 	type place struct {
 		dir  string
 		deep int
 	}
-	seen := 0
-	for todo := []place{{dir, 0}}; len(todo) > 0 && seen < maxPackageDirs; todo = todo[1:] {
-		seen++
-		names, err := t.Hands.Files.List(todo[0].dir, maxPackages)
-		if errors.Is(err, fs.ErrNotExist) {
+	var failed []error
+	dirs, names := 0, 0
+	for todo := []place{{dir, 0}}; len(todo) > 0 && dirs < maxPackageDirs && names < maxPackages; todo = todo[1:] {
+		dirs++
+		list, err := t.Hands.Files.List(todo[0].dir, maxPackages)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				failed = append(failed, err)
+			}
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range names {
+		names += len(list)
+		for _, name := range list {
 			full := path.Join(todo[0].dir, name)
-			if unpackers[path.Ext(name)] == nil {
-				if n, err := t.Hands.Files.Look(full); err == nil && n.Attr.Type == deminer.Directory && todo[0].deep < maxPackageDeep {
-					todo = append(todo, place{full, todo[0].deep + 1})
-				}
+			if unpackers[path.Ext(name)] != nil {
+				out = append(out, full)
 				continue
 			}
-			switch {
-			case !strings.HasPrefix(name, pkg+"_") && !strings.HasPrefix(name, pkg+"-"):
-			case bare != "" && strings.Contains(name, bare):
-				exact = append(exact, full)
-			default:
-				other = append(other, full)
+			if n, err := t.Hands.Files.Look(full); err == nil && n.Attr.Type == deminer.Directory && todo[0].deep < maxPackageDeep {
+				todo = append(todo, place{full, todo[0].deep + 1})
 			}
 		}
 	}
-	return append(exact, other...), nil
+	return out, errors.Join(failed...)
 }
 
 // unpack takes one file out of a package file.

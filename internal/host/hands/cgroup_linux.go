@@ -160,8 +160,8 @@ func (g *groups) clear(fd int) error {
 	return errors.Join(failed...)
 }
 
-// List gives the groups with a program of ours at every hook whose time is not over. Where nothing can be asked nothing
-// can be blocked.
+// List gives the groups with a program of ours at the first hook, which everything that is sent passes, and whose time is not
+// over. Where nothing can be asked nothing can be blocked.
 func (g *groups) List() (out []host.Block, err error) {
 	top, err := g.top()
 	if errors.Is(err, host.ErrUnsupported) {
