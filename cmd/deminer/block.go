@@ -21,8 +21,7 @@ func newBlock(f *flags) *cobra.Command {
 table is touched. A block of a control group is a program of deminer's own at its hooks; it
 expires by itself, too, and goes with the group. The kernel forgets them at a reboot; those of deminer clean --keep-blocks are
 written down, and deminer block reapply puts them in force again (docs/blocks.md: at every boot).`}
-	c.AddCommand(blockList(f), blockLift(f), blockReapply(f))
-	return c
+	return group(c, blockList(f), blockLift(f), blockReapply(f))
 }
 
 func netHand(f *flags) (host.Net, error) {
@@ -46,7 +45,7 @@ func blockList(f *flags) *cobra.Command {
 			}
 			list, err := hand.List()
 			if err != nil {
-				return fail(exitError, "", "list blocks: %w", err)
+				return fail(exitError, "run deminer as root (sudo)", "list blocks: %w", err)
 			}
 			if f.json {
 				return f.write(cmd, list)
@@ -79,7 +78,10 @@ func blockLift(f *flags) *cobra.Command {
 					return fail(exitUsage, "deminer block list shows what is blocked", "%w", err)
 				}
 				if err := r.Lift(b); err != nil {
-					return fail(exitError, "", "lift %s: %w", b, err)
+					return fail(exitError, "run deminer as root (sudo)", "lift %s: %w", b, err)
+				}
+				if !f.json {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s is not blocked any more\n", b)
 				}
 			}
 			return nil

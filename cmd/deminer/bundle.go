@@ -47,8 +47,7 @@ func newBundle(f *flags) *cobra.Command {
 only if a trusted key signed it, it has not expired, it is newer than the installed one, its rules
 compile and its samples do what they say; otherwise it is refused whole and the old one stays.
 Nothing is fetched unless you run deminer rules bundle update.`}
-	c.AddCommand(bundleCreate(f), bundleVerify(f), bundleInstall(f), bundleUpdate(f), bundleRollback(f), bundleList(f), bundleShow(f), bundleRemove(f))
-	return c
+	return group(c, bundleCreate(f), bundleVerify(f), bundleInstall(f), bundleUpdate(f), bundleRollback(f), bundleList(f), bundleShow(f), bundleRemove(f))
 }
 
 // takeBundle reads a bundle from an archive or a signed directory.

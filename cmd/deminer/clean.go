@@ -42,12 +42,12 @@ deminer undo takes everything back but the kills.`,
 		Example: "  deminer clean\n  deminer clean --plan plan.json\n  deminer clean --yes --watch 1h",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, p, err := planOf(cmd, f, l, ch, file)
+			h, p, found, err := planOf(cmd, f, l, ch, file)
 			if err != nil {
 				return err
 			}
 			if len(p.Steps) == 0 {
-				return showPlan(cmd, f, h, p, "")
+				return nothingToDo(cmd, f, h, p, found)
 			}
 			s, err := openStore(f, true)
 			if err != nil {
@@ -75,35 +75,51 @@ deminer undo takes everything back but the kills.`,
 	c.Flags().StringSliceVar(&packages, "packages", nil, "restore packaged files from this package file (.deb, .rpm, .apk), or from those below this `DIR` of the host, too")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	c.Flags().StringVar(&file, "plan", "", "run exactly the plan saved in `FILE`")
-	c.Flags().DurationVar(&window, "watch", plan.DefaultWatch, "watch for this `time` afterwards (default: what the plan asks for, at least 15m); 0 looks once")
+	c.Flags().DurationVar(&window, "watch", plan.DefaultWatch, "watch for this `TIME` afterwards (default: what the plan asks for, at least 15m); 0 looks once")
 	return c
 }
 
-// planOf makes a plan from a fresh look, or reads the given one and refuses it on another host.
-func planOf(cmd *cobra.Command, f *flags, l looking, ch choosing, file string) (*host.Host, *deminer.Plan, error) {
+// nothingToDo ends a clean without steps: what is left to the owner, or was found and is left alone, is told by the exit code.
+func nothingToDo(cmd *cobra.Command, f *flags, h *host.Host, p *deminer.Plan, found int) error {
+	if !h.Info.Root && !h.Info.Asleep() {
+		return fail(exitError, "run deminer as root (sudo); nothing was changed", "without root too little is seen to clean")
+	}
+	if f.json {
+		if err := f.write(cmd, cleaned{Plan: *p, Records: []deminer.Record{}}); err != nil {
+			return err
+		}
+	} else {
+		f.page(cmd).Plan(p, nil)
+	}
+	return exit(found)
+}
+
+// planOf makes a plan from a fresh look, or reads the given one and refuses it on another host. found is the exit code of
+// that look as a scan; 0 without one.
+func planOf(cmd *cobra.Command, f *flags, l looking, ch choosing, file string) (h *host.Host, made *deminer.Plan, found int, err error) {
 	if file == "" {
 		h, rep, err := look(cmd.Context(), cmd, f, l.options(nil))
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 		if err := ch.known(rep); err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 		p := plan.Make(rep, ch.options(), time.Now())
-		return h, &p, nil
+		return h, &p, codeOf(rep), nil
 	}
-	h, _, err := openHost(f)
+	h, _, err = openHost(f)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	p, err := loadPlan(cmd, file)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	if p.Host.ID != h.Info.ID || p.Host.Source != h.Info.Source {
-		return nil, nil, fail(exitError, "make a plan on this host: deminer plan", "the plan was made for another host (%s); nothing was changed", deminer.Safe(p.Host.Name))
+		return nil, nil, 0, fail(exitError, "make a plan on this host: deminer plan", "the plan was made for another host (%s); nothing was changed", deminer.Safe(p.Host.Name))
 	}
-	return h, &p, nil
+	return h, &p, 0, nil
 }
 
 func runPlan(cmd *cobra.Command, f *flags, h *host.Host, s *store, p *deminer.Plan, window time.Duration) error {

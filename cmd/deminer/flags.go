@@ -86,8 +86,20 @@ func readJSON(cmd *cobra.Command, name string, v any) error {
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, a []string) error {
 		if err := check(cmd, a); err != nil {
-			return fail(exitUsage, cmd.CommandPath()+" --help shows how to call it", "%w", err)
+			return fail(exitUsage, cmd.CommandPath()+" --help shows more", "call it as: %s", cmd.UseLine())
 		}
 		return nil
 	}
+}
+
+// group makes a command that only has commands below it: alone it shows its help, a mistyped one of them is a wrong call.
+func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	c.AddCommand(commands...)
+	c.RunE = func(cmd *cobra.Command, a []string) error {
+		if len(a) == 0 {
+			return cmd.Help()
+		}
+		return fail(exitUsage, cmd.CommandPath()+" --help shows its commands", "%s has no command %q", cmd.CommandPath(), a[0])
+	}
+	return c
 }

@@ -114,6 +114,9 @@ decide, 5 some steps failed, 6 another deminer is at work, 7 not confirmed.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Version: version,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fail(exitUsage, cmd.CommandPath()+" --help shows its flags", "%w", err)
+	})
 	f := &flags{}
 	f.add(root)
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {

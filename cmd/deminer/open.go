@@ -19,7 +19,7 @@ import (
 func openHost(f *flags) (*host.Host, []deminer.Gap, error) {
 	fsys, err := rootfs.Open(f.root)
 	if err != nil {
-		return nil, nil, fail(exitError, "give the directory where the system's / is mounted", "open root %s: %w", f.root, err)
+		return nil, nil, fail(exitError, "give the directory where the system's / is mounted", "%w", err)
 	}
 	info, err := live.Info(f.root)
 	if err != nil {

@@ -25,7 +25,7 @@ type choosing struct {
 func (c *choosing) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&c.incidents, "incident", nil, "only the incident with this `ID`")
 	cmd.Flags().StringArrayVar(&c.also, "also", nil, "act on this suspected `REF`, too (the @... of scan -v and plan, or a whole ref of --json)")
-	cmd.Flags().DurationVar(&c.blockFor, "block-for", 0, "how `long` addresses stay blocked (default 24h)")
+	cmd.Flags().DurationVar(&c.blockFor, "block-for", 0, "block addresses for this `TIME` (default 24h)")
 	cmd.Flags().BoolVar(&c.keepBlocks, "keep-blocks", false, "write the blocks down, so that deminer block reapply blocks again after a reboot")
 	cmd.Flags().StringArrayVar(&c.skip, "skip", nil, "leave this `REF` alone (the @... of scan -v and plan, or a whole ref of --json)")
 }
@@ -103,7 +103,7 @@ the reason, the risk and whether it can be undone. It changes nothing.`,
 	l.add(c)
 	ch.add(c)
 	c.Flags().StringVar(&out, "out", "", "save the plan to `FILE`")
-	c.Flags().StringVar(&export, "export", "", "print its blocks as rules: text, iptables, nft or aws")
+	c.Flags().StringVar(&export, "export", "", "print its blocks as rules in this `FORM`: text, iptables, nft or aws")
 	_ = c.RegisterFlagCompletionFunc("export", cobra.FixedCompletions([]string{"text", "iptables", "nft", "aws"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -128,7 +128,7 @@ func showPlan(cmd *cobra.Command, f *flags, h *host.Host, p *deminer.Plan, expor
 	page := f.page(cmd)
 	page.Plan(p, contextOf(h.FS))
 	if len(p.Steps) > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "\n  Next:  deminer clean              makes these changes (it asks once)\n         deminer plan --out FILE    saves them;  deminer plan --export nft  gives rules for a firewall outside\n")
+		fmt.Fprintf(cmd.OutOrStdout(), "\n  Next:  deminer clean%[1]s              makes these changes (it asks once)\n         deminer plan%[1]s --out FILE    saves them;  deminer plan%[1]s --export nft  gives rules for a firewall outside\n", show.Below(p.Host))
 	}
 	return nil
 }

@@ -15,8 +15,7 @@ import (
 func newQuarantine(f *flags) *cobra.Command {
 	c := &cobra.Command{Use: "quarantine", Short: "List, show, restore or delete what is in the vault",
 		Long: "Files in the vault are encrypted and cannot run. Each keeps path, owner, mode, times, attributes, ACL and flags."}
-	c.AddCommand(quarantineList(f), quarantineShow(f), quarantineRestore(f), quarantineDelete(f))
-	return c
+	return group(c, quarantineList(f), quarantineShow(f), quarantineRestore(f), quarantineDelete(f))
 }
 
 // inVault opens the vault for a command; found is called with its store.

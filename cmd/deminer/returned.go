@@ -121,7 +121,7 @@ func convicted(rep *deminer.Report, known []deminer.Artifact) (out []string) {
 			}
 			text := m.Artifact.String()
 			if len(m.Why) > 0 {
-				text += ": " + m.Why[0]
+				text += ": " + show.Plain(m.Why[0])
 			}
 			if through := incident.Trigger(rep, m.Artifact, m.Since); through != "" && m.Artifact.Kind == deminer.KindProcess {
 				text += "; " + through

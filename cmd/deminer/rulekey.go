@@ -19,8 +19,7 @@ func newRuleKey(f *flags) *cobra.Command {
 hosts that are to be protected; hosts trust the public half. Keys are plain files that openssl reads
 and writes, too. The private half has no passphrase: signing is for machines, and a passphrase that
 lies beside the key adds nothing. Keep it on a machine that nobody else can enter.`}
-	c.AddCommand(keyCreate(f), keyList(f), keyTrust(f), keyDistrust(f))
-	return c
+	return group(c, keyCreate(f), keyList(f), keyTrust(f), keyDistrust(f))
 }
 
 func keyCreate(f *flags) *cobra.Command {

@@ -18,8 +18,7 @@ func newRules(f *flags) *cobra.Command {
 		Long: `Rules are data: YARA for files and memory, Sigma for command lines, lists of indicators. In force
 are the rules inside deminer, those of installed bundles, and those of --rules: a directory, one
 file, or a bundle. docs/rules.md says how to write them.`}
-	c.AddCommand(rulesCheck(f), rulesList(f), rulesTest(f), rulesBench(f), newBundle(f), newRuleKey(f))
-	return c
+	return group(c, rulesCheck(f), rulesList(f), rulesTest(f), rulesBench(f), newBundle(f), newRuleKey(f))
 }
 
 // checkedRules is what rules check says of one source with --json.

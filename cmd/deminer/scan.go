@@ -24,7 +24,7 @@ type looking struct {
 
 func (l *looking) add(c *cobra.Command) {
 	c.Flags().BoolVar(&l.full, "full", false, "look at every file and check every package, not only the likely places")
-	c.Flags().DurationVar(&l.window, "window", scan.DefaultWindow, "measure CPU use over this `time`")
+	c.Flags().DurationVar(&l.window, "window", scan.DefaultWindow, "measure CPU use over this `TIME`")
 }
 
 func (l *looking) options(paths []string) scan.Options {
@@ -135,7 +135,7 @@ const profileTime = 10 * time.Second
 func (f *flags) places(paths []string) error {
 	fsys, err := rootfs.Open(f.root)
 	if err != nil {
-		return fail(exitError, "give the directory where the system's / is mounted", "open root %s: %w", f.root, err)
+		return fail(exitError, "give the directory where the system's / is mounted", "%w", err)
 	}
 	defer fsys.Close()
 	for i, name := range paths {

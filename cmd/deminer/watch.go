@@ -113,7 +113,7 @@ processes.`,
 			return showProof(cmd, f, got)
 		},
 	}
-	c.Flags().DurationVar(&window, "watch", 15*time.Minute, "watch for this `time` (default: what the last plan asks for, at least 15m; with --root once); 0 looks once")
+	c.Flags().DurationVar(&window, "watch", 15*time.Minute, "watch for this `TIME` (default: what the last plan asks for, at least 15m; with --root once); 0 looks once")
 	return c
 }
 

@@ -19,7 +19,7 @@ func advice(inc deminer.Incident) (out []string) {
 		}
 	}
 	if n := len(inc.Secrets); n > 0 {
-		out = append(out, fmt.Sprintf("Rotate %d credential(s) the intruder could read:", n))
+		out = append(out, fmt.Sprintf("Rotate what the intruder could read (%d):", n))
 		for _, s := range inc.Secrets {
 			out = append(out, fmt.Sprintf("  %s (%s): %s", deminer.Safe(s.Path), s.Kind, s.Do))
 		}

@@ -32,8 +32,7 @@ func (p Page) Plan(pl *deminer.Plan, context Context) {
 	}
 	p.line("")
 	if len(pl.Steps) == 0 {
-		p.line("  %s", p.paint(green, "Nothing to change: nothing is proven to be an intruder's."))
-		p.wrap(2, "  ", "What is only suspected is not in a plan: deminer scan -v shows it.")
+		p.nothing(pl)
 	} else {
 		p.line("  %s", p.paint(bold, fmt.Sprintf("Plan %s for %s: %s, %s can be undone", pl.ID, deminer.Safe(pl.Host.Name), plural(len(pl.Steps), "step", "steps"), share(undoable, len(pl.Steps)))))
 	}
@@ -49,6 +48,19 @@ func (p Page) Plan(pl *deminer.Plan, context Context) {
 		p.step(s, context)
 	}
 	p.rest(pl)
+}
+
+// nothing says why a plan has no steps.
+func (p Page) nothing(pl *deminer.Plan) {
+	switch {
+	case len(pl.Incidents) > 0 || len(pl.Refused) > 0:
+		p.line("  %s", p.paint(yellow, "Nothing to change: what was found is left alone."))
+	case blind(pl.Host):
+		p.line("  %s", p.paint(yellow, "Nothing to change in what can be seen without root. Run deminer as root (sudo)."))
+	default:
+		p.line("  %s", p.paint(green, "Nothing to change: nothing is proven to be an intruder's."))
+	}
+	p.wrap(2, "  ", "What is only suspected is not in a plan: deminer scan -v"+Below(pl.Host)+" shows it.")
 }
 
 // share says n of all in words.
@@ -79,7 +91,7 @@ func (p Page) step(s deminer.Step, context Context) {
 			p.wrap(14, "          ", p.paint(dim, "and "+plural(len(s.Why)-3, "more reason", "more reasons")+" (--json)"))
 			break
 		}
-		p.wrap(14, "        why   ", p.paint(dim, plain(w)))
+		p.wrap(14, "        why   ", p.paint(dim, Plain(w)))
 	}
 	if s.Risk != "" {
 		p.wrap(14, "        risk  ", s.Risk)
@@ -240,7 +252,7 @@ func (p Page) Proof(clean bool, watched time.Duration, looks int, back, open []s
 		}
 		p.line("  %s", p.paint(green, text))
 		if len(open) > 0 {
-			p.line("  %s", p.paint(yellow, fmt.Sprintf("But %s is for you to decide (deminer scan):", plural(len(open), "suspected thing", "suspected things"))))
+			p.line("  %s", p.paint(yellow, fmt.Sprintf("But %s for you to decide (deminer scan -v):", plural(len(open), "suspected thing is", "suspected things are"))))
 			for _, o := range open {
 				p.wrap(6, "    - ", o)
 			}
@@ -250,7 +262,7 @@ func (p Page) Proof(clean bool, watched time.Duration, looks int, back, open []s
 	}
 	p.line("  %s", p.paint(red, "IT IS BACK, or was never gone:"))
 	for _, b := range back {
-		p.wrap(6, "    - ", b)
+		p.wrap(6, "    - ", keys(b))
 	}
 	p.line("\n  %s  deminer plan        shows what would end it now", p.paint(bold, "Next:"))
 }

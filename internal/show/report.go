@@ -25,7 +25,7 @@ func (p Page) Report(r *deminer.Report, verbose bool) {
 	p.Gaps(r.Snapshot.Gaps, verbose)
 	p.wrap(2, "  ", p.paint(dim, looked(r)))
 	p.rules(r)
-	p.next(r)
+	p.next(r, verbose)
 }
 
 func (p Page) verdict(r *deminer.Report) {
@@ -37,6 +37,9 @@ func (p Page) verdict(r *deminer.Report) {
 		code, text = yellow, "Something here needs the owner's eye; nothing is proven"
 	case deminer.VerdictClean:
 		code, text = green, "Nothing found in what was looked at"
+		if blind(r.Snapshot.Host) {
+			code, text = yellow, "Nothing found in the little that can be seen without root"
+		}
 	case deminer.VerdictMining:
 		if r.Snapshot.Host.Asleep() {
 			text = "THIS SYSTEM MINES FOR SOMEONE ELSE when it runs"
@@ -133,7 +136,7 @@ func (p Page) members(inc *deminer.Incident, role deminer.Role, label string, ve
 		if verbose {
 			p.line("%14s%s", "", p.paint(dim, deminer.Handle(m.Artifact.Ref())+"  "+grades[m.Grade]))
 			for _, w := range m.Why {
-				p.wrap(16, strings.Repeat(" ", 14)+"- ", plain(w))
+				p.wrap(16, strings.Repeat(" ", 14)+"- ", Plain(w))
 			}
 			for _, c := range m.Cleared {
 				p.wrap(16, strings.Repeat(" ", 14)+"  ", p.paint(dim, "tested: "+deminer.Safe(c)))
@@ -152,8 +155,8 @@ var grades = map[deminer.Grade]string{
 	deminer.Review:    "for you to look at",
 }
 
-// plain puts a reason of a verdict in the words of a person who does not know the model.
-func plain(why string) string {
+// Plain puts a reason of a verdict in the words of a person who does not know the model.
+func Plain(why string) string {
 	if rest, ok := strings.CutPrefix(why, "tied: "); ok {
 		return "because " + rest
 	}
@@ -296,16 +299,26 @@ func looked(r *deminer.Report) string {
 		l.Processes, l.Sockets, l.Footholds, l.Files, float64(l.Bytes)/1e6, l.Rules, Seconds(r.Elapsed), r.Mode, deminer.Safe(r.Snapshot.Host.Source))
 }
 
-func (p Page) next(r *deminer.Report) {
-	p.line("")
-	root := ""
-	if dir, ok := strings.CutPrefix(r.Snapshot.Host.Source, "root:"); ok {
-		root = " --root " + deminer.Safe(dir)
+// blind reports whether deminer ran without the rights to see a running host whole.
+func blind(h deminer.HostInfo) bool { return !h.Root && !h.Asleep() }
+
+// Below is the --root flag that a next command needs to look at the same system; "" for the running one.
+func Below(h deminer.HostInfo) string {
+	if dir, ok := strings.CutPrefix(h.Source, "root:"); ok {
+		return " --root " + deminer.Safe(dir)
 	}
+	return ""
+}
+
+func (p Page) next(r *deminer.Report, verbose bool) {
+	p.line("")
+	root := Below(r.Snapshot.Host)
 	switch {
 	case len(r.Incidents) > 0:
 		p.line("  %s  deminer plan%s        shows every change before it is made", p.paint(bold, "Next:"), root)
-	case r.Verdict == deminer.VerdictSuspect:
+	case blind(r.Snapshot.Host):
+		p.line("  %s  run deminer as root (sudo): without, other users' processes and files stay unseen", p.paint(bold, "Next:"))
+	case r.Verdict == deminer.VerdictSuspect && !verbose:
 		p.line("  %s  deminer scan -v%s     shows the evidence and what was tested", p.paint(bold, "Next:"), root)
 	case r.Mode != "full":
 		p.line("  %s  deminer scan --full%s looks at every file", p.paint(bold, "More:"), root)

@@ -85,6 +85,25 @@ func TestMembersAreSaidOnce(t *testing.T) {
 	}
 }
 
+// Who looks without root has not seen enough for a calm answer, and is told so.
+func TestWithoutRoot(t *testing.T) {
+	for _, one := range []struct {
+		host       deminer.HostInfo
+		scan, plan string
+	}{
+		{deminer.HostInfo{Source: "live", Root: true}, "Nothing found in what was looked at", "nothing is proven"},
+		{deminer.HostInfo{Source: "live"}, "without root", "without root"},
+		{deminer.HostInfo{Source: "root:/mnt"}, "Nothing found in what was looked at", "deminer scan -v --root /mnt"},
+	} {
+		var scan, plan bytes.Buffer
+		Page{W: &scan}.Report(&deminer.Report{Verdict: deminer.VerdictClean, Snapshot: deminer.Snapshot{Host: one.host}}, false)
+		Page{W: &plan}.Plan(&deminer.Plan{Host: one.host}, nil)
+		if !strings.Contains(scan.String(), one.scan) || !strings.Contains(plan.String(), one.plan) || strings.Contains(scan.String(), "sudo") == (one.host.Root || one.host.Asleep()) {
+			t.Errorf("%+v:\n%s\n%s", one.host, scan.String(), plan.String())
+		}
+	}
+}
+
 // Parts left out for one reason share a line; a place keeps its own.
 func TestGapsAreGrouped(t *testing.T) {
 	var b bytes.Buffer
