@@ -71,7 +71,7 @@ func oddPlace(_ context.Context, p *Pass) error {
 		}
 		f := deminer.Finding{
 			Topic: deminer.TopicBackdoor, Tier: deminer.Strong, Class: deminer.ByProvenance, Technique: "T1036.005", Catalogue: "DE-06",
-			Title:   fmt.Sprintf("process %s runs a %s that lies %s", pr.ID, what, pl.words()),
+			Title:   fmt.Sprintf("%s runs a %s that lies %s", called(pr), what, pl.words()),
 			Why:     []string{"it runs " + q(name) + ", which no package owns"},
 			Cleared: []string{"a build, a package installation or a self-mounting image: none of its parents is one, or it has run too long"},
 			Subject: process(pr), Also: []deminer.Artifact{file(name)}, Time: pr.Started,

@@ -20,7 +20,7 @@ func hiddenProcess(_ context.Context, p *Pass) error {
 		}
 		p.Report(deminer.Finding{
 			Topic: deminer.TopicRootkit, Tier: deminer.Strong, Class: deminer.ByHiding, Technique: "T1014", Catalogue: "DE-08",
-			Title:   fmt.Sprintf("process %s is hidden from %s", pr.ID, strings.Join(pr.Hidden, ", ")),
+			Title:   fmt.Sprintf("%s is hidden from %s", called(pr), strings.Join(pr.Hidden, ", ")),
 			Why:     []string{fmt.Sprintf("process %d (%s, program %s) answers when asked for directly, but %s does not list it", pr.ID.PID, q(pr.Comm), q(pr.Exe), strings.Join(pr.Hidden, ", "))},
 			Cleared: []string{"a process that ended meanwhile: it still answered at the end", "a thread, which answers like a process: it is a thread-group leader"},
 			Subject: process(pr), Time: pr.Started,
