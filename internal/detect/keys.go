@@ -78,12 +78,37 @@ func (p *Pass) keyPlace(f *deminer.Foothold, holders map[string]bool) {
 	}
 }
 
-// usedBefore gives the time of a login with the key before t.
-func (p *Pass) usedBefore(key string, t time.Time) time.Time {
-	for _, l := range p.Snapshot.Logins {
-		if l.Kind == "login" && l.Key != "" && l.Key == key && l.Time.Before(t.Add(-time.Minute)) {
-			return l.Time
+// keyring is what is known of login keys, by key: a file may hold twenty thousand.
+type keyring struct {
+	files map[string][]*deminer.Foothold // one of each file that lets in with the key
+	used  map[string]time.Time           // first login with the key
+}
+
+func (p *Pass) keyring() *keyring {
+	if p.memo.keys != nil {
+		return p.memo.keys
+	}
+	k := &keyring{files: map[string][]*deminer.Foothold{}, used: map[string]time.Time{}}
+	p.memo.keys = k
+	for i := range p.Snapshot.Footholds {
+		f := &p.Snapshot.Footholds[i]
+		list := k.files[f.Key] // lines of one file stand together
+		if f.ID == "PL-18" && f.Key != "" && (len(list) == 0 || list[len(list)-1].Path != f.Path) {
+			k.files[f.Key] = append(list, f)
 		}
+	}
+	for _, l := range p.Snapshot.Logins {
+		if first, ok := k.used[l.Key]; l.Kind == "login" && l.Key != "" && (!ok || l.Time.Before(first)) {
+			k.used[l.Key] = l.Time
+		}
+	}
+	return k
+}
+
+// usedBefore gives the time of the first login with the key if that is before t.
+func (p *Pass) usedBefore(key string, t time.Time) time.Time {
+	if first := p.keyring().used[key]; first.Before(t.Add(-time.Minute)) {
+		return first
 	}
 	return time.Time{}
 }
@@ -91,10 +116,8 @@ func (p *Pass) usedBefore(key string, t time.Time) time.Time {
 // heldBefore names another file that lets in with the key and was last changed before t, or nil. The time of a change of
 // the inode counts too: it cannot be set back.
 func (p *Pass) heldBefore(f *deminer.Foothold, t time.Time) *deminer.Foothold {
-	for i := range p.Snapshot.Footholds {
-		o := &p.Snapshot.Footholds[i]
-		before := !o.Attr.Ctime.IsZero() && o.Attr.Ctime.Before(t.Add(-minutes)) && o.Attr.Mtime.Before(t.Add(-minutes))
-		if o.ID == "PL-18" && o.Key == f.Key && o.Path != f.Path && before {
+	for _, o := range p.keyring().files[f.Key] {
+		if o.Path != f.Path && !o.Attr.Ctime.IsZero() && o.Attr.Ctime.Before(t.Add(-minutes)) && o.Attr.Mtime.Before(t.Add(-minutes)) {
 			return o
 		}
 	}

@@ -32,6 +32,7 @@ type memo struct {
 	anchorsAt [2]int
 	shared    map[string]*shared // by ref of the whole, see shared.go
 	told      map[string]bool    // what was found of its commands, see toldAs
+	keys      *keyring           // see keys.go; nil: not listed yet
 	proofs    map[string]bool    // files that a proof speaks of
 	proofsAt  int                // for how much of found proofs is
 	raised    map[string]bool    // refs that closeness in time made proof: no anchors for others
