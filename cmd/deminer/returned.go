@@ -58,13 +58,19 @@ func unitsBack(rep *deminer.Report, p *deminer.Plan) (out []remedy.Return) {
 			continue
 		}
 		i := slices.IndexFunc(rep.Snapshot.Units, func(u deminer.Unit) bool { return u.Name == name })
-		if i < 0 || !slices.Contains([]string{"active", "activating", "reloading"}, rep.Snapshot.Units[i].Active) {
+		if i < 0 || !slices.Contains([]string{"active", "activating", "reloading"}, rep.Snapshot.Units[i].Active) || inert(rep.Snapshot.Units[i]) {
 			continue
 		}
 		a := deminer.Artifact{Kind: deminer.KindUnit, Name: name}
 		out = append(out, remedy.Return{Step: s.ID, Artifact: a, What: fmt.Sprintf("unit %s is %s again", deminer.Safe(name), deminer.Safe(rep.Snapshot.Units[i].Active))})
 	}
 	return out
+}
+
+// inert reports a timer or a path unit whose file is gone: systemd keeps it as active in memory until the next boot, but has
+// forgotten with the file when to start what.
+func inert(u deminer.Unit) bool {
+	return u.Load == "not-found" && (path.Ext(u.Name) == ".timer" || path.Ext(u.Name) == ".path")
 }
 
 // keysBack names login keys that the plan cut from one file and that let somebody in through another one.

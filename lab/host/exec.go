@@ -14,13 +14,15 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Result is what a program printed and how it ended.
 type Result struct {
 	Stdout, Stderr string
 	Code           int
-	Usage          *syscall.Rusage // of nsenter and its child; never nil after a run
+	Usage          *syscall.Rusage // of nsenter and its child; never nil after a run. Its Maxrss is the harness's own: Go forks with its memory shared
+	Peak           int64           // most memory the program itself had at a time, KiB
 }
 
 // environment is what programs inside the host get.
@@ -37,11 +39,20 @@ func (h *Host) Exec(ctx context.Context, stdin io.Reader, argv ...string) (Resul
 	c.Stdin, c.Stdout, c.Stderr = stdin, &out, &errOut
 	c.Env = environment[:]
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	err := c.Run()
+	err := c.Start()
+	var peak chan int64
+	if err == nil {
+		peak = make(chan int64, 1)
+		ended := make(chan struct{})
+		go func() { peak <- watchPeak(c.Process.Pid, ended) }()
+		err = c.Wait()
+		close(ended)
+	}
 	r := Result{Stdout: out.String(), Stderr: errOut.String()}
 	if c.ProcessState != nil {
 		r.Code = c.ProcessState.ExitCode()
 		r.Usage, _ = c.ProcessState.SysUsage().(*syscall.Rusage)
+		r.Peak = <-peak
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
@@ -51,6 +62,29 @@ func (h *Host) Exec(ctx context.Context, stdin io.Reader, argv ...string) (Resul
 		return r, fmt.Errorf("run %s in host: %w", argv[0], err)
 	}
 	return r, nil
+}
+
+// watchPeak looks at the only child of a process, which is the program in the host, until it has ended, and gives the most
+// memory it had, in KiB: the kernel keeps the maximum, so only what is added in the last moments can be missed.
+func watchPeak(parent int, ended <-chan struct{}) (peak int64) {
+	list := fmt.Sprintf("/proc/%d/task/%d/children", parent, parent)
+	for {
+		select {
+		case <-ended:
+			return peak
+		case <-time.After(5 * time.Millisecond):
+		}
+		children, _ := os.ReadFile(list)
+		for child := range strings.FieldsSeq(string(children)) {
+			status, _ := os.ReadFile("/proc/" + child + "/status")
+			_, rest, ok := strings.Cut(string(status), "VmHWM:")
+			f := strings.Fields(rest)
+			if ok && len(f) > 0 {
+				n, _ := strconv.ParseInt(f[0], 10, 64)
+				peak = max(peak, n)
+			}
+		}
+	}
 }
 
 // Shell runs a script inside the host, as a session of its own that systemd knows,

@@ -38,9 +38,9 @@ func call(ctx context.Context, h *host.Host, limit time.Duration, args ...string
 	begin := time.Now()
 	r, err := h.Exec(ctx, strings.NewReader(""), append([]string{program}, args...)...)
 	m := measured{Wall: time.Since(begin), Code: r.Code, Out: r.Stdout, Error: strings.TrimSpace(r.Stderr)}
+	m.RSS = r.Peak
 	if r.Usage != nil {
 		m.CPU = time.Duration(r.Usage.Utime.Nano() + r.Usage.Stime.Nano())
-		m.RSS = r.Usage.Maxrss
 	}
 	return m, err
 }

@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/deminer/deminer/lab/host"
@@ -156,7 +158,16 @@ func (l lab) clean(ctx context.Context, h *host.Host, all []planted, infected ma
 	m, err := call(ctx, h, patience+l.watch, "clean", "--yes", "--watch", l.watch.String(), "--json", "--quiet")
 	stop()
 	res.Contain = <-contained
-	res.Clean, res.Codes = m.Wall-l.watch, append(res.Codes, m.Code)
+	var said struct {
+		Proof struct {
+			Watched time.Duration `json:"watched"`
+			Back    []string      `json:"back"`
+		} `json:"proof"`
+	}
+	if json.NewDecoder(strings.NewReader(m.Out)).Decode(&said) == nil {
+		res.Returned = append(res.Returned, said.Proof.Back...) // what deminer itself says came back counts, true or not
+	}
+	res.Clean, res.Codes = m.Wall-said.Proof.Watched, append(res.Codes, m.Code)
 	l.keep(res.Name, "clean.json", m.Out+"\n"+m.Error)
 	if m.Error != "" {
 		res.Said = append(res.Said, "clean: "+m.Error)
