@@ -163,14 +163,15 @@ func joinTrue(s string, list []element) []element {
 func withoutOne(s string, list []element, k int) (string, bool) {
 	e := list[k]
 	last := k == len(list)-1
+	first := k == 0 || e.before == ";" || e.before == "&" // of its chain of && and ||
 	switch {
 	case len(list) == 1:
 		return "", false
-	case k == 0 && e.after == "||":
+	case first && e.after == "||":
 		return "", false // what follows ran only when it failed
-	case k == 0, e.before == "&" && !last, e.before == ";" && e.after == "&" && !last:
+	case first && !last && !(e.before == ";" && e.after == ";"):
 		return s[:e.from] + s[list[k+1].from:], true
-	case e.after == "&" && !last: // a && EVIL & b
+	case !first && e.after == "&": // a && EVIL &: the rest of the chain stays in the background
 		return s[:list[k-1].to] + " &" + s[e.to:], true
 	}
 	return s[:list[k-1].to] + s[e.to:], true

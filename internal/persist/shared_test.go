@@ -2,6 +2,7 @@ package persist
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,8 +60,36 @@ func TestWhatIsNoFlatListIsLeftAlone(t *testing.T) {
 			t.Errorf("%q was cut into %v", s, list)
 		}
 	}
-	if _, ok := withoutOne("a || b", elements("a || b"), 0); ok {
-		t.Error("what ran only after a failure would run always")
+}
+
+// TestWhatRunsStaysAsItRan: an owner's command must not come to hang on one that it did not hang on, nor leave the background.
+func TestWhatRunsStaysAsItRan(t *testing.T) {
+	for line, want := range map[string]string{
+		"a; x && b":      "a; b",
+		"a & x && b":     "a & b",
+		"a && x && b":    "a && b",
+		"a; x; b":        "a; b",
+		"a; x & b":       "a; b",
+		"a && x; b":      "a; b",
+		"a && x &":       "a &",
+		"a && x & b":     "a & b",
+		"a & x &":        "a &",
+		"a; x || true":   "a",
+		"a; b && x || c": "a; b || c",
+		"x || b":         "", // it ran only after a failure
+		"a; x || b":      "",
+		"a & x || b":     "",
+		"a && b; x || c": "",
+	} {
+		list := elements(line)
+		k := slices.IndexFunc(list, func(e element) bool { return line[e.from] == 'x' })
+		got, ok := withoutOne(line, list, k)
+		if !ok {
+			got = ""
+		}
+		if strings.TrimSpace(got) != want {
+			t.Errorf("%q without x is %q, want %q", line, got, want)
+		}
 	}
 }
 
