@@ -72,6 +72,7 @@ func blockLift(f *flags) *cobra.Command {
 				return err
 			}
 			defer done()
+			var lifted []string
 			for _, text := range list {
 				b, err := remedy.ParseBlock(strings.TrimPrefix(text, "cgroup "))
 				if err != nil {
@@ -80,11 +81,9 @@ func blockLift(f *flags) *cobra.Command {
 				if err := r.Lift(b); err != nil {
 					return fail(exitError, "run deminer as root (sudo)", "lift %s: %w", b, err)
 				}
-				if !f.json {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s is not blocked any more\n", b)
-				}
+				lifted = append(lifted, b.String())
 			}
-			return nil
+			return f.told(cmd, lifted, "%s is not blocked any more")
 		},
 	}
 }
@@ -127,7 +126,7 @@ func blockReapply(f *flags) *cobra.Command {
 				return fail(exitError, "", "reapply blocks: %w", err)
 			}
 			if f.json {
-				return f.write(cmd, map[string]int{"applied": n})
+				return f.write(cmd, reapplied{n})
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d blocked again\n", n)
 			return nil

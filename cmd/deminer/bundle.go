@@ -302,10 +302,7 @@ func bundleRemove(f *flags) *cobra.Command {
 				if err := st.Remove(a[0]); err != nil {
 					return fail(exitError, "deminer rules bundle list shows the installed ones", "%w", err)
 				}
-				if !f.json {
-					fmt.Fprintf(cmd.OutOrStdout(), "bundle %s is gone; the rules inside deminer remain\n", deminer.Safe(a[0]))
-				}
-				return nil
+				return f.told(cmd, []string{deminer.Safe(a[0])}, "bundle %s is gone; the rules inside deminer remain")
 			})
 		},
 	}

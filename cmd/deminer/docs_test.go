@@ -40,6 +40,7 @@ var outputs = []struct {
 	{"quarantine list (a list), quarantine show", vault.Entry{}}, {"doctor (a list)", check{}}, {"block list (a list)", host.Block{}}, {"rules list (a list)", match.Rule{}},
 	{"rules check (a list)", checkedRules{}}, {"rules test (a list)", testedRules{}}, {"rules bench", benched{}}, {"scan --profile-rules, in rule_profile beside the report", match.Profile{}},
 	{"rules bundle create, verify, install, update, rollback, show; list (a list)", bundleInfo{}}, {"rules key create, trust; list (a list)", feed.Key{}},
+	{"block lift, rules bundle remove, quarantine restore, quarantine delete", deed{}}, {"block reapply", reapplied{}},
 }
 
 // TestJSONDocs wants every field, with its meaning, of every type that --json writes in docs/json.md, as the

@@ -111,8 +111,7 @@ func quarantineRestore(f *flags) *cobra.Command {
 				if _, err := s.runner.Restore(e.ID, to); err != nil {
 					return fail(exitError, "nothing was overwritten", "restore %s: %w", e.ID, err)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "restored %s\n", deminer.Safe(to))
-				return nil
+				return f.told(cmd, []string{deminer.Safe(to)}, "restored %s")
 			})
 		},
 	}
@@ -140,7 +139,7 @@ func quarantineDelete(f *flags) *cobra.Command {
 						return fail(exitError, "", "delete %s: %w", id, err)
 					}
 				}
-				return nil
+				return f.told(cmd, ids, "deleted %s")
 			})
 		},
 	}
