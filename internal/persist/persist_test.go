@@ -125,7 +125,7 @@ func action(f deminer.Foothold, a deminer.Action) string {
 	if a.Target.Path == "" && a.Target.Name != "" {
 		s += ":" + deminer.Safe(a.Target.Name)
 	}
-	for _, k := range []string{"units", "new", "mode", "flags", "value", "to", "from", "engine", "if-present", "drop-empty"} {
+	for _, k := range []string{"units", "users", "new", "mode", "flags", "value", "to", "from", "engine", "if-present", "drop-empty"} {
 		if v, ok := a.Args[k]; ok {
 			s += "{" + k + " " + deminer.Cut(v, 200) + "}"
 		}

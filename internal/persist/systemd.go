@@ -47,7 +47,7 @@ func (l *Lister) addUnit(s *unitSet, u unit, owner string, system bool) {
 		own = u.list
 	}
 	f := deminer.Foothold{Path: deminer.Raw(u.path), Name: u.name, User: user, Command: deminer.Raw(strings.Join(execs(own), "; ")),
-		Targets: l.unitTargets(own, user), Remove: s.recipe(u, system), Odd: oddName(u.name)}
+		Targets: l.unitTargets(own, user), Remove: s.recipe(u), Odd: oddName(u.name)}
 	f.Trigger, f.Every = unitTrigger(kind, u.list)
 	if by := s.enabled(u); by != "" {
 		if strings.HasSuffix(by, ".target") && strings.HasPrefix(f.Trigger, "when started") {
@@ -196,8 +196,6 @@ func (l *Lister) addDropIn(d unit, owner string, system bool) {
 	if d.real != d.path {
 		f.Targets = append(f.Targets, d.real)
 	}
-	if system {
-		f.Remove = append(f.Remove, reload(d.name))
-	}
+	f.Remove = append(f.Remove, reload(d.name))
 	l.Add(f)
 }

@@ -161,7 +161,7 @@ func (s *unitSet) orphans(l *Lister) {
 
 // recipe takes a unit away: first the links that lead to it, then the file, and its drop-ins if no other file of that
 // name takes its place. The file that a link in a unit directory leads to stays: it is a target, not the foothold.
-func (s *unitSet) recipe(u unit, system bool) []deminer.Action {
+func (s *unitSet) recipe(u unit) []deminer.Action {
 	last := !slices.ContainsFunc(s.units, func(o unit) bool { return o.name == u.name && o.path != u.path })
 	links := slices.Clone(s.links[u.path])
 	if u.real != u.path && last {
@@ -184,11 +184,8 @@ func (s *unitSet) recipe(u unit, system bool) []deminer.Action {
 			}
 		}
 	}
-	if system {
-		slices.Sort(names)
-		out = append(out, reload(slices.Compact(names)...))
-	}
-	return out
+	slices.Sort(names)
+	return append(out, reload(slices.Compact(names)...))
 }
 
 // enabled says in words what starts the unit, or "".
