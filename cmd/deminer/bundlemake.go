@@ -180,7 +180,8 @@ func bundleList(f *flags) *cobra.Command {
 			infos, broken := []bundleInfo{}, []error(nil)
 			s, st, err := ruleStore(f, false)
 			switch {
-			case errors.Is(err, os.ErrNotExist):
+			case errors.Is(err, os.ErrNotExist): // no store: nothing was ever installed
+				err = nil
 			case err != nil:
 				return fail(exitError, "run deminer as root", "open the store of bundles: %w", err)
 			default:

@@ -46,26 +46,47 @@ func quarantineList(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the entries, oldest first", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return inVault(f, func(s *store) error {
-				list, err := s.vault.List()
-				if f.json {
-					return errors.Join(f.write(cmd, list), err)
-				}
-				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, "ENTRY\tADDED\tTYPE\tSIZE\tPATH")
-				for _, e := range list {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", e.ID, show.Moment(e.Added), e.Attr.Type, e.Size, deminer.Safe(e.Path))
-				}
-				if flush := w.Flush(); flush != nil {
-					return flush
-				}
-				if err != nil {
-					return fail(exitError, "the entries named were changed by somebody; their originals may be lost", "%w", err)
-				}
-				return nil
-			})
+			list, bad := []vault.Entry{}, error(nil)
+			s, err := openStore(f, false)
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // nothing was ever put there
+			case err != nil:
+				return err
+			default:
+				defer s.close()
+				var found []vault.Entry
+				found, bad = s.vault.List()
+				list = append(list, found...)
+			}
+			if f.json {
+				err = f.write(cmd, list)
+			} else {
+				err = entries(cmd, list, bad != nil)
+			}
+			if err != nil {
+				return err
+			}
+			if bad != nil {
+				return fail(exitError, "the entries named were changed by somebody; their originals may be lost", "%w", bad)
+			}
+			return nil
 		},
 	}
+}
+
+// entries writes a table of entries. With more there are others that could not be read: then an empty table is not an
+// empty vault.
+func entries(cmd *cobra.Command, list []vault.Entry, more bool) error {
+	if len(list) == 0 && !more {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing is in quarantine")
+		return err
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "ENTRY\tADDED\tTYPE\tSIZE\tPATH")
+	for _, e := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", e.ID, show.Moment(e.Added), e.Attr.Type, e.Size, deminer.Safe(e.Path))
+	}
+	return w.Flush()
 }
 
 func quarantineShow(f *flags) *cobra.Command {
