@@ -30,7 +30,7 @@ const (
 	VerbUnmount       Verb = "unmount"          // mount: detach a cover over /proc/PID
 	VerbSysctl        Verb = "set-sysctl"       // setting: write args "value" to Name (dotted)
 	VerbStopContainer Verb = "stop-container"   // container: clear its restart policy, pause, stop; args "engine"
-	VerbKill          Verb = "kill"             // process: SIGKILL by pidfd, with its descendants; args as freeze; cannot be undone
+	VerbKill          Verb = "kill"             // process: SIGKILL by pidfd, with its descendants; args as freeze, "again"="yes": by then it is dead, what runs its program is meant; cannot be undone
 	VerbQuarantine    Verb = "quarantine"       // file: move to the vault
 	VerbUnload        Verb = "unload-module"    // module: never planned automatically
 )
@@ -84,6 +84,7 @@ type Expect struct {
 	Exe    string `json:"exe,omitempty"`
 	Dev    uint64 `json:"dev,omitempty"`
 	Ino    uint64 `json:"ino,omitempty"`
+	Size   int64  `json:"size,omitempty"` // bytes of a program that is looked for by its content
 	Link   Raw    `json:"link,omitempty"` // target of a symbolic link
 }
 

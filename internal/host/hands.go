@@ -71,6 +71,8 @@ type Proc struct {
 	Kernel bool   // a kernel thread
 	Exe    string // without " (deleted)"
 	Size   int64  // bytes of the running content; 0 where it could not be asked
+	Dev    uint64 // where the running content lies, whatever its name is by now; 0 where it could not be asked
+	Ino    uint64
 	Space  uint64 // inode of its mount namespace: names mean something else in another one
 	Cgroup string // path in the unified hierarchy
 }
@@ -107,6 +109,8 @@ type Procs interface {
 	// Freeze stops or thaws a whole cgroup by the version 2 freezer, only if members are exactly its processes;
 	// done is false where it was not possible, and nothing changed.
 	Freeze(cgroup string, members []deminer.ProcID, on bool) (done bool, err error)
+	// Frozen reports whether the version 2 freezer holds a cgroup; false where there is none.
+	Frozen(cgroup string) (bool, error)
 }
 
 // Block is one blocked destination, or one control group that may send nothing. Port 0 means every port.

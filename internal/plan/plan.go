@@ -53,6 +53,7 @@ func Make(rep *deminer.Report, opt Options, now time.Time) deminer.Plan {
 		p.Advice = append(p.Advice, advice(inc)...)
 	}
 	b.groups(rep)
+	b.again()
 	b.pods(rep)
 	b.watch(rep)
 	b.order()
@@ -247,14 +248,15 @@ func phaseOf(v deminer.Verb) deminer.Phase {
 
 func phaseIndex(p deminer.Phase) int { return slices.Index(deminer.Phases(), p) }
 
-// rank orders steps inside a phase: the preload line first (nothing may look through it), reloads last.
+// rank orders steps inside a phase: the preload line first (nothing may look through it), reloads last, and after the files
+// of a program whoever was started from them meanwhile.
 func rank(s deminer.Step) int {
 	switch {
 	case s.Action.Verb == deminer.VerbUnmount:
 		return 0
 	case path.Base(string(s.Action.Target.Path)) == "ld.so.preload":
 		return 1
-	case s.Action.Verb == deminer.VerbReload:
+	case s.Action.Verb == deminer.VerbReload, s.Action.Args["again"] == "yes":
 		return 9
 	case s.Action.Verb == deminer.VerbRemoveAccount || s.Action.Verb == deminer.VerbLock:
 		return 8

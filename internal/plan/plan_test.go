@@ -303,3 +303,41 @@ func TestFirewallFormsForAWholeAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestProgramIsHuntedAgain: after the files of a killed program went to the vault, what runs it is killed once more, once
+// for each program, and only for programs that go.
+func TestProgramIsHuntedAgain(t *testing.T) {
+	r := report(member(proc(66), deminer.VerbFreeze, deminer.VerbKill), member(proc(67), deminer.VerbFreeze, deminer.VerbKill),
+		member(proc(68), deminer.VerbFreeze, deminer.VerbKill), member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine))
+	for i := range r.Snapshot.Processes {
+		if p := &r.Snapshot.Processes[i]; p.ID.PID == 66 {
+			p.SHA256, p.ExeAttr = "ab", deminer.Attr{Size: 7, Dev: 8, Ino: 9}
+			twin, stays := *p, *p
+			twin.ID = deminer.ProcID{PID: 67, Start: 67}
+			stays.ID, stays.Exe, stays.SHA256 = deminer.ProcID{PID: 68, Start: 68}, "/opt/y", "cd"
+			r.Snapshot.Processes = append(r.Snapshot.Processes, twin, stays)
+			break
+		}
+	}
+	p := Make(r, Options{}, now)
+	last := p.Steps[len(p.Steps)-1]
+	want := deminer.Expect{SHA256: "ab", Exe: "/tmp/.x/kswapd0", Size: 7, Dev: 8, Ino: 9}
+	if last.Action.Verb != deminer.VerbKill || last.Phase != deminer.PhaseQuarantine || last.Expect != want || last.Action.Args["again"] != "yes" {
+		t.Errorf("the last step is %+v", last)
+	}
+	kills := 0
+	for _, s := range p.Steps {
+		if s.Action.Verb == deminer.VerbKill {
+			kills++
+			if again := s.Action.Args["again"] == "yes"; again != (s.Phase == deminer.PhaseQuarantine) {
+				t.Errorf("step %s: again %v in phase %s", s.ID, again, s.Phase)
+			}
+		}
+	}
+	if kills != 4 {
+		t.Errorf("%d kills, want 3 and one more for the program that goes", kills)
+	}
+	if err := Check(p); err != nil {
+		t.Errorf("the plan is refused when it is read from a file: %v", err)
+	}
+}

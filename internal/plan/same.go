@@ -25,6 +25,7 @@ func (b *builder) wide(s *deminer.Step, p *deminer.Process) {
 	args := map[string]deminer.Raw{}
 	if p.Own.State == deminer.Unowned && p.Exe != "" && !p.Runtime() {
 		args["same-program"] = "yes"
+		s.Expect.Size, s.Expect.Dev, s.Expect.Ino = p.ExeAttr.Size, p.ExeAttr.Dev, p.ExeAttr.Ino
 		if !b.guard.alike(p) {
 			args["after"] = deminer.Raw(strconv.FormatUint(b.guard.youngest(), 10))
 		}
@@ -42,6 +43,30 @@ func (b *builder) wide(s *deminer.Step, p *deminer.Process) {
 	}
 	if len(args) > 0 {
 		s.Action.Args = args
+	}
+}
+
+// again adds, for each program that goes to the vault, one more hunt for what runs it: a timer, a watchdog or a service
+// manager may have started it between the last look of the kill and the moment its file went.
+func (b *builder) again() {
+	away, done := map[string]bool{}, map[string]bool{}
+	for _, s := range b.plan.Steps {
+		if s.Action.Verb == deminer.VerbQuarantine || s.Action.Verb == deminer.VerbDropFile {
+			away[string(s.Action.Target.Path)] = true
+		}
+	}
+	for _, s := range slices.Clone(b.plan.Steps) {
+		e := s.Expect
+		if s.Action.Verb != deminer.VerbKill || s.Action.Args["same-program"] != "yes" || e.SHA256 == "" || !away[e.Exe] || done[e.Exe+e.SHA256] {
+			continue
+		}
+		done[e.Exe+e.SHA256] = true
+		s.Phase = deminer.PhaseQuarantine
+		s.Action.Phase = s.Phase
+		s.Action.Args = cloneArgs(s.Action.Args)
+		s.Action.Args["again"] = "yes"
+		s.Why = []string{"its file is in the vault by then: what was started from it while it went there must not live"}
+		b.plan.Steps = append(b.plan.Steps, s)
 	}
 }
 

@@ -16,7 +16,9 @@ type frozen struct {
 	// Stopped were stopped before: undo leaves them so.
 	Stopped []deminer.ProcID `json:"stopped,omitempty"`
 	Cgroup  string           `json:"cgroup,omitempty"`
-	Twins   twins            `json:"twins,omitzero"`
+	// Held is set where somebody else had frozen the cgroup before: neither undo nor kill thaws it.
+	Held  bool  `json:"held,omitempty"`
+	Twins twins `json:"twins,omitzero"`
 }
 
 func freeze() Verb {
@@ -24,14 +26,15 @@ func freeze() Verb {
 		Ready: readyFreeze, Do: doFreeze, Undo: thaw, Holds: frozenHolds}
 }
 
-// target identifies the process of a step. gone: it has ended, or its PID is another process, which for us is the same.
+// target identifies the process of a step. gone: it has ended. A PID that is another process by now is an error, but for a
+// step that comes after the kill.
 func (t *Tools) target(s deminer.Step) (p host.Proc, l host.Launch, gone bool, err error) {
 	if err := need(t.Hands.Procs != nil, string(s.Action.Verb)); err != nil {
 		return p, l, false, err
 	}
 	p, l, err = t.Hands.Procs.Look(s.Action.Target.Proc)
-	if errors.Is(err, fs.ErrNotExist) {
-		return p, l, true, nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, deminer.ErrChanged) && s.Action.Args["again"] == "yes" {
+		return host.Proc{}, host.Launch{}, true, nil
 	}
 	if err != nil {
 		return p, l, false, err
@@ -64,6 +67,9 @@ func readyFreeze(t *Tools, s deminer.Step) (any, error) {
 	if f.Twins, err = t.twinsOf(s, p, gone); err != nil {
 		return nil, err
 	}
+	if f.Held, err = t.held(f.Cgroup); err != nil {
+		return nil, err
+	}
 	h, err := t.prey(s, f.Twins)
 	if err != nil {
 		return nil, err
@@ -78,6 +84,38 @@ func readyFreeze(t *Tools, s deminer.Step) (any, error) {
 		}
 	}
 	return f, nil
+}
+
+// held reports whether a cgroup is frozen by somebody else than the plan that runs.
+func (t *Tools) held(cgroup string) (bool, error) {
+	if cgroup == "" || t.froze[cgroup] {
+		return false, nil
+	}
+	frozen, err := t.Hands.Procs.Frozen(cgroup)
+	if err == nil && !frozen {
+		t.willFreeze(cgroup)
+	}
+	return frozen, err
+}
+
+// willFreeze remembers that a plan's own step may freeze a cgroup.
+func (t *Tools) willFreeze(cgroup string) {
+	if t.froze == nil {
+		t.froze = map[string]bool{}
+	}
+	t.froze[cgroup] = true
+}
+
+// recall reads from the steps of an interrupted run which cgroups it may have frozen.
+func (t *Tools) recall(p deminer.Plan, state map[string]stepState) {
+	for _, s := range p.Steps {
+		if s.Action.Verb != deminer.VerbFreeze || !state[s.ID].ready {
+			continue
+		}
+		if f, err := take[frozen](state[s.ID].undo); err == nil && f.Cgroup != "" && !f.Held {
+			t.willFreeze(f.Cgroup)
+		}
+	}
 }
 
 // doFreeze stops by signal, which works everywhere and at once, and then also by the cgroup where it holds nobody else:
@@ -97,6 +135,9 @@ func doFreeze(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	note := fmt.Sprintf("%d processes stopped%s", len(h.told), h.left())
 	if f.Gone {
 		return note + "; the one that was meant has ended", nil
+	}
+	if f.Held {
+		return note + "; somebody had frozen their cgroup before", nil
 	}
 	whole, err := t.Hands.Procs.Freeze(f.Cgroup, h.told, true)
 	if err != nil {
@@ -128,7 +169,10 @@ func thaw(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, freezeErr := t.Hands.Procs.Freeze(f.Cgroup, nil, false)
+	var freezeErr error
+	if !f.Held {
+		_, freezeErr = t.Hands.Procs.Freeze(f.Cgroup, nil, false)
+	}
 	if err := errors.Join(freezeErr, t.signAll(h, host.SignContinue, f.Stopped)); err != nil {
 		return "", err
 	}

@@ -18,6 +18,8 @@ type killed struct {
 	Gone   bool        `json:"gone,omitempty"`
 	Launch host.Launch `json:"launch"`
 	Twins  twins       `json:"twins,omitzero"`
+	// Thaw is set where the plan itself may have frozen the cgroup.
+	Thaw bool `json:"thaw,omitempty"`
 }
 
 func kill() Verb {
@@ -27,7 +29,7 @@ func kill() Verb {
 			if err != nil {
 				return nil, err
 			}
-			k := killed{Gone: gone, Launch: l}
+			k := killed{Gone: gone, Launch: l, Thaw: t.froze[l.Cgroup]}
 			k.Twins, err = t.twinsOf(s, p, gone)
 			return k, err
 		}, Do: doKill, Undo: undoKill, Holds: killHolds}
@@ -50,7 +52,10 @@ func doKill(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 	}
 	dead, err := t.killAll(h)
 	// A cgroup that a freeze step stopped as a whole must not stay so: what is started in it next would never run.
-	_, thawErr := t.Hands.Procs.Freeze(k.Launch.Cgroup, nil, false)
+	var thawErr error
+	if k.Thaw {
+		_, thawErr = t.Hands.Procs.Freeze(k.Launch.Cgroup, nil, false)
+	}
 	if err := errors.Join(err, thawErr); err != nil {
 		return "", err
 	}

@@ -51,6 +51,7 @@ type Tools struct {
 	Now          func() time.Time // nil: the clock
 	plan, step   string           // what runs, for entries of the vault
 	why          []string
+	froze        map[string]bool // cgroups that a step of the plan may have frozen
 }
 
 // All lists the verbs; what is not here cannot be done.

@@ -93,7 +93,10 @@ func (r *Runner) open(j *journal.Journal, p deminer.Plan, old []deminer.Record, 
 	if progress == nil {
 		progress = func(deminer.Record) {}
 	}
-	return &run{tools: &tools, journal: j, plan: p, state: fold(old), progress: progress}
+	x := &run{tools: &tools, journal: j, plan: p, state: fold(old), progress: progress}
+	tools.froze = nil
+	tools.recall(p, x.state)
+	return x
 }
 
 // note puts a record on disk, and then tells it.

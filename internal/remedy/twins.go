@@ -18,6 +18,9 @@ type twins struct {
 	Size   int64  `json:"size,omitempty"`
 	Exe    string `json:"exe,omitempty"`
 	Space  uint64 `json:"space,omitempty"`
+	// Dev and Ino are where the content lay: what still runs it from there, under whatever name, is a twin.
+	Dev uint64 `json:"dev,omitempty"`
+	Ino uint64 `json:"ino,omitempty"`
 	// After is the start of the youngest process that was looked at when the plan was made. What started later runs the
 	// program by whatever name; what was there before, and was not convicted, only by the same. 0: only by the same.
 	After uint64 `json:"after,omitempty"`
@@ -39,7 +42,7 @@ func (t *Tools) twinsOf(s deminer.Step, p host.Proc, gone bool) (w twins, err er
 	if s.Action.Args["same-program"] != "yes" {
 		return w, nil
 	}
-	w = twins{SHA256: s.Expect.SHA256, Exe: s.Expect.Exe}
+	w = twins{SHA256: s.Expect.SHA256, Size: s.Expect.Size, Exe: s.Expect.Exe, Dev: s.Expect.Dev, Ino: s.Expect.Ino}
 	if text := string(s.Action.Args["after"]); text != "" {
 		if w.After, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return w, fmt.Errorf("read what a process may be a twin of: %w", err)
@@ -48,7 +51,7 @@ func (t *Tools) twinsOf(s deminer.Step, p host.Proc, gone bool) (w twins, err er
 	if gone {
 		return w, nil
 	}
-	w.Exe, w.Size, w.Space = p.Exe, p.Size, p.Space
+	w.Exe, w.Size, w.Space, w.Dev, w.Ino = p.Exe, p.Size, p.Space, p.Dev, p.Ino
 	w.SHA256, err = t.Hands.Procs.Digest(p.ID)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, host.ErrTooLarge) || errors.Is(err, deminer.ErrChanged) {
 		return twins{}, nil
@@ -78,7 +81,8 @@ func (t *Tools) runsSame(w *twins, p host.Proc) bool {
 	}
 	named := p.Exe == w.Exe && (w.Space == 0 || p.Space == w.Space || strings.HasPrefix(p.Exe, "/memfd:"))
 	late := w.After != 0 && w.Size != 0 && p.ID.Start > w.After
-	if !named && !late {
+	there := w.Ino != 0 && p.Ino == w.Ino && p.Dev == w.Dev
+	if !named && !late && !there {
 		return false
 	}
 	if t.Packages != nil && t.Packages.Owner(p.Exe).State != deminer.Unowned && !strings.HasPrefix(p.Exe, "/memfd:") {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
 	"golang.org/x/sys/unix"
 )
 
@@ -197,3 +198,77 @@ func startWatch(t *testing.T, exe, dir string) int {
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	return cmd.Process.Pid
 }
+
+// TestKillAgainFindsWhatRunsFromTheVault: a program that was started after the kill, and whose file was renamed and removed
+// since, dies, even if the PID that was meant is another process by now; a program of another content does not.
+func TestKillAgainFindsWhatRunsFromTheVault(t *testing.T) {
+	for name, reused := range map[string]bool{"ended": false, "reused": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			dir := t.TempDir()
+			exe := dir + "/gvfs-helper"
+			copySelf(t, exe)
+			var st unix.Stat_t
+			must(t, unix.Stat(exe, &st))
+			late := startWatch(t, exe, dir)
+			eventually(t, "it runs", func() bool { _, err := os.Stat(dir + "/m"); return err == nil })
+			other := startWatch(t, "/proc/self/exe", dir)
+			s := do(deminer.VerbKill, proc(deminer.ProcID{PID: 1<<22 - 1, Start: 1}), "same-program", "yes", "again", "yes")
+			if reused {
+				s.Action.Target = proc(deminer.ProcID{PID: other, Start: startOf(t, other) - 1})
+			}
+			s.Expect = deminer.Expect{Exe: exe, SHA256: sumOf(t, exe), Size: st.Size, Dev: uint64(st.Dev), Ino: st.Ino}
+			must(t, os.Rename(exe, dir+"/.deminer-1"))
+			must(t, os.Remove(dir+"/.deminer-1"))
+			w.mustRun(t, planOf("k", s))
+			eventually(t, "it is dead", func() bool { return letter(late) == "" })
+			if letter(other) == "" {
+				t.Error("another process died, too")
+			}
+			w.mustUndo(t, "k")
+		})
+	}
+}
+
+// TestFrozenByItsOwner: a cgroup that somebody else had frozen stays frozen, whatever a plan does and takes back.
+func TestFrozenByItsOwner(t *testing.T) {
+	for _, held := range []bool{true, false} {
+		t.Run(strconv.FormatBool(held), func(t *testing.T) {
+			w := newWorld(t, true)
+			id, _ := child(t)
+			p := &frozenProcs{Procs: w.runner.Tools.Hands.Procs, frozen: held}
+			w.runner.Tools.Hands.Procs = p
+			w.mustRun(t, planOf("f", do(deminer.VerbFreeze, proc(id))))
+			if !p.frozen {
+				t.Error("it is not frozen")
+			}
+			w.mustUndo(t, "f")
+			if p.frozen != held {
+				t.Errorf("after undo: frozen %v, want %v", p.frozen, held)
+			}
+			w.mustRun(t, planOf("k", do(deminer.VerbFreeze, proc(id)), do(deminer.VerbKill, proc(id))))
+			if p.frozen != held {
+				t.Errorf("after the kill: frozen %v, want %v", p.frozen, held)
+			}
+		})
+	}
+}
+
+// frozenProcs is the processes of the host with a freezer of its own for the one cgroup there is.
+type frozenProcs struct {
+	host.Procs
+	frozen bool
+}
+
+func (f *frozenProcs) Look(id deminer.ProcID) (host.Proc, host.Launch, error) {
+	p, l, err := f.Procs.Look(id)
+	p.Cgroup, l.Cgroup = "/a", "/a"
+	return p, l, err
+}
+
+func (f *frozenProcs) Freeze(_ string, _ []deminer.ProcID, on bool) (bool, error) {
+	f.frozen = on
+	return true, nil
+}
+
+func (f *frozenProcs) Frozen(string) (bool, error) { return f.frozen, nil }

@@ -191,6 +191,9 @@ func Deed(a deminer.Action) string {
 	case deminer.VerbStopContainer:
 		return "stop container " + deminer.Safe(a.Target.Name) + " and clear its restart policy"
 	case deminer.VerbKill:
+		if arg("again") == "yes" {
+			return "kill what still runs the program of " + t
+		}
 		return "kill " + t + " and what it started"
 	}
 	return string(a.Verb) + " " + t

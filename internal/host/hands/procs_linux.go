@@ -62,7 +62,7 @@ func (p *procs) read(pid int) (host.Proc, error) {
 	}
 	var st unix.Stat_t
 	if unix.Stat(dir+"/exe", &st) == nil {
-		s.Size = st.Size
+		s.Size, s.Dev, s.Ino = st.Size, uint64(st.Dev), st.Ino
 	}
 	if unix.Stat(dir+"/ns/mnt", &st) == nil {
 		s.Space = st.Ino
@@ -249,29 +249,51 @@ func cgroups() []string { return []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unif
 
 // Freeze implements host.Procs.
 func (p *procs) Freeze(cgroup string, members []deminer.ProcID, on bool) (bool, error) {
-	if cgroup == "" || path.Clean(cgroup) == "/" || strings.Contains(cgroup, "..") {
+	dir := p.freezer(cgroup)
+	if dir == "" {
 		return false, nil
+	}
+	word := "0"
+	if on {
+		if whole, err := onlyThese(dir, members); err != nil || !whole {
+			return false, err
+		}
+		word = "1"
+	}
+	if err := os.WriteFile(dir+"/cgroup.freeze", []byte(word), 0o644); err != nil {
+		return false, fmt.Errorf("freeze cgroup %q: %w", cgroup, err)
+	}
+	return true, nil
+}
+
+// Frozen implements host.Procs.
+func (p *procs) Frozen(cgroup string) (bool, error) {
+	dir := p.freezer(cgroup)
+	if dir == "" {
+		return false, nil
+	}
+	word, err := slurp(dir+"/cgroup.freeze", 16)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read whether cgroup %q is frozen: %w", cgroup, err)
+	}
+	return strings.TrimSpace(word) == "1", nil
+}
+
+// freezer gives the directory of a cgroup that can be frozen, or "".
+func (p *procs) freezer(cgroup string) string {
+	if cgroup == "" || path.Clean(cgroup) == "/" || strings.Contains(cgroup, "..") {
+		return ""
 	}
 	for _, top := range p.groups {
 		dir := top + path.Clean("/"+cgroup)
-		if _, err := os.Stat(dir + "/cgroup.freeze"); err != nil {
-			continue
+		if _, err := os.Stat(dir + "/cgroup.freeze"); err == nil {
+			return dir
 		}
-		if on {
-			if whole, err := onlyThese(dir, members); err != nil || !whole {
-				return false, err
-			}
-		}
-		word := "0"
-		if on {
-			word = "1"
-		}
-		if err := os.WriteFile(dir+"/cgroup.freeze", []byte(word), 0o644); err != nil {
-			return false, fmt.Errorf("freeze cgroup %q: %w", cgroup, err)
-		}
-		return true, nil
 	}
-	return false, nil
+	return ""
 }
 
 // onlyThese reports whether a cgroup without children holds the members and nobody else.

@@ -90,10 +90,19 @@ func TestFreezeCgroup(t *testing.T) {
 	if got, _ := os.ReadFile(top + name + "/cgroup.freeze"); string(got) != "1\n" {
 		t.Errorf("cgroup.freeze is %q", got)
 	}
+	if is, err := p.Frozen(name); !is || err != nil {
+		t.Errorf("frozen: %v %v", is, err)
+	}
 	if done, err := p.Freeze(name, nil, false); !done || err != nil {
 		t.Errorf("thaw: %v %v", done, err)
 	}
 	if got, _ := os.ReadFile(top + name + "/cgroup.freeze"); string(got) != "0\n" {
 		t.Errorf("cgroup.freeze is %q", got)
+	}
+	if is, err := p.Frozen(name); is || err != nil {
+		t.Errorf("frozen after the thaw: %v %v", is, err)
+	}
+	if is, err := p.Frozen(name + "-none"); is || err != nil {
+		t.Errorf("a group that is not there is frozen: %v %v", is, err)
 	}
 }
