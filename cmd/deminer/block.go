@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -47,45 +48,73 @@ func blockList(f *flags) *cobra.Command {
 			if err != nil {
 				return fail(exitError, "run deminer as root (sudo)", "list blocks: %w", err)
 			}
-			if f.json {
-				return f.write(cmd, list)
-			}
-			if len(list) == 0 {
-				fmt.Fprintln(cmd.OutOrStdout(), "nothing is blocked")
-				return nil
-			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			for _, b := range list {
-				fmt.Fprintf(w, "%s\tfor another %s\n", b, show.Seconds(time.Until(b.Until)))
-			}
-			return w.Flush()
+			return f.blocks(cmd, list)
 		},
 	}
+}
+
+func (f *flags) blocks(cmd *cobra.Command, list []host.Block) error {
+	if f.json {
+		return f.write(cmd, append([]host.Block{}, list...)) // none is a list, too
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing is blocked")
+		return err
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	for _, b := range list {
+		fmt.Fprintf(w, "%s\tfor another %s\n", b, show.Seconds(time.Until(b.Until)))
+	}
+	return w.Flush()
 }
 
 func blockLift(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "lift WHAT...", Short: "Lift blocks (ip, ip:port, or the path of a cgroup)", Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
-			r, done, err := netRunner(f)
-			if err != nil {
-				return err
-			}
-			defer done()
-			var lifted []string
+			var blocks []host.Block
 			for _, text := range list {
 				b, err := remedy.ParseBlock(strings.TrimPrefix(text, "cgroup "))
 				if err != nil {
 					return fail(exitUsage, "deminer block list shows what is blocked", "%w", err)
 				}
-				if err := r.Lift(b); err != nil {
-					return fail(exitError, "run deminer as root (sudo)", "lift %s: %w", b, err)
-				}
-				lifted = append(lifted, b.String())
+				blocks = append(blocks, b)
 			}
-			return f.told(cmd, lifted, "%s is not blocked any more")
+			r, done, err := netRunner(f)
+			if err != nil {
+				return err
+			}
+			defer done()
+			return f.lift(cmd, r, blocks)
 		},
 	}
+}
+
+// lift lifts what is in force, says so, and then names what was not.
+func (f *flags) lift(cmd *cobra.Command, r *remedy.Runner, blocks []host.Block) error {
+	lifted, missing, failed := []string{}, []string(nil), error(nil)
+	for _, b := range blocks {
+		err := r.Lift(b)
+		if errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, b.String())
+			continue
+		}
+		if err != nil {
+			failed = err
+			if !errors.Is(err, deminer.ErrBusy) {
+				failed = fail(exitError, "run deminer as root (sudo)", "lift %s: %w", b, err)
+			}
+			break
+		}
+		lifted = append(lifted, b.String())
+	}
+	if err := f.told(cmd, lifted, "%s is not blocked any more"); err != nil {
+		return err
+	}
+	if failed == nil && len(missing) > 0 {
+		failed = fail(exitError, "deminer block list shows what is in force", "no such block is in force: %s", strings.Join(missing, ", "))
+	}
+	return failed
 }
 
 // netRunner opens the state directory, where blocks are written down, with hands on the firewall. Call done at the end.

@@ -134,7 +134,20 @@ func (t *Tools) inForce() ([]host.Block, error) {
 	return list, err
 }
 
-// Lift takes a block away, now and for the next boot.
+// known reports whether a block is in force or written down. Where control groups cannot all be asked, one may be.
+func (t *Tools) known(b host.Block) (bool, error) {
+	list, err := t.Hands.Net.List()
+	if errors.Is(err, host.ErrUnsupported) && b.Cgroup != "" {
+		return true, nil
+	}
+	if err != nil && !errors.Is(err, host.ErrUnsupported) {
+		return false, err
+	}
+	kept, err := t.blocks()
+	return slices.ContainsFunc(append(list, kept...), b.Same), err
+}
+
+// Lift takes a block away, now and for the next boot; lifting what is not there is no error.
 func (t *Tools) Lift(b host.Block) error {
 	if err := t.Hands.Net.Lift(b); err != nil {
 		return err

@@ -2,6 +2,8 @@ package remedy
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 
 	"github.com/deminer/deminer/internal/host"
 )
@@ -37,13 +39,24 @@ func (r *Runner) Blocks() ([]host.Block, error) {
 	return r.Tools.Hands.Net.List()
 }
 
-// Lift takes a block away, now and for the next boot.
+// Lift takes a block away, now and for the next boot. One that is neither in force nor written down is fs.ErrNotExist: who
+// mistyped it must not believe that it is lifted.
 func (r *Runner) Lift(b host.Block) error {
 	return r.locked(func(t *Tools) error {
 		if err := need(t.Hands.Net != nil, "lift a block"); err != nil {
 			return err
 		}
-		return t.Lift(b)
+		there, err := t.known(b)
+		if err != nil {
+			return err
+		}
+		if err := t.Lift(b); err != nil { // also what is not listed: a program whose time is over may still hang on a group
+			return err
+		}
+		if !there {
+			return fmt.Errorf("block of %s: %w", b, fs.ErrNotExist)
+		}
+		return nil
 	})
 }
 

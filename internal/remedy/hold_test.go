@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/remedy"
 )
 
@@ -57,9 +58,39 @@ func TestWithoutPlanIsBusyToo(t *testing.T) {
 			}
 		}
 	}))
-	must(t, w.runner.Lift(addr))
 	if list, err := w.runner.Blocks(); err != nil || len(list) != len(n.list) {
 		t.Errorf("blocks: %v %v", list, err)
+	}
+}
+
+// TestLiftOnlyWhatIsThere: a block that is in force or written down is lifted once; a mistyped one is named, not lifted.
+func TestLiftOnlyWhatIsThere(t *testing.T) {
+	w, n, _, _, _ := liveWorld(t)
+	w.mustRun(t, planOf("p", do(deminer.VerbBlock, address("10.9.8.7:3333"), "keep", "yes"), do(deminer.VerbBlock, address("10.9.8.6"))))
+	lift := func(text string) error {
+		t.Helper()
+		b, err := remedy.ParseBlock(text)
+		must(t, err)
+		return w.runner.Lift(b)
+	}
+	for _, text := range []string{"10.9.8.7", "10.9.8.7:3334", "10.9.8.6:1", "/system.slice/x.service"} {
+		if err := lift(text); !errors.Is(err, fs.ErrNotExist) || len(n.list) != 2 {
+			t.Errorf("%s, which is not blocked: %v, in force %v", text, err, n.list)
+		}
+	}
+	must(t, lift("10.9.8.6"))
+	n.list = nil // a reboot forgets; what is written down would come back
+	must(t, lift("10.9.8.7:3333"))
+	if got, err := w.runner.Reapply(); err != nil || got != 0 {
+		t.Errorf("reapply after lift: %d %v", got, err)
+	}
+	if err := lift("10.9.8.7:3333"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("lifted twice: %v", err)
+	}
+	n.half = host.ErrUnsupported // not all groups could be asked: one may well be blocked
+	must(t, lift("/system.slice/x.service"))
+	if err := lift("10.9.8.6"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an address that is not blocked, groups half seen: %v", err)
 	}
 }
 
