@@ -75,7 +75,7 @@ deminer undo takes everything back but the kills.`,
 	c.Flags().StringSliceVar(&packages, "packages", nil, "restore packaged files from this package file (.deb, .rpm, .apk), or from those below this `DIR` of the host, too")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	c.Flags().StringVar(&file, "plan", "", "run exactly the plan saved in `FILE`")
-	c.Flags().DurationVar(&window, "watch", plan.DefaultWatch, "watch for this `TIME` afterwards (default: what the plan asks for, at least 15m); 0 looks once")
+	spanVar(c, span{&window, 0, longestWatch}, "watch", plan.DefaultWatch, "watch for this `TIME` afterwards (default: what the plan asks for, at least 15m); 0 looks once")
 	return c
 }
 

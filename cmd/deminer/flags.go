@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/deminer/deminer/internal/show"
 	"github.com/spf13/cobra"
@@ -102,4 +105,50 @@ func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 		return fail(exitUsage, cmd.CommandPath()+" --help shows its commands", "%s has no command %q", cmd.CommandPath(), a[0])
 	}
 	return c
+}
+
+// span is the value of a flag for a time between least and most, both included. What is given beyond is a wrong call: a
+// negative watch or a block of a thousand years was never meant.
+type span struct {
+	to          *time.Duration
+	least, most time.Duration
+}
+
+// spanVar adds a flag for a time. Every flag for one is made with it.
+func spanVar(cmd *cobra.Command, s span, name string, value time.Duration, usage string) {
+	*s.to = value
+	cmd.Flags().Var(&s, name, usage)
+}
+
+// Set implements the values of cobra's flags.
+func (s *span) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < s.least || d > s.most {
+		return fmt.Errorf("want a time from %s to %s, such as 90s, 15m or 24h", plainTime(s.least), plainTime(s.most))
+	}
+	*s.to = d
+	return nil
+}
+
+// String implements the values of cobra's flags. A time of nothing is no default to be shown.
+func (s *span) String() string {
+	if s.to == nil || *s.to == 0 {
+		return ""
+	}
+	return plainTime(*s.to)
+}
+
+// Type implements the values of cobra's flags.
+func (s *span) Type() string { return "duration" }
+
+// plainTime writes a time without the zeros at its end: 24h, not 24h0m0s.
+func plainTime(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/plan"
+	"github.com/deminer/deminer/internal/remedy"
 	"github.com/deminer/deminer/internal/show"
 	"github.com/spf13/cobra"
 )
@@ -25,7 +26,7 @@ type choosing struct {
 func (c *choosing) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&c.incidents, "incident", nil, "only the incident with this `ID`")
 	cmd.Flags().StringArrayVar(&c.also, "also", nil, "act on this suspected `REF`, too (the @... of scan -v and plan, or a whole ref of --json)")
-	cmd.Flags().DurationVar(&c.blockFor, "block-for", 0, "block addresses for this `TIME` (default 24h)")
+	spanVar(cmd, span{&c.blockFor, time.Minute, remedy.LongestBlock}, "block-for", 0, "block addresses for this `TIME` (default 24h)")
 	cmd.Flags().BoolVar(&c.keepBlocks, "keep-blocks", false, "write the blocks down, so that deminer block reapply blocks again after a reboot")
 	cmd.Flags().StringArrayVar(&c.skip, "skip", nil, "leave this `REF` alone (the @... of scan -v and plan, or a whole ref of --json)")
 }

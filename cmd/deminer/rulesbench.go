@@ -48,6 +48,9 @@ Times are processor times (on Linux; elsewhere those of the clock): what else th
 hardly counts.`,
 		Example: "  deminer rules bench\n  deminer rules bench /usr/bin --rules ./mine --alone --top 10",
 		RunE: func(cmd *cobra.Command, a []string) error {
+			if top < 0 {
+				return fail(exitUsage, "0 shows all", "--top %d", top)
+			}
 			set, err := f.benchSet(cmd)
 			if err != nil {
 				return err
@@ -76,7 +79,7 @@ hardly counts.`,
 		},
 	}
 	c.Flags().IntVar(&top, "top", 20, "show this `NUMBER` of rules, 0 for all")
-	c.Flags().DurationVar(&about, "about", 10*time.Second, "measure single rules for about this `TIME` in all")
+	spanVar(c, span{&about, time.Millisecond, time.Hour}, "about", 10*time.Second, "measure single rules for about this `TIME` in all")
 	c.Flags().BoolVar(&f.alone, "alone", false, "only the rules of --rules")
 	return c
 }

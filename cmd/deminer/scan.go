@@ -24,7 +24,7 @@ type looking struct {
 
 func (l *looking) add(c *cobra.Command) {
 	c.Flags().BoolVar(&l.full, "full", false, "look at every file and check every package, not only the likely places")
-	c.Flags().DurationVar(&l.window, "window", scan.DefaultWindow, "measure CPU use over this `TIME`")
+	spanVar(c, span{&l.window, 10 * time.Millisecond, 10 * time.Minute}, "window", scan.DefaultWindow, "measure CPU use over this `TIME`")
 }
 
 func (l *looking) options(paths []string) scan.Options {

@@ -26,6 +26,9 @@ type proof struct {
 	Left []deminer.Gap `json:"left,omitempty"`
 }
 
+// longestWatch bounds --watch: who wants more wants monitoring, which deminer is not.
+const longestWatch = 30 * 24 * time.Hour
+
 // watch looks again at once and then until the window has passed: every 10 seconds in the first two minutes, when most
 // triggers fire, every 30 seconds after that. It ends early when something came back.
 //
@@ -113,7 +116,7 @@ processes.`,
 			return showProof(cmd, f, got)
 		},
 	}
-	c.Flags().DurationVar(&window, "watch", 15*time.Minute, "watch for this `TIME` (default: what the last plan asks for, at least 15m; with --root once); 0 looks once")
+	spanVar(c, span{&window, 0, longestWatch}, "watch", 15*time.Minute, "watch for this `TIME` (default: what the last plan asks for, at least 15m; with --root once); 0 looks once")
 	return c
 }
 

@@ -16,11 +16,11 @@ import (
 	"github.com/deminer/deminer/internal/state"
 )
 
-// Blocks last a day unless the plan says otherwise, and never longer than a year.
-const (
-	usualBlock   = 24 * time.Hour
-	longestBlock = 366 * 24 * time.Hour
-)
+// usualBlock is how long a block lasts unless the plan says otherwise.
+const usualBlock = 24 * time.Hour
+
+// LongestBlock is how long a block may last: longer ones are refused. A year, which may be a leap year.
+const LongestBlock = 366 * 24 * time.Hour
 
 // blocked is the undo data of a block.
 type blocked struct {
@@ -75,8 +75,8 @@ func readyBlock(t *Tools, s deminer.Step) (any, error) {
 	}
 	span := usualBlock
 	if text := string(s.Action.Args["for"]); text != "" {
-		if span, err = time.ParseDuration(text); err != nil || span <= 0 || span > longestBlock {
-			return nil, fmt.Errorf("block %s: %q is no time between 1s and %s", b.Block, text, longestBlock)
+		if span, err = time.ParseDuration(text); err != nil || span <= 0 || span > LongestBlock {
+			return nil, fmt.Errorf("block %s: %q is no time between 1s and %s", b.Block, text, LongestBlock)
 		}
 	}
 	list, err := t.inForce()
