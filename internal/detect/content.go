@@ -233,25 +233,51 @@ func footholdText(_ context.Context, p *Pass) error {
 		return nil
 	}
 	for _, f := range p.footholds() {
+		if p.partsText(f) {
+			continue
+		}
 		text := string(f.Command)
 		if f.Line != "" {
 			text = string(f.Line)
 		}
-		if text == "" || f.ID == "PL-18" || f.ID == "PL-21" {
-			continue
+		if g, ok := p.textFinding(f, text); ok {
+			for _, t := range p.foreignTargets(f) {
+				g.Also = append(g.Also, file(t))
+			}
+			p.Report(g)
 		}
-		hits := p.Rules.Text(text)
-		h, ok := strongest(hits)
-		if !ok || h.Strength < match.Strong {
-			continue
-		}
-		g := hitFinding(h, f.Artifact(), "an entry in "+where(f)+": "+deminer.Safe(h.What))
-		g.Technique, g.Catalogue, g.Time = f.Technique, f.ID, f.Attr.Mtime
-		g.Indicators = hitIndicators(hits)
-		for _, t := range p.foreignTargets(f) {
-			g.Also = append(g.Also, file(t))
-		}
-		p.Report(g)
 	}
 	return nil
+}
+
+// partsText speaks of the commands of a line that an owner and an intruder both wrote, each for what the rules see in it alone,
+// and tells whether it did.
+func (p *Pass) partsText(f *deminer.Foothold) (spoke bool) {
+	s := p.sharedBy(f.Artifact().Ref())
+	if s == nil || s.Whole.Kind != deminer.KindLine {
+		return false
+	}
+	for _, i := range p.mixed(s) {
+		if g, ok := p.textFinding(f, string(s.Parts[i].Command)); ok {
+			p.Report(p.aboutPart(g, s, i))
+			spoke = true
+		}
+	}
+	return spoke
+}
+
+// textFinding says what the rules say of the text of an entry, or of a part of it.
+func (p *Pass) textFinding(f *deminer.Foothold, text string) (deminer.Finding, bool) {
+	if text == "" || f.ID == "PL-18" || f.ID == "PL-21" {
+		return deminer.Finding{}, false
+	}
+	hits := p.Rules.Text(text)
+	h, ok := strongest(hits)
+	if !ok || h.Strength < match.Strong {
+		return deminer.Finding{}, false
+	}
+	g := hitFinding(h, f.Artifact(), "an entry in "+where(f)+": "+deminer.Safe(h.What))
+	g.Technique, g.Catalogue, g.Time = f.Technique, f.ID, f.Attr.Mtime
+	g.Indicators = hitIndicators(hits)
+	return g, true
 }

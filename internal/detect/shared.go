@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,13 +183,39 @@ func (p *Pass) narrow(f deminer.Finding) []deminer.Finding {
 		return []deminer.Finding{f}
 	}
 	var out []deminer.Finding
-	for _, i := range bad {
+	for _, i := range p.meant(f, s, bad) {
 		if key := toldAs(f, &s.Parts[i]); !p.memo.told[key] {
 			p.memo.told[key] = true
 			out = append(out, p.aboutPart(f, s, i))
 		}
 	}
 	return out
+}
+
+// meant lists the commands that a finding speaks of, out of those that speak against themselves: those whose own reason it
+// gives, or else those that hold one of its indicators, or else those that start what it names. What was found of one says
+// nothing of the others; a finding that singles out none, like one about the form of the whole line, is about all of them.
+func (p *Pass) meant(f deminer.Finding, s *shared, bad []int) []int {
+	var given, holding, starting []int
+	for _, i := range bad {
+		r, part := p.against(s, i), &s.Parts[i]
+		if slices.ContainsFunc(f.Why, func(w string) bool { return strings.Contains(w, r.text) }) {
+			given = append(given, i)
+		}
+		text := string(part.Command) + "\n" + r.text
+		if slices.ContainsFunc(f.Indicators, func(x deminer.Indicator) bool { return x.Value != "" && strings.Contains(text, x.Value) }) {
+			holding = append(holding, i)
+		}
+		if slices.ContainsFunc(f.Also, func(a deminer.Artifact) bool { return slices.Contains(part.Targets, string(a.Path)) }) {
+			starting = append(starting, i)
+		}
+	}
+	for _, list := range [][]int{given, holding, starting} {
+		if len(list) > 0 {
+			return list
+		}
+	}
+	return bad
 }
 
 // toldAs names what a finding adds about a command. A script may be started by thousands of entries, and each leads to all of its
