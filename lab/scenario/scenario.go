@@ -84,7 +84,9 @@ type Scenario struct {
 	AtWork string            `yaml:"at-work"` // the same, from package benign: "shared" or "admins"
 	// Alive are names of processes of the owner's: every one of that name that runs beside the infection must live through the clean-up.
 	Alive []string `yaml:"alive"`
-	Steps []Step   `yaml:"steps"`
+	// Planned: clean runs the plan that was saved before, as a careful owner does it, instead of making its own.
+	Planned bool   `yaml:"planned"`
+	Steps   []Step `yaml:"steps"`
 }
 
 // Miner says whether the step installs the imitation miner.

@@ -58,10 +58,17 @@ func look(ctx context.Context, h *host.Host) (deminer.Report, measured, error) {
 	return r, m, nil
 }
 
-// think runs deminer plan and reads the plan.
-func think(ctx context.Context, h *host.Host) (deminer.Plan, measured, error) {
+// savedPlan is where a plan is saved inside a lab host: in memory, so that it is no change of the host's files.
+const savedPlan = "/run/deminer-plan.json"
+
+// think runs deminer plan and reads the plan. With saved it is also written to savedPlan.
+func think(ctx context.Context, h *host.Host, saved bool) (deminer.Plan, measured, error) {
 	var p deminer.Plan
-	m, err := call(ctx, h, patience, "plan", "--json", "--quiet")
+	args := []string{"plan", "--json", "--quiet"}
+	if saved {
+		args = append(args, "--out", savedPlan)
+	}
+	m, err := call(ctx, h, patience, args...)
 	if err != nil {
 		return p, m, err
 	}

@@ -76,7 +76,7 @@ func (l lab) oneLoad(ctx context.Context, h *host.Host, load benign.Load, rounds
 		if err != nil {
 			return err
 		}
-		p, _, err := think(ctx, h)
+		p, _, err := think(ctx, h, false)
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ type result struct {
 	Tally    tally         `json:"tally"`
 	Verdict  string        `json:"verdict"`
 	Steps    int           `json:"steps"`
+	Planned  string        `json:"planned,omitempty"` // id of the saved plan that clean ran
 	Refused  []string      `json:"refused,omitempty"`
 	Left     []string      `json:"left,omitempty"`     // artefacts after clean
 	Remains  []string      `json:"remains,omitempty"`  // names that were not there before the infection
@@ -113,7 +114,7 @@ func (l lab) onInfected(ctx context.Context, h *host.Host, res *result) error {
 	if missing := absent(h, all, infected); len(missing) > 0 {
 		return fmt.Errorf("the infection is not whole: %q", missing)
 	}
-	if err := l.detect(ctx, h, all, res); err != nil {
+	if err := l.detect(ctx, h, all, s.Planned, res); err != nil {
 		return err
 	}
 	cleaned, err := l.clean(ctx, h, all, infected, res)
@@ -128,8 +129,8 @@ func (l lab) onInfected(ctx context.Context, h *host.Host, res *result) error {
 	return l.after(ctx, h, all, infected, res)
 }
 
-// detect scans and plans.
-func (l lab) detect(ctx context.Context, h *host.Host, all []planted, res *result) error {
+// detect scans and plans. With planned the plan is saved, and it is the one that is run.
+func (l lab) detect(ctx context.Context, h *host.Host, all []planted, planned bool, res *result) error {
 	r, m, err := look(ctx, h)
 	l.keep(res.Name, "scan.json", m.Out)
 	if err != nil {
@@ -137,12 +138,15 @@ func (l lab) detect(ctx context.Context, h *host.Host, all []planted, res *resul
 	}
 	res.Tally, res.Verdict = count(all, r), string(r.Verdict)
 	res.Detect, res.CPU, res.RSS, res.Codes = m.Wall, m.CPU, m.RSS, append(res.Codes, m.Code)
-	p, m, err := think(ctx, h)
+	p, m, err := think(ctx, h, planned)
 	l.keep(res.Name, "plan.json", m.Out)
 	if err != nil {
 		return err
 	}
 	res.Steps, res.Codes = len(p.Steps), append(res.Codes, m.Code)
+	if planned {
+		res.Planned = p.ID
+	}
 	for _, x := range p.Refused {
 		res.Refused = append(res.Refused, x.Artifact.String()+": "+x.Why)
 	}
@@ -155,10 +159,17 @@ func (l lab) clean(ctx context.Context, h *host.Host, all []planted, infected ma
 	watching, stop := context.WithCancel(ctx)
 	contained := make(chan time.Duration, 1)
 	go func() { contained <- watchContain(watching, h, all, begin) }()
-	m, err := call(ctx, h, patience+l.watch, "clean", "--yes", "--watch", l.watch.String(), "--json", "--quiet")
+	args := []string{"clean", "--yes", "--watch", l.watch.String(), "--json", "--quiet"}
+	if res.Planned != "" {
+		args = append(args, "--plan", savedPlan)
+	}
+	m, err := call(ctx, h, patience+l.watch, args...)
 	stop()
 	res.Contain = <-contained
 	var said struct {
+		Plan struct {
+			ID string `json:"id"`
+		} `json:"plan"`
 		Proof struct {
 			Watched time.Duration `json:"watched"`
 			Back    []string      `json:"back"`
@@ -174,6 +185,9 @@ func (l lab) clean(ctx context.Context, h *host.Host, all []planted, infected ma
 	}
 	if err != nil {
 		return nil, err
+	}
+	if res.Planned != "" && said.Plan.ID != res.Planned {
+		return nil, fmt.Errorf("clean ran plan %q, not the saved one, %q", said.Plan.ID, res.Planned)
 	}
 	tree, err := h.Snapshot(infected)
 	if err == nil {

@@ -68,9 +68,22 @@ func (s score) infected(line func(string, ...any)) {
 	}
 	line("\nLeft: planted artefacts after clean. Other remains: names that were not there before the infection (emptied files, directories). Business changed: the owner's files that differ from before the infection in bytes, mode, owner, attributes or flags, or database rows. " +
 		"Undo differs: files that are not byte and metadata identical with the infected state. Contain: until no infected process used CPU any more.\n")
+	if saved := s.planned(); len(saved) > 0 {
+		line("Cleaned by a saved plan (`plan --out`, then `clean --plan`): %s. The others are cleaned by the plan that clean makes itself.\n", strings.Join(saved, ", "))
+	}
 	for _, r := range s.Infected {
 		r.details(line)
 	}
+}
+
+// planned names the scenarios that a saved plan cleaned.
+func (s score) planned() (names []string) {
+	for _, r := range s.Infected {
+		if r.Planned != "" {
+			names = append(names, r.Name)
+		}
+	}
+	return names
 }
 
 func contain(d time.Duration) string {
