@@ -117,19 +117,13 @@ func (m *making) make(cmd *cobra.Command, dir string) (*feed.Bundle, feed.Checke
 	return b, checked, nil
 }
 
-// signInPlace makes a directory a bundle. The signature comes last: until then the directory is refused, not half trusted.
+// signInPlace makes a directory a bundle.
 func signInPlace(dir string, b *feed.Bundle) error {
-	files := b.Signature()
-	for _, name := range []string{"manifest.json", "manifest.sig"} {
-		full := filepath.Join(dir, name)
-		if err := os.Remove(full); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if err := writeNew(full, files[name], 0o644); err != nil {
-			return err
-		}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
 	}
-	return nil
+	return errors.Join(feed.SignDir(root, b, nil), root.Close())
 }
 
 // writeNew writes a file that is not there yet, whole or not at all.

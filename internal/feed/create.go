@@ -3,10 +3,13 @@ package feed
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -15,13 +18,70 @@ import (
 )
 
 // ReadDir reads a bundle that lies as a signed directory. A file that its manifest does not name is refused, and so is
-// whatever is no plain file.
+// whatever is no plain file; what [SignDir] leaves when it is interrupted is neither refused nor part of the bundle.
 func ReadDir(fsys fs.FS) (*Bundle, error) {
 	files, err := collect(fsys, false)
 	if err != nil {
 		return nil, err
 	}
+	next, err := readFile(fsys, pending(files[manifestFile]), asSignature)
+	switch {
+	case err == nil:
+		files[signatureFile] = next
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
 	return assemble(files)
+}
+
+// pendingMark begins the names of signatures whose manifest is about to take its place.
+const pendingMark = ".sig-"
+
+// pending is the name of the signature of a manifest until it is at its place.
+func pending(manifest []byte) string {
+	sum := sha256.Sum256(manifest)
+	return pendingMark + hex.EncodeToString(sum[:])
+}
+
+// asSignature takes files that may be a signature.
+func asSignature(name string, size int64) error {
+	if size > 2*signatureSize {
+		return fmt.Errorf("%w: %s is no signature", ErrFormat, name)
+	}
+	return nil
+}
+
+// passing reports names in the top directory that stand there only while it is signed.
+func passing(name string) bool {
+	return !strings.Contains(name, "/") && (strings.HasPrefix(name, pendingMark) || strings.HasPrefix(name, tmpMark))
+}
+
+// SignDir makes the directory that a bundle was made of that bundle. A power cut leaves what was there before, an earlier bundle
+// included, or the new one: the new signature lies beside the old one, under the name of its manifest, before that takes its
+// place. step, where not nil, is called before each change of the disk.
+func SignDir(dir *os.Root, b *Bundle, step func(string)) error {
+	s, signature := &Store{Dir: dir, Step: step}, []byte(encodeSignature(b.signature))
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{pending(b.raw), signature}, {manifestFile, b.raw}, {signatureFile, signature}} {
+		if err := s.write(f.name, f.text, publicMode); err != nil {
+			return err
+		}
+	}
+	names, err := s.names(".", 4*MaxFiles)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if !passing(n) {
+			continue
+		}
+		if err := s.remove(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Signed reports whether a directory claims to be a bundle.
@@ -42,7 +102,7 @@ func collect(fsys fs.FS, own bool) (map[string][]byte, error) {
 			return fmt.Errorf("%w: more than %d names", ErrLimit, 4*MaxFiles)
 		}
 		switch {
-		case name == ".":
+		case name == ".", !own && passing(name) && d.Type().IsRegular():
 			return nil
 		case own && strings.HasPrefix(path.Base(name), ".") && d.IsDir():
 			return fs.SkipDir
@@ -51,14 +111,14 @@ func collect(fsys fs.FS, own bool) (map[string][]byte, error) {
 		case !d.Type().IsRegular():
 			return fmt.Errorf("%w: %q is no plain file (%s)", ErrFormat, clip(name), kindOf(d.Type()))
 		}
-		files[name], err = readFile(fsys, name, room)
+		files[name], err = readFile(fsys, name, room.enter)
 		return err
 	})
 	return files, err
 }
 
-// readFile reads one file and takes its place in the room.
-func readFile(fsys fs.FS, name string, room *room) ([]byte, error) {
+// readFile reads one file, if enter takes one of its name and size.
+func readFile(fsys fs.FS, name string, enter func(name string, size int64) error) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -71,7 +131,7 @@ func readFile(fsys fs.FS, name string, room *room) ([]byte, error) {
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %q is no plain file (%s)", ErrFormat, clip(name), kindOf(st.Mode()))
 	}
-	if err := room.enter(name, st.Size()); err != nil {
+	if err := enter(name, st.Size()); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, st.Size()+1))
@@ -114,11 +174,6 @@ func Create(ctx context.Context, fsys fs.FS, plan Plan, key ed25519.PrivateKey) 
 		return nil, checked, err
 	}
 	return b, checked, nil
-}
-
-// Signature gives the two files that make the directory a bundle was made of a bundle itself.
-func (b *Bundle) Signature() map[string][]byte {
-	return map[string][]byte{manifestFile: b.raw, signatureFile: []byte(encodeSignature(b.signature))}
 }
 
 // Checked is what the rules of a bundle are.

@@ -30,15 +30,21 @@ func (s *Store) read(name string, limit int64) ([]byte, error) {
 	return text, err
 }
 
+// The modes of what is written: nobody else reads the store, and everybody may read what is handed on.
+const (
+	ownMode    = 0o600
+	publicMode = 0o644
+)
+
 // write puts a file on disk, whole or not at all; when it answers, it is there to stay.
-func (s *Store) write(name string, text []byte) (err error) {
+func (s *Store) write(name string, text []byte, mode fs.FileMode) (err error) {
 	var salt [8]byte
 	if _, err := rand.Read(salt[:]); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	tmp := path.Join(path.Dir(name), tmpMark+hex.EncodeToString(salt[:]))
 	s.step("create " + name)
-	f, err := s.Dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := s.Dir.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
@@ -62,7 +68,11 @@ func (s *Store) sync(dir string) error {
 	if err != nil {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+	err = d.Sync()
+	if errors.Is(err, fs.ErrPermission) { // Windows has no such thing, and says so with this
+		err = nil
+	}
+	if err := errors.Join(err, d.Close()); err != nil {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return nil

@@ -60,6 +60,11 @@ func bundle(t testing.TB, version string, files fs.FS) *Bundle {
 	return b
 }
 
+// signature gives the two files that make a directory a bundle.
+func signature(b *Bundle) map[string][]byte {
+	return map[string][]byte{manifestFile: b.raw, signatureFile: []byte(encodeSignature(b.signature))}
+}
+
 func packed(t testing.TB, b *Bundle, name string) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -77,7 +82,7 @@ func TestRoundTrip(t *testing.T) {
 	for name, data := range b.files {
 		dir[name] = &fstest.MapFile{Data: data}
 	}
-	for name, data := range b.Signature() {
+	for name, data := range signature(b) {
 		dir[name] = &fstest.MapFile{Data: data}
 	}
 	for _, form := range []string{"dir", "b.tar.gz", "b.zip"} {
@@ -343,7 +348,7 @@ func TestHostileDirectory(t *testing.T) {
 		for name, data := range b.files {
 			write(t, dir+"/"+name, data)
 		}
-		for name, data := range b.Signature() {
+		for name, data := range signature(b) {
 			write(t, dir+"/"+name, data)
 		}
 		return dir

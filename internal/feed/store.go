@@ -210,7 +210,7 @@ func (s *Store) put(b *Bundle, next standing) error {
 	if err := b.Write(&text, ""); err != nil {
 		return err
 	}
-	if err := s.write(archive(id, next.Current), text.Bytes()); err != nil {
+	if err := s.write(archive(id, next.Current), text.Bytes(), ownMode); err != nil {
 		return err
 	}
 	if err := s.save(id, next); err != nil {
@@ -224,7 +224,7 @@ func (s *Store) save(id string, st standing) error {
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
-	return s.write("bundles/"+id+"/state.json", append(text, '\n'))
+	return s.write("bundles/"+id+"/state.json", append(text, '\n'), ownMode)
 }
 
 // Rollback puts the bundle before the installed one in force again; a second call takes that back. The bundle must still
@@ -320,7 +320,7 @@ func (s *Store) Trust(k Key) error {
 	if err := s.mkdir("keys"); err != nil {
 		return err
 	}
-	return s.write("keys/"+k.ID+".json", append(text, '\n'))
+	return s.write("keys/"+k.ID+".json", append(text, '\n'), ownMode)
 }
 
 // Distrust takes a key away: bundles signed by it are not used any more, the installed ones included.

@@ -322,6 +322,134 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+// TestPowerCutWhileSigning cuts the power before each step of signing a directory anew, and while it is made a bundle for the
+// first time: what was there before or the new bundle is found, whole, and the next signing tidies up.
+func TestPowerCutWhileSigning(t *testing.T) {
+	_, pub := keys(t, 1)
+	for _, old := range []string{"", "1"} {
+		seen := map[string]bool{}
+		for last := 0; ; last++ {
+			dir := t.TempDir()
+			for name, data := range bundle(t, "1", ours()).files {
+				write(t, dir+"/"+name, data)
+			}
+			root, err := os.OpenRoot(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer root.Close()
+			sign := func(version string, step func(string)) error { return SignDir(root, bundle(t, version, ours()), step) }
+			if old != "" {
+				if err := sign(old, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			lived := cutPower(t, last, func(step func(string)) error { return sign("2", step) })
+			found := ""
+			if Signed(os.DirFS(dir)) {
+				b, err := ReadDir(os.DirFS(dir))
+				if err == nil {
+					_, err = b.Trust([]Key{pub})
+				}
+				if err != nil {
+					t.Fatalf("over %q, cut before step %d: %v", old, last, err)
+				}
+				found = b.Manifest.Version
+			}
+			if found != old && found != "2" || lived && found != "2" {
+				t.Errorf("over %q, cut before step %d: %q is found", old, last, found)
+			}
+			seen[found] = true
+			if err := sign("3", nil); err != nil {
+				t.Errorf("over %q, cut before step %d: next signing: %v", old, last, err)
+			}
+			if b, err := ReadDir(os.DirFS(dir)); err != nil || b.Manifest.Version != "3" || string(encodeSignature(b.signature)) != read(t, dir+"/"+signatureFile) {
+				t.Errorf("over %q, cut before step %d: next signing: %v", old, last, err)
+			}
+			if left, err := filepath.Glob(dir + "/.*"); err != nil || len(left) > 0 {
+				t.Errorf("over %q, cut before step %d: left behind %v %v", old, last, left, err)
+			}
+			if lived {
+				if last < 12 || !seen[old] {
+					t.Errorf("over %q: only %d steps, %v", old, last, seen)
+				}
+				break
+			}
+		}
+	}
+}
+
+// cutPower runs a change of the disk until a step, and tells whether it came to its end. What a power cut cannot do, the rest of
+// the change, its own tidying included, is not done.
+func cutPower(t *testing.T, last int, do func(step func(string)) error) (lived bool) {
+	t.Helper()
+	n, cut := 0, errors.New("power cut")
+	defer func() {
+		if p := recover(); p != nil && p != cut {
+			panic(p)
+		}
+	}()
+	if err := do(func(string) {
+		if n++; n > last {
+			panic(cut)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return true
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestHostilePending: what lies under the names of an interrupted signing is a signature of this very manifest, or refused.
+func TestHostilePending(t *testing.T) {
+	b := bundle(t, "1", ours())
+	_, pub := keys(t, 1)
+	thief, _ := keys(t, 2)
+	name := pending(b.raw)
+	for what, c := range map[string]struct {
+		lay  func(dir string) error
+		want error
+	}{
+		"another's signature": {func(dir string) error {
+			return os.WriteFile(dir+"/"+name, []byte(encodeSignature(sign(thief, b.raw))), 0o644)
+		}, ErrUntrusted},
+		"not a signature": {func(dir string) error { return os.WriteFile(dir+"/"+name, []byte("x"), 0o644) }, ErrFormat},
+		"large":           {func(dir string) error { return os.WriteFile(dir+"/"+name, make([]byte, 1<<20), 0o644) }, ErrFormat},
+		"a link":          {func(dir string) error { return os.Symlink(signatureFile, dir+"/"+name) }, ErrFormat},
+		"a directory":     {func(dir string) error { return os.Mkdir(dir+"/"+name, 0o755) }, ErrFormat},
+		"rules in a hidden directory": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir+"/"+tmpMark+"x", 0o755), os.WriteFile(dir+"/"+tmpMark+"x/more.yar", []byte("rule More { condition: true }"), 0o644))
+		}, ErrFormat},
+		"of another manifest": {func(dir string) error { return os.WriteFile(dir+"/"+pending([]byte("x")), []byte("x"), 0o644) }, nil},
+		"half a file":         {func(dir string) error { return os.WriteFile(dir+"/"+tmpMark+"x", []byte("x"), 0o644) }, nil},
+	} {
+		dir := t.TempDir()
+		for _, files := range []map[string][]byte{b.files, signature(b)} {
+			for name, data := range files {
+				write(t, dir+"/"+name, data)
+			}
+		}
+		if err := c.lay(dir); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadDir(os.DirFS(dir))
+		if err == nil {
+			_, err = got.Trust([]Key{pub})
+		}
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", what, err, c.want)
+		}
+	}
+}
+
 // TestFetch: a bundle comes over https, from an https redirect too; not over http, not from elsewhere, not without end.
 func TestFetch(t *testing.T) {
 	b := bundle(t, "1", ours())
