@@ -209,55 +209,71 @@ else are refused, and time and size are limited. No other command opens a connec
 	return c
 }
 
-// update fetches first and takes the lock of the host only to install: no clean-up is refused because a server is slow.
+// update fetches first and takes the lock of the host only to install: no clean-up is refused because a server is slow. What
+// cannot be updated does not keep the others from it.
 func (f *flags) update(cmd *cobra.Command, ids []string, opt feed.Options) error {
-	places := []string{opt.URL}
+	places, failed := []string{opt.URL}, []error(nil)
 	if opt.URL == "" {
 		err := inStore(f, false, func(st *feed.Store) (err error) {
-			places, err = known(st, ids)
+			places, failed, err = known(st, ids)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if len(places) == 0 {
+	if len(places) == 0 && len(failed) == 0 {
 		return fail(exitError, "deminer rules bundle update --url URL fetches one and remembers where from", "no place to fetch from is known")
 	}
 	for _, place := range places {
-		b, err := feed.Fetch(cmd.Context(), nil, place)
+		err := f.updateFrom(cmd, place, opt)
 		if err != nil {
-			return refused(place, err)
+			failed = append(failed, err)
 		}
-		err = inStore(f, true, func(st *feed.Store) error { return f.install(cmd, st, b, place, opt) })
-		if err != nil {
-			return err
+		if errors.Is(err, context.Canceled) || errors.Is(err, deminer.ErrBusy) { // so would the others
+			break
 		}
 	}
-	return nil
+	return several(cmd, failed)
 }
 
-// known lists the places of installed bundles.
-func known(st *feed.Store, ids []string) (places []string, err error) {
-	named := len(ids) > 0
-	if !named {
-		if ids, err = st.IDs(); err != nil {
-			return nil, fail(exitError, "", "%w", err)
+func (f *flags) updateFrom(cmd *cobra.Command, place string, opt feed.Options) error {
+	b, err := feed.Fetch(cmd.Context(), nil, place)
+	if cmd.Context().Err() != nil {
+		return cmd.Context().Err()
+	}
+	if err != nil {
+		return refused(place, err)
+	}
+	return inStore(f, true, func(st *feed.Store) error { return f.install(cmd, st, b, place, opt) })
+}
+
+// known lists the places of the named bundles, or else of all that are installed, and what keeps one from having any.
+func known(st *feed.Store, ids []string) (places []string, failed []error, err error) {
+	if len(ids) == 0 {
+		list, broken, err := st.All()
+		if err != nil {
+			return nil, nil, fail(exitError, "", "%w", err)
 		}
+		for _, in := range list {
+			if in.URL != "" {
+				places = append(places, in.URL)
+			}
+		}
+		return places, unusable(broken), nil
 	}
 	for _, id := range ids {
 		in, err := st.Load(id)
-		if err != nil {
-			return nil, fail(exitError, "deminer rules bundle list shows the installed ones", "%w", err)
-		}
-		if in.URL == "" && named {
-			return nil, fail(exitError, "deminer rules bundle update --url URL fetches it and remembers where from", "where to fetch bundle %s from is not known", id)
-		}
-		if in.URL != "" {
+		switch {
+		case err != nil:
+			failed = append(failed, fail(exitError, "deminer rules bundle list shows the installed ones", "%w", err))
+		case in.URL == "":
+			failed = append(failed, fail(exitError, "deminer rules bundle update --url URL fetches it and remembers where from", "where to fetch bundle %s from is not known", id))
+		default:
 			places = append(places, in.URL)
 		}
 	}
-	return places, nil
+	return places, failed, nil
 }
 
 func bundleRollback(f *flags) *cobra.Command {

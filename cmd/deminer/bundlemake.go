@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -171,49 +172,57 @@ func bundleList(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the installed bundles", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			infos, broken := []bundleInfo{}, []error(nil)
-			s, st, err := ruleStore(f, false)
-			switch {
-			case errors.Is(err, os.ErrNotExist): // no store: nothing was ever installed
-				err = nil
-			case err != nil:
-				return fail(exitError, "run deminer as root", "open the store of bundles: %w", err)
-			default:
-				defer s.close()
-				if infos, broken, err = installedBundles(st); err != nil {
-					return fail(exitError, "", "%w", err)
-				}
+			list, broken, err := installedBundles(f)
+			if err != nil {
+				return err
+			}
+			infos := []bundleInfo{}
+			for _, in := range list {
+				infos = append(infos, installedInfo(in))
 			}
 			if f.json {
 				err = f.write(cmd, infos)
 			} else {
-				f.bundles(cmd, infos)
+				f.bundles(cmd, infos, len(broken) > 0)
 			}
-			if len(broken) > 0 {
-				return fail(exitError, "these are not used; install them anew, or deminer rules bundle remove ID", "%w", errors.Join(broken...))
+			if err != nil {
+				return err
 			}
-			return err
+			return several(cmd, unusable(broken))
 		},
 	}
 }
 
-func installedBundles(st *feed.Store) (infos []bundleInfo, broken []error, err error) {
-	ids, err := st.IDs()
-	infos = []bundleInfo{}
-	for _, id := range ids {
-		in, err := st.Load(id)
-		switch {
-		case errors.Is(err, feed.ErrNone): // what an interrupted installation left
-		case err != nil:
-			broken = append(broken, err)
-		default:
-			infos = append(infos, installedInfo(in))
-		}
+// unusable says of bundles that they cannot be used.
+func unusable(broken []feed.Broken) (failed []error) {
+	for _, b := range broken {
+		failed = append(failed, fail(exitError, "it is not used; install it anew with --allow-downgrade, or deminer rules bundle remove "+b.ID, "%w", b.Err))
 	}
-	return infos, broken, err
+	return failed
 }
 
-func (f *flags) bundles(cmd *cobra.Command, infos []bundleInfo) {
+// installedBundles gives what is installed here; nothing where there is no store.
+func installedBundles(f *flags) ([]feed.Installed, []feed.Broken, error) {
+	s, st, err := ruleStore(f, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fail(exitError, "run deminer as root", "open the store of bundles: %w", err)
+	}
+	defer s.close()
+	list, broken, err := st.All()
+	if err != nil {
+		return nil, nil, fail(exitError, "", "%w", err)
+	}
+	return list, broken, nil
+}
+
+// bundles writes a table of bundles. With more there are others that cannot be used: then an empty table is not an empty store.
+func (f *flags) bundles(cmd *cobra.Command, infos []bundleInfo, more bool) {
+	if len(infos) == 0 && more {
+		return
+	}
 	if len(infos) == 0 {
 		fmt.Fprintln(cmd.OutOrStdout(), "no bundle is installed: the rules inside deminer are in force")
 		return

@@ -77,6 +77,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if err == nil {
 		return exitClean
 	}
+	c := codedOf(err)
+	tell(errs, c)
+	return c.code
+}
+
+// codedOf gives an error its exit code where it has none.
+func codedOf(err error) *coded {
 	var c *coded
 	if !errors.As(err, &c) {
 		c = &coded{code: exitUsage, err: errors.New(strings.Join(strings.Fields(err.Error()), " ")), hint: "deminer help shows the commands and their flags"}
@@ -87,13 +94,28 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 			c = &coded{code: exitBusy, err: err, hint: "wait for it, or see which one with deminer doctor"}
 		}
 	}
+	return c
+}
+
+// tell writes an error for the person, with its hint.
+func tell(errs io.Writer, c *coded) {
 	if c.err != nil {
 		fmt.Fprintf(errs, "deminer: %s\n", deminer.Safe(c.err.Error()))
 	}
 	if c.hint != "" {
 		fmt.Fprintf(errs, "  %s\n", c.hint)
 	}
-	return c.code
+}
+
+// several ends a command that failed in part: it tells all failures but the last, which it gives back to be told as any.
+func several(cmd *cobra.Command, failed []error) error {
+	for i, err := range failed {
+		if i == len(failed)-1 {
+			return err
+		}
+		tell(cmd.ErrOrStderr(), codedOf(err))
+	}
+	return nil
 }
 
 func newRoot() *cobra.Command {

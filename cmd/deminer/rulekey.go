@@ -124,7 +124,7 @@ func keyDistrust(f *flags) *cobra.Command {
 				if err := st.Distrust(a[0]); err != nil {
 					return fail(exitError, "deminer rules key list shows them", "%w", err)
 				}
-				_, broken, err := installedBundles(st)
+				_, broken, err := st.All()
 				if err != nil {
 					return fail(exitError, "the key is not trusted any more", "%w", err)
 				}
@@ -133,7 +133,7 @@ func keyDistrust(f *flags) *cobra.Command {
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "key %s is not trusted any more\n", deminer.Safe(a[0]))
 				for _, b := range broken {
-					fmt.Fprintf(cmd.OutOrStdout(), "  not used any more: %s\n", deminer.Safe(strings.TrimPrefix(b.Error(), "installed ")))
+					fmt.Fprintf(cmd.OutOrStdout(), "  not used any more: %s\n", deminer.Safe(strings.TrimPrefix(b.Err.Error(), "installed ")))
 				}
 				return nil
 			})

@@ -269,19 +269,14 @@ func installedRules(f *flags) (out []source, gaps []deminer.Gap) {
 		return nil, gaps
 	}
 	defer s.close()
-	ids, err := st.IDs()
+	list, broken, err := st.All()
 	if err != nil {
 		failed("installed bundles", err)
 	}
-	for _, id := range ids {
-		in, err := st.Load(id)
-		if errors.Is(err, feed.ErrNone) {
-			continue
-		}
-		if err != nil {
-			failed(id, err)
-			continue
-		}
+	for _, b := range broken {
+		failed(b.ID, b.Err)
+	}
+	for _, in := range list {
 		out = append(out, sourceOf(in.Bundle, "installed"))
 	}
 	return out, gaps

@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tree": cmdTree, "exits": cmdExits, "manifest": cmdManifest, "same": cmdSame, "decodes": cmdDecodes,
 			"tame": cmdTame, "field": cmdField, "tear": cmdTear, "hold": cmdHold, "owner": cmdOwner, "appendto": cmdAppend, "unmark": cmdUnmark,
+			"serve": cmdServe, "spoil": cmdSpoil,
 		},
 	})
 }
@@ -202,4 +206,29 @@ func cmdAppend(ts *testscript.TestScript, _ bool, args []string) {
 func cmdUnmark(ts *testscript.TestScript, _ bool, args []string) {
 	text := strings.NewReplacer("=- ", "-- ", " -=", " --").Replace(ts.ReadFile(args[0]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+// cmdServe hands a directory out over https until the script ends, and lets the program trust the server: serve DIR. URL is where.
+func cmdServe(ts *testscript.TestScript, _ bool, args []string) {
+	server := httptest.NewTLSServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(server.Close)
+	ca := ts.MkAbs("ca.pem")
+	ts.Check(os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	ts.Setenv("SSL_CERT_FILE", ca)
+	ts.Setenv("URL", server.URL)
+}
+
+// cmdSpoil changes a byte in the middle of every file that a pattern names: spoil PATTERN.
+func cmdSpoil(ts *testscript.TestScript, _ bool, args []string) {
+	names, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(names) == 0 {
+		ts.Fatalf("no file is called %s", args[0])
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		ts.Check(err)
+		b[len(b)/2] ^= 0x40
+		ts.Check(os.WriteFile(name, b, 0o600))
+	}
 }

@@ -96,6 +96,29 @@ func (s *Store) Load(id string) (Installed, error) {
 	return Installed{b, key, st.Installed, st.Previous, st.URL}, nil
 }
 
+// Broken is an installed bundle that cannot be used.
+type Broken struct {
+	ID  string
+	Err error
+}
+
+// All gives the installed bundles as Load does, sorted by id, and those that cannot be used: one of these takes nothing from the
+// others. What an interrupted installation left is neither.
+func (s *Store) All() (list []Installed, broken []Broken, err error) {
+	ids, err := s.IDs()
+	for _, id := range ids {
+		in, err := s.Load(id)
+		switch {
+		case errors.Is(err, ErrNone):
+		case err != nil:
+			broken = append(broken, Broken{id, err})
+		default:
+			list = append(list, in)
+		}
+	}
+	return list, broken, err
+}
+
 func (s *Store) bundle(id, digest string) (*Bundle, Key, error) {
 	fail := func(err error) (*Bundle, Key, error) {
 		return nil, Key{}, fmt.Errorf("installed bundle %s: %w", id, err)
