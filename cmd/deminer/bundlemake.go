@@ -196,7 +196,7 @@ func bundleList(f *flags) *cobra.Command {
 // unusable says of bundles that they cannot be used.
 func unusable(broken []feed.Broken) (failed []error) {
 	for _, b := range broken {
-		failed = append(failed, fail(exitError, "it is not used; install it anew with --allow-downgrade, or deminer rules bundle remove "+b.ID, "%w", b.Err))
+		failed = append(failed, fail(exitError, "it is not used; install it anew, or deminer rules bundle remove "+b.ID, "%w", b.Err))
 	}
 	return failed
 }
