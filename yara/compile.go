@@ -90,7 +90,9 @@ type builder struct {
 	gateIDs  map[string]int32
 	grams    []entry
 	pairs    []entry
-	row      []cell // scratch space
+	beside   []entry // what stands one byte before or behind each gram
+	dense    bool    // the grams are too many, or something too vague stands beside them, to look at every second byte only
+	row      []cell  // scratch space
 	errs     Errors
 	cur      *rule
 	known    map[string]string // texts of includes of a saved set
@@ -121,11 +123,24 @@ func compile(opt Options, known map[string]string, sources []Source) (*Rules, er
 		return nil, b.errs
 	}
 	b.r.made.Include = nil
-	b.r.index, b.r.lean = newIndex(b.grams, b.pairs), b.r.commonGate()
-	if b.r.lean >= 0 {
-		b.r.index.leaner(b.grams, func(l *link) bool { return b.r.rules[b.r.refs[max(l.ref, ^l.ref)].rule].gated(b.r.lean) })
-	}
+	b.index()
 	return b.r, nil
+}
+
+// index makes what the grams are found by.
+func (b *builder) index() {
+	ruleOf := func(l *link) int32 { return b.r.refs[l.ref].rule }
+	x := newIndex(b.grams, b.pairs)
+	for i := range b.pairs {
+		x.paired = append(x.paired, ruleOf(&b.pairs[i].link))
+	}
+	slices.Sort(x.paired)
+	x.paired = slices.Compact(x.paired)
+	x.all = newFilter(b.grams, b.beside, func(*link) bool { return false })
+	if b.r.lean = b.r.commonGate(); b.r.lean >= 0 {
+		x.lean = newFilter(b.grams, b.beside, func(l *link) bool { return b.r.rules[ruleOf(l)].gated(b.r.lean) })
+	}
+	b.r.index = x
 }
 
 func (b *builder) externals() error {

@@ -10,6 +10,7 @@ const (
 	pairLength = 2   // bytes of a gram where four cannot be had
 	gramKeys   = 256 // values that one gram may stand for
 	pairKeys   = 4096
+	besideKeys = 1024
 	fold4      = 0x20202020 // a key has bit 5 of every byte set: letters of either case have one key
 	fold2      = 0x2020
 	fineBits   = 40 // half bits: a gram found once in a million bytes needs no better one
@@ -162,11 +163,7 @@ func chance(before, values []byte) float64 {
 func (g gram) keys(row []cell, add func(key uint32)) {
 	var values [gramLength][]byte
 	for k := range values[:g.n] {
-		if g.at+k < len(row) {
-			values[k] = row[g.at+k].folded(nil)
-		} else {
-			values[k] = (cell{}).folded(nil)
-		}
+		values[k] = cellAt(row, g.at+k).folded(nil)
 	}
 	for k := g.n; k < gramLength; k++ {
 		values[k] = []byte{0}
@@ -180,6 +177,34 @@ func (g gram) keys(row []cell, add func(key uint32)) {
 			}
 		}
 	}
+}
+
+// cellAt gives a cell of a row; what is before it and behind it may be any byte.
+func cellAt(row []cell, i int) cell {
+	if i < 0 || i >= len(row) {
+		return cell{}
+	}
+	return row[i]
+}
+
+// beside gives the four bytes that begin one byte before or behind a gram of four, the rarer ones, as a gram of their own. It
+// is false when they stand for too many values.
+func (g gram) beside(row []cell) (gram, bool) {
+	best := gram{prob: math.Inf(1)}
+	for _, at := range [2]int{g.at + 1, g.at - 1} {
+		total, p := 1, 1.0
+		var before []byte
+		for k := range gramLength {
+			values := cellAt(row, at+k).folded(nil)
+			total *= len(values)
+			p *= chance(before, values)
+			before = values
+		}
+		if total <= besideKeys && p < best.prob {
+			best = gram{at, gramLength, p}
+		}
+	}
+	return best, best.n > 0
 }
 
 // masked gives eight bytes of the row around a gram for one comparison, and where they begin in the row.

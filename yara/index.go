@@ -7,20 +7,36 @@ import (
 	"slices"
 )
 
-// index finds the grams of all strings. A filter of two bits a gram, small enough for the caches, is asked at every byte; what passes is looked up in a table, and
-// every string behind it is compared by eight masked bytes before anything else is done.
+// index finds the grams of all strings. Filters small enough for the caches say where none can begin; what passes is looked up in a table, and every string behind it is
+// compared by eight masked bytes before anything else is done.
 type index struct {
-	filter []uint64 // a power of two of words
-	lean   []uint64 // the same for the strings of rules without the commonest gate, or nil
-	shift  uint     // of the hash, to the word
-	slots  []slot   // open addressing, a power of two, at most half full
+	all    filter
+	lean   filter // the same for the strings of rules without the commonest gate
+	slots  []slot // open addressing, a power of two, at most half full
 	mask   uint32
 	pairs  *[1 << 10]uint64 // one bit for each pair of bytes that is a short gram, or nil
 	first  []byte           // what pairs begin with, when that is few different bytes
 	pslots []slot
 	pmask  uint32
+	paired []int32 // the rules that have pairs
 	links  []link
 }
+
+// filter tells of most places that no gram begins there. It may be wrong the other way.
+type filter struct {
+	bits  []uint64 // a power of two of words; two bits of one word for each gram
+	shift uint     // of the hash, to the word
+	// marks is asked at every second byte, and bits only near its marks: it has one for each gram, and one for what stands a byte before or behind it, so that every gram
+	// is met whether it begins at an even place or an odd one. It is nil when the grams are too many for it.
+	marks     []uint8 // a power of two
+	markShift uint    // of the hash, to the mark
+}
+
+const (
+	maxMarked = 1 << 14 // marks of a filter
+	minMarks  = 15      // binary logarithms
+	maxMarks  = 18      // of its size
+)
 
 type slot struct {
 	key  uint32
@@ -46,22 +62,16 @@ type entry struct {
 func newIndex(grams, pairs []entry) *index {
 	x := &index{links: make([]link, 0, len(grams)+len(pairs))}
 	x.slots, x.mask = x.table(grams)
-	words := 64
-	for words < len(grams)*2/5 && words < 1<<16 {
-		words *= 2
-	}
-	x.filter, x.shift = make([]uint64, words), uint(64-bits.Len(uint(words-1)))
-	for i := range grams {
-		enter(x.filter, x.shift, grams[i].key)
-	}
 	if len(pairs) > 0 {
 		x.pslots, x.pmask = x.table(pairs)
 		x.pairs = new([1 << 10]uint64)
 		for i := range pairs {
-			// The lookup folds, the bitmap does not: a bit for every pair that folds to the key.
+			// The lookup folds, the bitmap does not: a bit for every pair that folds to the key and can be what the link wants.
+			l := &pairs[i].link
 			for _, k := range [4]uint32{0, 0x20, 0x2000, 0x2020} {
-				p := pairs[i].key&^fold2 | k
-				x.pairs[p>>6] |= 1 << (p & 63)
+				if p := pairs[i].key&^fold2 | k; (uint64(p)^l.want>>(8*l.back))&(l.mask>>(8*l.back))&0xFFFF == 0 {
+					x.pairs[p>>6] |= 1 << (p & 63)
+				}
 			}
 		}
 		x.first = firstBytes(x.pairs)
@@ -89,20 +99,35 @@ func firstBytes(pairs *[1 << 10]uint64) []byte {
 	return list
 }
 
-func enter(filter []uint64, shift uint, key uint32) {
-	h := uint64(key) * hashFactor
-	filter[h>>shift] |= 1<<(h>>38&63) | 1<<(h>>32&63)
-}
-
-// leaner makes the filter without the links that are closed.
-func (x *index) leaner(grams []entry, closed func(*link) bool) {
-	x.lean = make([]uint64, len(x.filter))
+// newFilter makes the filter of the grams but those whose links are closed. beside is what stands beside each gram; nil if that is not known.
+func newFilter(grams, beside []entry, closed func(*link) bool) filter {
+	words := 64
+	for words < len(grams)*2/5 && words < 1<<16 {
+		words *= 2
+	}
+	f := filter{bits: make([]uint64, words), shift: uint(64 - bits.Len(uint(words-1)))}
 	for i := range grams {
 		if !closed(&grams[i].link) {
-			enter(x.lean, x.shift, grams[i].key)
+			h := uint64(grams[i].key) * hashFactor
+			f.bits[h>>f.shift] |= 1<<(h>>38&63) | 1<<(h>>32&63)
 		}
 	}
+	if beside == nil {
+		return f
+	}
+	size := min(max(minMarks, bits.Len(uint(64*(len(grams)+len(beside))))), maxMarks)
+	f.marks, f.markShift = make([]uint8, 1<<size), uint(32-size)
+	for _, list := range [2][]entry{grams, beside} {
+		for i := range list {
+			if !closed(&list[i].link) {
+				f.marks[markHash(list[i].key)>>f.markShift] = 1
+			}
+		}
+	}
+	return f
 }
+
+func markHash(key uint32) uint32 { return key * 0x9E3779B1 }
 
 func (x *index) table(list []entry) ([]slot, uint32) {
 	slices.SortStableFunc(list, func(a, b entry) int { return int(int64(a.key) - int64(b.key)) })
@@ -159,13 +184,20 @@ const fold8 = 0x2020202020202020
 
 // sweep looks for grams that begin anywhere in the view.
 func (s *scanner) sweep(v view) {
-	x := s.r.index
-	buf := v.buf
-	filter, shift := x.filter, x.shift
+	f := &s.r.index.all
 	if s.r.lean >= 0 && !s.gate(s.r.lean) {
-		filter = x.lean
+		f = &s.r.index.lean
 	}
-	i := 0
+	from := 0
+	if f.marks != nil {
+		from = s.marked(v, f)
+	}
+	s.everywhere(v, f.bits, f.shift, from)
+}
+
+// everywhere asks the filter at every byte from offset i on.
+func (s *scanner) everywhere(v view, filter []uint64, shift uint, i int) {
+	buf := v.buf
 	for ; i+8 <= len(buf); i += 4 {
 		w := binary.LittleEndian.Uint64(buf[i:]) | fold8
 		if passes(filter, shift, uint32(w)) {
@@ -188,8 +220,30 @@ func (s *scanner) sweep(v view) {
 	}
 }
 
-// sweepPairs does the same for pairs.
+// marked looks for grams where marks allow them, eight bytes at a time, and gives the offset from which on it did not look.
+func (s *scanner) marked(v view, f *filter) int {
+	buf, marks, shift := v.buf, f.marks, f.markShift
+	i, done := 0, 0 // the grams that begin before done were looked for
+	for ; i+16 <= len(buf); i += 8 {
+		w := binary.LittleEndian.Uint64(buf[i:]) | fold8
+		last := uint32(binary.LittleEndian.Uint64(buf[i+6:])) | fold4
+		if marks[markHash(uint32(w))>>shift]|marks[markHash(uint32(w>>16))>>shift]|marks[markHash(uint32(w>>32))>>shift]|marks[markHash(last)>>shift] == 0 {
+			continue
+		}
+		for done = max(done, i-1); done < i+8; done++ {
+			if w := binary.LittleEndian.Uint32(buf[done:]) | fold4; passes(f.bits, f.shift, w) {
+				s.gram(v, done, w)
+			}
+		}
+	}
+	return max(done, i-1, 0)
+}
+
+// sweepPairs does the same for pairs, unless the gates of all rules that have some are closed.
 func (s *scanner) sweepPairs(v view) {
+	if !slices.ContainsFunc(s.r.index.paired, s.open) {
+		return
+	}
 	pairs := s.r.index.pairs
 	buf := v.buf
 	if first := s.r.index.first; first != nil {

@@ -197,6 +197,14 @@ func (b *builder) atom(a *atom, ref atomRef) {
 		list = &b.pairs
 	}
 	a.gram.keys(a.row, func(key uint32) { *list = append(*list, entry{key, l}) })
+	if a.gram.n == gramLength && !b.dense {
+		g, ok := a.gram.beside(a.row)
+		if b.dense = !ok || len(b.grams)+len(b.beside) > maxMarked; b.dense {
+			b.beside = nil
+			return
+		}
+		g.keys(a.row, func(key uint32) { b.beside = append(b.beside, entry{key, l}) })
+	}
 }
 
 // slow adds an expression to the last automaton with room.

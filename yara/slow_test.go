@@ -296,8 +296,11 @@ func compareOnce(t *testing.T, decls []string, data []byte) bool {
 		return false
 	}
 	parsed, _ := parse("t", src.String())
-	for _, window := range []int{1 << 20, 64} {
+	for _, window := range []int{1 << 20, 64, 65} {
 		r.limits.Window = window
+		if window == 65 { // what sets with too many grams do
+			r.index.all.marks, r.index.lean.marks = nil, nil
+		}
 		res, err := r.ScanReader(context.Background(), bytes.NewReader(data), int64(len(data)), ScanOptions{})
 		if err != nil {
 			t.Fatal(err)
