@@ -70,12 +70,17 @@ type quantifier struct {
 
 // expr is a node of a condition. Its kids are bounded in depth by the parser.
 type expr struct {
-	op    op
-	pos   pos
-	kids  []*expr
-	val   value
-	name  string
-	num   int // index of string, rule, variable or reader
+	op   op
+	pos  pos
+	kids []*expr
+	val  value // opConst
+	name string
+	num  int // index of string, rule, variable or reader
+	*extras
+}
+
+// extras is what opOf, opForOf, opForIn, opMatches, opRegex and opCall need beside. Thousands of rules have some ten nodes each, most of others.
+type extras struct {
 	quant quantifier
 	set   []string // names of strings ("" for them) or rules as written, * at the end for a prefix
 	rules bool     // the set names rules
@@ -91,7 +96,6 @@ type modifiers struct {
 	xor                                    bool
 	xorMin, xorMax                         byte
 	base64, base64wide                     bool
-	alphabet                               string
 }
 
 type stringKind uint8
@@ -110,6 +114,8 @@ type stringDecl struct {
 	flags string
 	re    *node
 	mods  modifiers
+	// alphabet is that of base64 and base64wide, "" for the usual one.
+	alphabet string
 }
 
 type ruleDecl struct {
@@ -117,7 +123,7 @@ type ruleDecl struct {
 	pos             pos
 	private, global bool
 	tags            []string
-	meta            []Meta
+	meta            string // the text of its meta section, see metasOf
 	strings         []stringDecl
 	cond            *expr
 }
@@ -154,14 +160,18 @@ const (
 
 type value struct {
 	kind valueKind
-	i    int64
-	f    float64
+	i    int64 // of a float its bits
 	s    string
 	obj  *object
 }
 
-func intValue(i int64) value  { return value{kind: vInt, i: i} }
-func strValue(s string) value { return value{kind: vString, s: s} }
+func intValue(i int64) value     { return value{kind: vInt, i: i} }
+func strValue(s string) value    { return value{kind: vString, s: s} }
+func floatValue(f float64) value { return value{kind: vFloat, i: int64(math.Float64bits(f))} }
+
+// float is the number of a float.
+func (v value) float() float64 { return math.Float64frombits(uint64(v.i)) }
+
 func boolValue(b bool) value {
 	if b {
 		return value{kind: vBool, i: 1}
@@ -172,10 +182,8 @@ func boolValue(b bool) value {
 // truth is the value as a condition: undefined is false.
 func (v value) truth() bool {
 	switch v.kind {
-	case vInt, vBool:
+	case vInt, vBool, vFloat: // -0.0 is true, as in libyara
 		return v.i != 0
-	case vFloat:
-		return math.Float64bits(v.f) != 0 // -0.0 is true, as in libyara
 	case vString:
 		return v.s != ""
 	}

@@ -53,7 +53,7 @@ type Rules struct {
 }
 
 type rule struct {
-	decl      *ruleDecl
+	decl      ruleDecl // without strings and condition
 	file      string
 	namespace string
 	cond      *expr
@@ -76,8 +76,8 @@ type Info struct {
 func (r *Rules) List() []Info {
 	out := make([]Info, len(r.rules))
 	for i, ru := range r.rules {
-		d := ru.decl
-		out[i] = Info{d.name, ru.namespace, ru.file, d.pos.line, d.tags, d.meta, d.private, d.global}
+		d := &ru.decl
+		out[i] = Info{d.name, ru.namespace, ru.file, int(d.pos.line), d.tags, metasOf(d.meta), d.private, d.global}
 	}
 	return out
 }
@@ -88,6 +88,7 @@ type builder struct {
 	names    map[string]int // namespace NUL rule to index
 	ext      map[string]int
 	gateIDs  map[string]int32
+	kept     kept
 	grams    []entry
 	pairs    []entry
 	beside   []entry // what stands one byte before or behind each gram
@@ -168,7 +169,7 @@ func toValue(x any) (value, error) {
 	case int64:
 		return intValue(x), nil
 	case float64:
-		return value{kind: vFloat, f: x}, nil
+		return floatValue(x), nil
 	case string:
 		return strValue(x), nil
 	}
@@ -232,7 +233,7 @@ func (b *builder) includedText(name string) (string, error) {
 
 func (b *builder) fault(file string, p pos, rule, text string) {
 	if len(b.errs) < 100*maxErrors {
-		b.errs = append(b.errs, Error{File: file, Line: p.line, Column: p.col, Rule: rule, Text: text})
+		b.errs = append(b.errs, Error{File: file, Line: int(p.line), Column: int(p.col), Rule: rule, Text: text})
 	}
 }
 
@@ -241,7 +242,7 @@ func (b *builder) failf(p pos, format string, args ...any) {
 }
 
 func (b *builder) rule(s Source, d *ruleDecl) {
-	ru := &rule{decl: d, file: s.Name, namespace: s.Namespace, cond: d.cond, first: len(b.r.strings), n: len(d.strings)}
+	ru := b.kept.rules.one(rule{decl: *d, file: s.Name, namespace: s.Namespace, cond: d.cond, first: len(b.r.strings), n: len(d.strings)})
 	b.cur, b.vars, b.loop, b.used, b.places = ru, nil, 0, map[string]bool{}, map[int]int64{}
 	key := s.Namespace + "\x00" + d.name
 	if _, dup := b.names[key]; dup {
@@ -277,12 +278,16 @@ func (b *builder) rule(s Source, d *ruleDecl) {
 	if d.global {
 		b.r.globals[s.Namespace] = append(b.r.globals[s.Namespace], len(b.r.rules))
 	}
-	if !slices.Contains(b.r.modules, modules["console"]) { // what a condition writes on its way is seen
-		ru.gates = b.gates(ru.cond, nil)
+	if slices.Contains(b.r.modules, modules["console"]) { // what a condition writes on its way is seen
+		ru.cond = b.kept.condition(ru.cond)
+	} else {
+		var list []int32
+		ru.cond = b.gates(ru.cond, &list)
+		ru.gates = b.kept.gates.all(list)
 	}
 	b.r.quiet = append(b.r.quiet, ru.needs || d.private)
 	b.r.rules = append(b.r.rules, ru)
-	d.strings = nil
+	ru.decl.strings, ru.decl.cond = nil, nil
 }
 
 // needsString tells whether e is surely false when no string of its rule was found.

@@ -33,7 +33,7 @@ type Limits struct {
 	Steps int
 	// Excerpt is the number of bytes of a match that is copied into a result. Default 96.
 	Excerpt int
-	// Window is the number of bytes that ScanReader holds at a time (an overlap of MaxMatch is added). Default 1 MiB.
+	// Window is the number of bytes that ScanReader holds at a time (an overlap of MaxMatch is added). Default 256 KiB.
 	Window int
 }
 
@@ -62,7 +62,7 @@ func (l Limits) filled() Limits {
 		l.Excerpt = 96
 	}
 	if l.Window <= 0 {
-		l.Window = 1 << 20
+		l.Window = 256 << 10
 	}
 	return l
 }
@@ -96,4 +96,4 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-type pos struct{ line, col int }
+type pos struct{ line, col int32 }

@@ -98,7 +98,7 @@ func (s *scanner) eval(e *expr) value {
 func unaryValue(o op, v value) value {
 	switch {
 	case v.kind == vFloat && o == opNeg:
-		v.f = -v.f
+		return floatValue(-v.float())
 	case v.kind != vInt:
 		return value{}
 	case o == opNeg:
@@ -175,7 +175,7 @@ func compare[T int64 | float64](o op, a, b T) (bool, bool) {
 const epsilon = 0x1p-52
 
 func floatOp(o op, a, b value) value {
-	x, y := a.f, b.f
+	x, y := a.float(), b.float()
 	if a.kind != vFloat {
 		x = float64(a.i)
 	}
@@ -203,7 +203,7 @@ func floatOp(o op, a, b value) value {
 	default:
 		return value{}
 	}
-	return value{kind: vFloat, f: x}
+	return floatValue(x)
 }
 
 func intOp(o op, a, b int64) value {

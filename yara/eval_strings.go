@@ -16,7 +16,7 @@ func (s *scanner) hitsOf(num int) []hit {
 	if num < 0 {
 		return nil
 	}
-	return s.hits[num]
+	return s.found(num)
 }
 
 // between gives the hits that begin in [lo, hi].
@@ -136,7 +136,7 @@ func (s *scanner) member(e *expr, id int) bool {
 		return s.rule(id)
 	}
 	if e.place == 0 {
-		return len(s.hits[id]) > 0
+		return s.place[id] > 0
 	}
 	one := *e
 	one.op, one.num = e.place, id

@@ -1,32 +1,31 @@
 package yara
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "encoding/binary"
 
 // Gates are the parts of conditions that need no string and no module: the size of the data, bytes at fixed places, external variables. A rule with a gate that is false
 // cannot hold, so its strings need not be verified. Equal gates of many rules are one and are asked once a scan.
 
-// gates collects the gates of a rule.
-func (b *builder) gates(e *expr, list []int32) []int32 {
+// gates gives a copy of a condition that is kept, in which gates that are equal to one of another rule are that one, and adds the gates of the condition to the list.
+func (b *builder) gates(e *expr, list *[]int32) *expr {
 	if e.op == opAnd {
-		for _, k := range e.kids {
-			list = b.gates(k, list)
+		e = b.kept.node(e)
+		for i, k := range e.kids {
+			e.kids[i] = b.gates(k, list)
 		}
-		return list
+		return e
 	}
 	key, ok := e.fixed(nil)
 	if !ok || e.op == opConst {
-		return list
+		return b.kept.condition(e)
 	}
 	id, known := b.gateIDs[string(key)]
 	if !known {
 		id = int32(len(b.r.gates))
 		b.gateIDs[string(key)] = id
-		b.r.gates = append(b.r.gates, e)
+		b.r.gates = append(b.r.gates, b.kept.condition(e))
 	}
-	return append(list, id)
+	*list = append(*list, id)
+	return b.r.gates[id]
 }
 
 // fixed appends a name of the expression, equal for equal expressions; ok is false when it needs more than a gate may.
@@ -36,7 +35,6 @@ func (e *expr) fixed(key []byte) (_ []byte, ok bool) {
 	case e.op == opConst:
 		key = append(key, byte(e.val.kind))
 		key = binary.LittleEndian.AppendUint64(key, uint64(e.val.i))
-		key = binary.LittleEndian.AppendUint64(key, math.Float64bits(e.val.f))
 		key = binary.LittleEndian.AppendUint32(key, uint32(len(e.val.s)))
 		return append(key, e.val.s...), e.val.kind <= vBool
 	case e.op == opFilesize:

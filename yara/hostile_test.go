@@ -49,7 +49,7 @@ func TestHostileExpressions(t *testing.T) {
 				t.Errorf("%s on %s read %d bytes for each", e, kind, read/n)
 			}
 			s.settle()
-			for _, h := range s.hits[0][:min(len(s.hits[0]), 3)] {
+			for _, h := range s.found(0)[:min(len(s.found(0)), 3)] {
 				m := r.strings[0].forms[0]
 				if got := m.re.matcher().simulate(&threads{}, view{data, 0, int64(len(data))}, int(h.off)); got != int(h.n) {
 					t.Errorf("%s on %s at %d: %d bytes, want %d", e, kind, h.off, h.n, got)

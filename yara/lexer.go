@@ -37,10 +37,10 @@ type lexer struct {
 	bol  int // offset of the first byte of the line
 }
 
-func (l *lexer) pos() pos { return pos{l.line, l.i - l.bol + 1} }
+func (l *lexer) pos() pos { return pos{int32(l.line), int32(l.i - l.bol + 1)} }
 
 func (l *lexer) errorf(p pos, format string, args ...any) Error {
-	return Error{File: l.file, Line: p.line, Column: p.col, Text: fmt.Sprintf(format, args...)}
+	return Error{File: l.file, Line: int(p.line), Column: int(p.col), Text: fmt.Sprintf(format, args...)}
 }
 
 // skip passes white space and comments.
@@ -179,8 +179,14 @@ func (l *lexer) number(t token) (token, error) {
 
 // text reads a quoted string with its escapes.
 func (l *lexer) text(t token) (token, error) {
+	l.i++
+	if n := strings.IndexAny(l.src[l.i:], "\"\\\n"); n >= 0 && n <= maxLiteral && l.src[l.i+n] == '"' { // a part of the source, not a copy
+		t.kind, t.val = tString, l.src[l.i:l.i+n]
+		l.i += n + 1
+		return t, nil
+	}
 	var b strings.Builder
-	for l.i++; l.i < len(l.src); l.i++ {
+	for ; l.i < len(l.src); l.i++ {
 		c := l.src[l.i]
 		switch c {
 		case '"':

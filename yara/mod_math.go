@@ -27,8 +27,10 @@ type ranges map[histKey]*histogram
 func mathModule() *module {
 	mean := floatValue(127.5)
 	f := fields{
-		"MEAN_BYTES":         {kind: tyFloat, constant: &mean},
-		"in_range":           fn(overload{"fff", typInt, func(c *call) value { return boolInt(c.args[0].f >= c.args[1].f && c.args[0].f <= c.args[2].f) }}),
+		"MEAN_BYTES": {kind: tyFloat, constant: &mean},
+		"in_range": fn(overload{"fff", typInt, func(c *call) value {
+			return boolInt(c.args[0].float() >= c.args[1].float() && c.args[0].float() <= c.args[2].float())
+		}}),
 		"entropy":            onBytes(typFloat, (*histogram).entropy),
 		"mean":               onBytes(typFloat, (*histogram).mean),
 		"deviation":          fn(overload{"iif", typFloat, deviation}, overload{"sf", typFloat, deviation}),
@@ -117,7 +119,7 @@ func deviation(c *call) value {
 	}
 	sum := 0.0
 	for i, n := range h.count {
-		sum += math.Abs(float64(i)-c.args[last].f) * float64(n)
+		sum += math.Abs(float64(i)-c.args[last].float()) * float64(n)
 	}
 	return floatValue(sum / float64(h.total))
 }

@@ -93,7 +93,7 @@ func (v value) text() string {
 	case vInt, vBool:
 		return strconv.FormatInt(v.i, 10)
 	case vFloat:
-		return strconv.FormatFloat(v.f, 'f', 6, 64)
+		return strconv.FormatFloat(v.float(), 'f', 6, 64)
 	}
 	var b strings.Builder
 	for i := 0; i < len(v.s); i++ {

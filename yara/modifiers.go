@@ -23,7 +23,7 @@ func (p *parser) modifiers(d *stringDecl) error {
 			}
 			continue
 		case "base64", "base64wide":
-			if err := p.base64(m); err != nil {
+			if err := p.base64(d); err != nil {
 				return err
 			}
 			continue
@@ -67,11 +67,11 @@ func (p *parser) byteArg() (byte, error) {
 	return n, nil
 }
 
-func (p *parser) base64(m *modifiers) error {
+func (p *parser) base64(d *stringDecl) error {
 	if p.tok.val == "base64" {
-		m.base64 = true
+		d.mods.base64 = true
 	} else {
-		m.base64wide = true
+		d.mods.base64wide = true
 	}
 	p.advance()
 	if !p.accept("(") {
@@ -80,7 +80,7 @@ func (p *parser) base64(m *modifiers) error {
 	if p.tok.kind != tString || len(p.tok.val) != 64 {
 		return p.errorf("expected an alphabet of 64 characters")
 	}
-	m.alphabet = p.tok.val
+	d.alphabet = p.tok.val
 	p.advance()
 	return p.expect(")")
 }

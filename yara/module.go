@@ -102,7 +102,6 @@ func (o *object) setStr(name, v string)       { o.fields[name] = strValue(v) }
 func (o *object) set(name string, v *object)  { o.fields[name] = value{kind: vObject, obj: v} }
 func (o *object) add(v *object)               { o.items = append(o.items, value{kind: vObject, obj: v}) }
 func objectValue(o *object) value             { return value{kind: vObject, obj: o} }
-func floatValue(f float64) value              { return value{kind: vFloat, f: f} }
 func (o *object) setInts(list map[string]int64) {
 	for n, v := range list {
 		o.fields[n] = intValue(v)

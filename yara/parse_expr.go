@@ -142,6 +142,7 @@ func (p *parser) regex(e *expr) error {
 		return l.errorf(at, "regular expression is not closed on its line")
 	}
 	re, err := parseRegex(raw, l.flags())
+	e.extras = &extras{}
 	if err == nil {
 		e.re, err = newMatcher(re)
 	}
@@ -176,7 +177,7 @@ func (p *parser) primary() (*expr, error) {
 	case tInt:
 		e.val = intValue(t.num)
 	case tFloat:
-		e.val = value{kind: vFloat, f: t.f}
+		e.val = floatValue(t.f)
 	case tString:
 		e.val = strValue(t.val)
 	case tPattern, tCount, tOffset, tLength:

@@ -109,7 +109,7 @@ func (p *parser) argument() (*expr, error) {
 // of reads "QUANTIFIER of SET [at X | in (a..b)]". The current token is "of" or "%".
 func (p *parser) of(q quantifier) (*expr, error) {
 	q.percent = p.accept("%")
-	e := &expr{op: opOf, pos: p.tok.pos, quant: q}
+	e := &expr{op: opOf, pos: p.tok.pos, extras: &extras{quant: q}}
 	if err := p.expect("of"); err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (p *parser) quantifier() (quantifier, error) {
 
 // loop reads "for Q of SET : ( body )" and "for Q v in RANGE or (list) : ( body )".
 func (p *parser) loop() (*expr, error) {
-	e := &expr{op: opForIn, pos: p.tok.pos}
+	e := &expr{op: opForIn, pos: p.tok.pos, extras: &extras{}}
 	p.advance()
 	var err error
 	if e.quant, err = p.quantifier(); err != nil {

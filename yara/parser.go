@@ -195,9 +195,14 @@ func (p *parser) ruleDecl() (*ruleDecl, error) {
 
 func (p *parser) body(r *ruleDecl) error {
 	if p.accept("meta") {
-		if err := p.metas(r); err != nil {
+		from := p.lex.i // behind the colon
+		if err := p.expect(":"); err != nil {
 			return err
 		}
+		if _, err := p.metas(); err != nil {
+			return err
+		}
+		r.meta = p.lex.src[from:p.lex.i]
 	}
 	if p.accept("strings") {
 		if err := p.strings(r); err != nil {
@@ -218,10 +223,16 @@ func (p *parser) body(r *ruleDecl) error {
 	return p.expect("}")
 }
 
-func (p *parser) metas(r *ruleDecl) error {
-	if err := p.expect(":"); err != nil {
-		return err
-	}
+// metasOf reads a meta section, as parse found it, again: it is asked for when its rule holds, and thousands of lists would be kept for that.
+func metasOf(section string) []Meta {
+	p := &parser{lex: lexer{src: section, line: 1}}
+	p.advance()
+	list, _ := p.metas() // it was read before
+	return list
+}
+
+// metas reads lines up to what is none.
+func (p *parser) metas() (list []Meta, err error) {
 	for p.tok.kind == tIdent && p.peek().kind == tPunct && p.peek().val == "=" {
 		m := Meta{Key: p.tok.val}
 		p.advance()
@@ -238,12 +249,12 @@ func (p *parser) metas(r *ruleDecl) error {
 		case p.is("true") || p.is("false"):
 			m.Value = p.tok.val == "true"
 		default:
-			return p.errorf("meta %s: expected a string, a number, true or false", m.Key)
+			return nil, p.errorf("meta %s: expected a string, a number, true or false", m.Key)
 		}
-		r.meta = append(r.meta, m)
+		list = append(list, m)
 		p.advance()
 	}
-	return p.err
+	return list, p.err
 }
 
 func (p *parser) strings(r *ruleDecl) error {

@@ -8,11 +8,11 @@ import (
 // pattern is a compiled string.
 type pattern struct {
 	place int64 // with fixed the only offset that counts
-	fixed bool
 	name  string
-	rule  int
-	mods  modifiers
 	forms []form
+	rule  int32
+	mods  modifiers
+	fixed bool
 }
 
 // form is one shape a string can take in data: a row of bytes, or an expression.
@@ -50,11 +50,12 @@ type slowGroup struct {
 
 // pattern compiles a string and registers its atoms.
 func (b *builder) pattern(d *stringDecl) error {
-	p := &pattern{name: d.name, rule: len(b.r.rules), mods: d.mods}
+	p := b.kept.patterns.one(pattern{name: d.name, rule: int32(len(b.r.rules)), mods: d.mods})
 	id := int32(len(b.r.strings))
 	b.r.strings = append(b.r.strings, p)
+	defer func() { p.forms = b.kept.forms.all(p.forms) }()
 	if d.kind == textString {
-		return b.textPattern(p, id, d.text)
+		return b.textPattern(p, id, d)
 	}
 	if d.mods.wide {
 		if err := b.nodePattern(p, id, d, true); err != nil {
@@ -76,7 +77,7 @@ func (b *builder) nodePattern(p *pattern, id int32, d *stringDecl, wide bool) er
 	if p.mods.nocase {
 		n = foldNode(n)
 	}
-	ref := atomRef{str: id, rule: int32(p.rule), form: int32(len(p.forms))}
+	ref := atomRef{str: id, rule: p.rule, form: int32(len(p.forms))}
 	if row, ok := fixedRow(n, b.row[:0]); ok && plainRow(row) && !wildRow(row) {
 		b.row = row
 		f := form{wide: wide}
@@ -91,7 +92,8 @@ func (b *builder) nodePattern(p *pattern, id int32, d *stringDecl, wide bool) er
 	if programSize(n) > maxProgram {
 		return errProgram
 	}
-	x := &expression{src: d.text, flags: d.flags, hex: d.kind == hexString, nocase: p.mods.nocase, wide: wide, id: b.r.automata}
+	x := &b.kept.expressions.take(1)[0]
+	x.src, x.flags, x.hex, x.nocase, x.wide, x.id = d.text, d.flags, d.kind == hexString, p.mods.nocase, wide, b.r.automata
 	b.r.automata++
 	p.forms = append(p.forms, form{re: x, wide: wide})
 	found := atomsOf(n)
@@ -221,8 +223,8 @@ func (b *builder) slow(n *node, ref atomRef) {
 func newSlowGroup(id int) *slowGroup { return &slowGroup{id: id, pool: newSetPool()} }
 
 func (g *slowGroup) add(n *node, ref atomRef) {
-	base := int32(len(g.prog))
-	g.starts = append(g.starts, base)
+	base := uint16(len(g.prog))
+	g.starts = append(g.starts, int32(base))
 	if _, hi := span(n); hi < 0 || hi > MaxMatch {
 		g.reach = MaxMatch
 	} else {
@@ -239,7 +241,7 @@ func (g *slowGroup) add(n *node, ref atomRef) {
 		case iJump:
 			in.x += base
 		case iMatch:
-			in.x = int32(len(g.refs))
+			in.x = uint16(len(g.refs))
 		}
 		g.prog = append(g.prog, in)
 	}
@@ -275,20 +277,21 @@ func foldNode(n *node) *node {
 }
 
 // textForms gives the shapes of a text string.
-func textForms(m *modifiers, text string) ([]form, error) {
+func textForms(d *stringDecl) ([]form, error) {
+	m := &d.mods
 	var plain []form
 	if m.ascii || !m.wide {
-		plain = append(plain, form{lit: text})
+		plain = append(plain, form{lit: d.text})
 	}
 	if m.wide {
-		plain = append(plain, form{lit: widened(text), wide: true})
+		plain = append(plain, form{lit: widened(d.text), wide: true})
 	}
 	if !m.base64 && !m.base64wide {
 		return plain, nil
 	}
 	var forms []form
 	for i := range plain {
-		list := base64Forms(plain[len(plain)-1-i].lit, m.alphabet)
+		list := base64Forms(plain[len(plain)-1-i].lit, d.alphabet)
 		if list == nil {
 			return nil, errors.New("bad base64 alphabet")
 		}
@@ -304,9 +307,9 @@ func textForms(m *modifiers, text string) ([]form, error) {
 	return forms, nil
 }
 
-func (b *builder) textPattern(p *pattern, id int32, text string) error {
+func (b *builder) textPattern(p *pattern, id int32, d *stringDecl) error {
 	var err error
-	if p.forms, err = textForms(&p.mods, text); err != nil {
+	if p.forms, err = textForms(d); err != nil {
 		return err
 	}
 	for i := range p.forms {
@@ -318,7 +321,7 @@ func (b *builder) textPattern(p *pattern, id int32, text string) error {
 			continue
 		}
 		b.longest(len(f.lit))
-		ref := atomRef{str: id, rule: int32(p.rule), form: int32(i)}
+		ref := atomRef{str: id, rule: p.rule, form: int32(i)}
 		if !p.mods.xor {
 			b.fixedAtom(b.textRow(f.lit, 0, p.mods.nocase), ref)
 			continue

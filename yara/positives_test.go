@@ -52,7 +52,7 @@ func stringOf(g *rand.Rand, d stringDecl) []byte {
 		out = []byte(widened(string(out)))
 	}
 	if m.base64 || m.base64wide {
-		forms := base64Forms(string(out), m.alphabet)
+		forms := base64Forms(string(out), d.alphabet)
 		out = []byte(forms[g.IntN(len(forms))])
 		if !m.base64 {
 			out = []byte(widened(string(out)))

@@ -21,7 +21,7 @@ const (
 
 type inst struct {
 	op   instOp
-	x, y int32 // targets, x is tried first; for iWord and iNotWord x is 1 for characters of two bytes
+	x, y uint16 // targets (programs are shorter than maxProgram), x is tried first; for iWord and iNotWord x is 1 for characters of two bytes
 }
 
 // reads tells whether the instruction goes on over byte b.
@@ -118,10 +118,10 @@ func (c *compiler) add(i inst) int {
 
 func (c *compiler) cell(x cell) {
 	if x.set != nil {
-		c.add(inst{op: iSet, x: c.pool.id(*x.set)})
+		c.add(inst{op: iSet, x: uint16(c.pool.id(*x.set))})
 		return
 	}
-	c.add(inst{op: iCell, x: int32(x.v) | int32(x.m)<<8})
+	c.add(inst{op: iCell, x: uint16(x.v) | uint16(x.m)<<8})
 }
 
 func (c *compiler) emit(n *node) {
@@ -150,7 +150,7 @@ func (c *compiler) emit(n *node) {
 		c.repeat(n)
 	case nBegin, nEnd, nWord, nNotWord:
 		if c.place++; !c.back {
-			c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: int32(n.min)})
+			c.add(inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: uint16(n.min)})
 		}
 	}
 }
@@ -161,16 +161,16 @@ func (c *compiler) alt(n *node) {
 		split := -1
 		if i < len(n.subs)-1 {
 			split = c.add(inst{op: iSplit})
-			c.prog[split].x = int32(len(c.prog))
+			c.prog[split].x = uint16(len(c.prog))
 		}
 		c.emit(s)
 		if split >= 0 {
 			ends = append(ends, c.add(inst{op: iJump}))
-			c.prog[split].y = int32(len(c.prog))
+			c.prog[split].y = uint16(len(c.prog))
 		}
 	}
 	for _, e := range ends {
-		c.prog[e].x = int32(len(c.prog))
+		c.prog[e].x = uint16(len(c.prog))
 	}
 }
 
@@ -180,22 +180,22 @@ func (c *compiler) repeat(n *node) {
 	}
 	if n.max < 0 { // L: split body, out; body; jump L
 		split := c.add(inst{op: iSplit})
-		c.prog[split].x = int32(len(c.prog))
+		c.prog[split].x = uint16(len(c.prog))
 		c.emit(n.subs[0])
-		c.add(inst{op: iJump, x: int32(split)})
-		c.prog[split].y = int32(len(c.prog))
+		c.add(inst{op: iJump, x: uint16(split)})
+		c.prog[split].y = uint16(len(c.prog))
 		c.prefer(split, n.lazy)
 		return
 	}
 	var splits []int
 	for i := n.min; i < n.max; i++ {
 		split := c.add(inst{op: iSplit})
-		c.prog[split].x = int32(len(c.prog))
+		c.prog[split].x = uint16(len(c.prog))
 		splits = append(splits, split)
 		c.emit(n.subs[0])
 	}
 	for _, s := range splits {
-		c.prog[s].y = int32(len(c.prog))
+		c.prog[s].y = uint16(len(c.prog))
 		c.prefer(s, n.lazy)
 	}
 }
@@ -267,9 +267,9 @@ func (t *threads) closure(prog []inst, set *sparse, pc int32) {
 		set.add(pc)
 		switch in := prog[pc]; in.op {
 		case iSplit:
-			t.stack = append(t.stack, in.y, in.x)
+			t.stack = append(t.stack, int32(in.y), int32(in.x))
 		case iJump:
-			t.stack = append(t.stack, in.x)
+			t.stack = append(t.stack, int32(in.x))
 		case iBegin, iEnd, iWord, iNotWord:
 			t.stack = append(t.stack, pc+1)
 		}
@@ -321,9 +321,9 @@ func (m *matcher) follow(t *threads, set *sparse, pc int32, v view, i int) {
 		set.add(pc)
 		switch in := m.prog[pc]; in.op {
 		case iSplit:
-			t.stack = append(t.stack, in.y, in.x)
+			t.stack = append(t.stack, int32(in.y), int32(in.x))
 		case iJump:
-			t.stack = append(t.stack, in.x)
+			t.stack = append(t.stack, int32(in.x))
 		case iBegin, iEnd, iWord, iNotWord:
 			if in.holds(v, i) {
 				t.stack = append(t.stack, pc+1)

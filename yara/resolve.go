@@ -330,7 +330,7 @@ func (b *builder) arguments(e *expr, t *typ) *typ {
 	}
 	for _, f := range t.forms {
 		if f.args == have {
-			e.fn = f.call
+			e.extras = &extras{fn: f.call}
 			e.kids[0] = e.kids[0].kids[0]
 			return f.result
 		}

@@ -127,4 +127,5 @@ func (b *builder) resolveSet(e *expr) {
 			b.failf(e.pos, "no string or rule matches %q", want)
 		}
 	}
+	e.set = nil
 }

@@ -65,8 +65,9 @@ type scannerPool struct{ sync.Pool }
 
 type scanner struct {
 	r       *Rules
+	place   []int32 // of strings: that of its hits in hits, plus 1; 0 where there are none
 	hits    [][]hit
-	touched []int32
+	touched []int32 // the strings the hits are of
 	tried   []int64
 	verdict []int8 // of rules: 0 unknown, 1 true, -1 false
 	active  []bool // a string of the rule was found
@@ -136,7 +137,7 @@ func (r *Rules) scan(ctx context.Context, data io.ReaderAt, mem []byte, size int
 func (r *Rules) scanner() *scanner {
 	s, _ := r.pool.Get().(*scanner)
 	if s == nil {
-		s = &scanner{r: r, over: map[int32]bool{}, hits: make([][]hit, len(r.strings)), tried: make([]int64, r.ranged),
+		s = &scanner{r: r, over: map[int32]bool{}, place: make([]int32, len(r.strings)), tried: make([]int64, r.ranged),
 			verdict: make([]int8, len(r.rules)), active: make([]bool, len(r.rules)), dfas: make([]*dfa, r.automata), heat: make([]uint8, r.automata), gates: make([]int8, len(r.gates)), opened: make([]int8, len(r.rules))}
 	}
 	s.ext = r.defaults
@@ -153,15 +154,15 @@ func (s *scanner) release() {
 
 // forget drops what was found.
 func (s *scanner) forget() {
-	for _, id := range s.touched {
-		if cap(s.hits[id]) > 256 {
-			s.hits[id] = nil
-		} else {
-			s.hits[id] = s.hits[id][:0]
+	for i, id := range s.touched {
+		if cap(s.hits[i]) > 256 {
+			s.hits[i] = nil
 		}
+		s.hits[i] = s.hits[i][:0]
+		s.place[id] = 0
 		s.active[s.r.strings[id].rule] = false
 	}
-	s.touched = s.touched[:0]
+	s.touched, s.hits = s.touched[:0], s.hits[:0]
 	clear(s.tried)
 	clear(s.verdict)
 	clear(s.gates)
@@ -294,22 +295,34 @@ func (s *scanner) try(v view, ref *atomRef, i int) {
 	if n <= 0 {
 		return
 	}
-	list := s.hits[ref.str]
-	if len(list) >= s.r.limits.Hits {
+	at := s.place[ref.str]
+	if at == 0 {
+		if s.touched = append(s.touched, ref.str); cap(s.hits) < len(s.touched) {
+			s.hits = append(s.hits, nil)
+		}
+		at = int32(len(s.touched))
+		s.place[ref.str], s.active[ref.rule] = at, true
+		s.hits = s.hits[:at] // with the room of an earlier scan
+	}
+	list := &s.hits[at-1]
+	if len(*list) >= s.r.limits.Hits {
 		s.cut, s.over[ref.str] = true, true
 		return
 	}
-	if len(list) == 0 {
-		s.touched = append(s.touched, ref.str)
-		s.active[ref.rule] = true
+	*list = append(*list, hit{off, int32(n), ref.key})
+}
+
+// found gives the hits of a string.
+func (s *scanner) found(id int) []hit {
+	if at := s.place[id]; at > 0 {
+		return s.hits[at-1]
 	}
-	s.hits[ref.str] = append(list, hit{off, int32(n), ref.key})
+	return nil
 }
 
 // settle sorts the hits of every string and keeps the longest at one offset.
 func (s *scanner) settle() {
-	for _, id := range s.touched {
-		list := s.hits[id]
+	for k, list := range s.hits {
 		if !slices.IsSortedFunc(list, byPlace) {
 			slices.SortFunc(list, byPlace)
 		}
@@ -319,7 +332,7 @@ func (s *scanner) settle() {
 				out = append(out, h)
 			}
 		}
-		s.hits[id] = out
+		s.hits[k] = out
 	}
 }
 
@@ -360,13 +373,13 @@ func (s *scanner) globals(namespace string) bool {
 }
 
 func (s *scanner) match(ru *rule) Match {
-	m := Match{Rule: ru.decl.name, Namespace: ru.namespace, File: ru.file, Tags: ru.decl.tags, Meta: ru.decl.meta}
+	m := Match{Rule: ru.decl.name, Namespace: ru.namespace, File: ru.file, Tags: ru.decl.tags, Meta: metasOf(ru.decl.meta)}
 	for id := ru.first; id < ru.first+ru.n; id++ {
 		p := s.r.strings[id]
 		if p.mods.private {
 			continue
 		}
-		for k, h := range s.hits[id] {
+		for k, h := range s.found(id) {
 			sm := StringMatch{ID: "$" + p.name, Offset: h.off, Length: int(h.n), XorKey: h.key}
 			if k < keptExcerpt {
 				sm.Excerpt = s.read(h.off, min(int(h.n), s.r.limits.Excerpt))

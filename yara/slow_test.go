@@ -36,7 +36,7 @@ func slowForms(d *stringDecl) []slowForm {
 		return out
 	}
 	var out []slowForm
-	forms, err := textForms(&d.mods, d.text)
+	forms, err := textForms(d)
 	if err != nil {
 		panic(err)
 	}
@@ -83,7 +83,7 @@ func ends(n *node, data []byte, i int) []int {
 	case nRepeat:
 		return repeatEnds(n, data, i, 0, map[[2]int][]int{})
 	default:
-		in := inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: int32(n.min)}
+		in := inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: uint16(n.min)}
 		if in.holds(view{data, 0, int64(len(data))}, i) {
 			return []int{i}
 		}

@@ -62,9 +62,9 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// garbage is how much garbage is kept for each 100 bytes in use: a third of what Go keeps by itself, at no cost that could be
-// measured, since a scan makes little.
-const garbage = 30
+// garbage is how much garbage is kept for each 100 bytes in use: a tenth of what Go keeps by itself. A scan makes little, so
+// it costs about a twentieth of the processor time, and the host may be starving already.
+const garbage = 10
 
 // run is main without the process around it, for tests.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {

@@ -29,6 +29,9 @@ func isAssignment(s string) bool {
 	return ok && good
 }
 
+// controls are taken away before the rest of a line is looked at: what may stand in any line.
+var controls = strings.NewReplacer("\r", "", "\x1b", "", "\x00", "", "\t", "", "\n", "")
+
 // oddLine says what is formally odd about a line: what a person who lists the file on a terminal would not see.
 func oddLine(s string) []string {
 	var odd []string
@@ -48,7 +51,7 @@ func oddLine(s string) []string {
 	if len(s) > 4096 {
 		odd = append(odd, fmt.Sprintf("the line is %d bytes long", len(s)))
 	}
-	if visible := strings.NewReplacer("\r", "", "\x1b", "", "\x00", "", "\t", "", "\n", "").Replace(body); len(odd) == 0 && deminer.Safe(visible) != visible {
+	if visible := controls.Replace(body); len(odd) == 0 && deminer.Safe(visible) != visible {
 		odd = append(odd, "characters in the line do not show on a terminal")
 	}
 	return odd
