@@ -38,6 +38,7 @@ func All() []Detector {
 		{"same-program", "program files of proven processes, and copies of proven programs", host.NeedFS, sameProgram},
 		{"company", "files that came with a proven program", host.NeedFS, company},
 		{"linked-foothold", "doubtful entries that fetch from the intruder's address, or came with him", host.NeedFS, linkedFoothold},
+		{"nest", "programs and entries that came together with an accused entry", host.NeedFS, nest},
 		{"shared-entry", "commands of an intruder among the owner's in one line, unit or script", host.NeedFS, sharedEntry},
 		{"web-shell", "pages that let a visitor run code", host.NeedFS, webShell},
 		{"linked-page", "pages that let a visitor run code, beside proven ones of the same site", host.NeedFS, linkedPage},

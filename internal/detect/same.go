@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"path"
 	"time"
@@ -27,6 +28,9 @@ func sameProgram(_ context.Context, p *Pass) error {
 			continue
 		}
 		bySize[f.size] = append(bySize[f.size], original{f.sum, fmt.Sprintf("process %s (%s)", pr.ID, q(pr.Exe))})
+		if f.size <= sumLimit {
+			pr.SHA256 = hex.EncodeToString(f.sum[:]) // what a plan knows the program by when the process is another one by then
+		}
 		if name := p.hostPath(pr); name != "" {
 			p.report(file(name), deminer.Proof, deminer.ByContent, q(name)+" is the program of a mining process",
 				fmt.Sprintf("process %s runs exactly this file, and an earlier finding proves that it mines or is the intruder's", pr.ID), f.born, process(pr), f.sum)

@@ -89,6 +89,9 @@ type File interface {
 type Live interface {
 	// Processes samples twice, window apart, so that CPU figures are over the window.
 	Processes(ctx context.Context, window time.Duration) ([]deminer.Process, deminer.CPUViews, []deminer.Gap)
+	// Newcomers lists the processes that began since known were listed. There is no window: the CPU figure is that of their
+	// whole life.
+	Newcomers(ctx context.Context, known []deminer.Process) ([]deminer.Process, []deminer.Gap)
 	// Sockets lists the sockets of every network namespace that a process lives in, with owners.
 	Sockets(ctx context.Context, procs []deminer.Process) ([]deminer.Socket, []deminer.Gap)
 	Kernel(ctx context.Context) (deminer.Kernel, []deminer.Gap)

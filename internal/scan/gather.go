@@ -46,6 +46,9 @@ func (g *gather) run(ctx context.Context) deminer.Snapshot {
 	wait.Wait()
 	g.opt.Progress(Stage{"Programs", 0, len(s.Processes)})
 	own.processes(ctx, g.host.Inside, s.Processes)
+	if g.host.Live != nil {
+		g.newcomers(ctx, &s, own)
+	}
 	g.opt.Progress(Stage{"Programs", len(s.Processes), len(s.Processes)})
 	s.Gaps = g.gaps
 	return s
@@ -71,6 +74,39 @@ func (g *gather) live(ctx context.Context, s *deminer.Snapshot) {
 	g.note(gaps)
 	s.Containers, gaps = g.host.Live.Containers(ctx)
 	g.note(gaps)
+}
+
+// newcomers adds what began while the rest was looked at, with its sockets: a miner that was being started again when the
+// processes were listed. Sockets are asked for only if a program among them is not a packaged one.
+func (g *gather) newcomers(ctx context.Context, s *deminer.Snapshot, own *owners) {
+	procs, gaps := g.host.Live.Newcomers(ctx, s.Processes)
+	g.note(gaps)
+	own.processes(ctx, g.host.Inside, procs)
+	var foreign []deminer.Process
+	for i := range procs {
+		if p := &procs[i]; !p.Kernel && !p.Gone && !p.Own.Trusted() {
+			foreign = append(foreign, *p)
+		}
+	}
+	s.Processes = append(s.Processes, procs...)
+	if len(foreign) == 0 {
+		return
+	}
+	socks, gaps := g.host.Live.Sockets(ctx, foreign)
+	g.note(gaps)
+	at := make(map[uint64]int, len(s.Sockets))
+	for i := range s.Sockets {
+		at[s.Sockets[i].Inode] = i
+	}
+	for _, one := range socks {
+		if i, known := at[one.Inode]; len(one.Owners) == 0 || one.Inode == 0 {
+			continue // of those that were there before
+		} else if known {
+			s.Sockets[i].Owners = append(s.Sockets[i].Owners, one.Owners...)
+			continue
+		}
+		s.Sockets = append(s.Sockets, one)
+	}
 }
 
 func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners) {

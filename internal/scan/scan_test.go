@@ -35,6 +35,9 @@ func (l told) Processes(context.Context, time.Duration) ([]deminer.Process, demi
 func (l told) Sockets(context.Context, []deminer.Process) ([]deminer.Socket, []deminer.Gap) {
 	return l.s.Sockets, nil
 }
+func (l told) Newcomers(context.Context, []deminer.Process) ([]deminer.Process, []deminer.Gap) {
+	return nil, nil
+}
 func (l told) Kernel(context.Context) (deminer.Kernel, []deminer.Gap) { return l.s.Kernel, nil }
 func (l told) Units(context.Context) ([]deminer.Unit, []deminer.Gap)  { return l.s.Units, nil }
 func (l told) Containers(context.Context) ([]deminer.Container, []deminer.Gap) {

@@ -282,3 +282,27 @@ func writeFile(t *testing.T, name, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestNewcomers: a process that began after the listing is a newcomer, and none that was listed is.
+func TestNewcomers(t *testing.T) {
+	l := opened(t)
+	procs, _, _ := l.Processes(t.Context(), 0)
+	cmd, _ := child(t, "", "burn", 0)
+	time.Sleep(100 * time.Millisecond)
+	fresh, gaps := l.Newcomers(t.Context(), procs)
+	if len(gaps) > 0 {
+		t.Errorf("gaps: %+v", gaps)
+	}
+	i := slices.IndexFunc(fresh, func(p deminer.Process) bool { return p.ID.PID == cmd.Process.Pid })
+	if i < 0 {
+		t.Fatalf("the child is not among %d newcomers", len(fresh))
+	}
+	if p := fresh[i]; p.CPU <= 0 || p.Exe == "" || len(p.Argv) == 0 {
+		t.Errorf("the child was not read whole: %+v", p)
+	}
+	for _, p := range fresh {
+		if slices.ContainsFunc(procs, func(q deminer.Process) bool { return p.ID == q.ID }) {
+			t.Errorf("process %s was listed before", p.ID)
+		}
+	}
+}

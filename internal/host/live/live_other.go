@@ -35,6 +35,11 @@ func (*Live) Processes(context.Context, time.Duration) ([]deminer.Process, demin
 	return nil, deminer.CPUViews{}, unseen("live/processes")
 }
 
+// Newcomers gives a gap.
+func (*Live) Newcomers(context.Context, []deminer.Process) ([]deminer.Process, []deminer.Gap) {
+	return nil, unseen("live/processes")
+}
+
 // Sockets gives a gap.
 func (*Live) Sockets(context.Context, []deminer.Process) ([]deminer.Socket, []deminer.Gap) {
 	return nil, unseen("live/sockets")

@@ -41,6 +41,37 @@ func (l *Live) Processes(ctx context.Context, window time.Duration) ([]deminer.P
 	return procs, views, s.gaps
 }
 
+// Newcomers lists what began since known was listed.
+func (l *Live) Newcomers(ctx context.Context, known []deminer.Process) ([]deminer.Process, []deminer.Gap) {
+	if l.proc == nil {
+		return nil, nil // Processes said so
+	}
+	s := &sampler{proc: l.proc, boot: bootTime()}
+	pids, err := s.proc.pids(make([]byte, 64<<10))
+	if err != nil {
+		s.gap(deminer.Partial, "/proc", err)
+	}
+	old := make(map[deminer.ProcID]bool, len(known))
+	for i := range known {
+		old[known[i].ID] = true
+	}
+	r := newReader(s.proc, s.boot)
+	fresh := pids[:0]
+	for _, pid := range pids {
+		if t, err := r.stat1(pid); err == nil && !old[deminer.ProcID{PID: pid, Start: t.start}] {
+			fresh = append(fresh, pid)
+		}
+	}
+	procs := s.each(ctx, fresh, span{})
+	for i := range procs {
+		p := &procs[i]
+		if life := time.Since(p.Started); life > 0 {
+			p.CPU = p.CPUTime.Seconds() / life.Seconds()
+		}
+	}
+	return procs, s.gaps
+}
+
 // wait sleeps unless the context ends first.
 func wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
