@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/feed"
-	"github.com/deminer/deminer/internal/show"
 	"github.com/deminer/deminer/rules"
 	"github.com/spf13/cobra"
 )
@@ -52,15 +48,9 @@ Nothing is fetched unless you run deminer rules bundle update.`}
 
 // takeBundle reads a bundle from an archive or a signed directory.
 func takeBundle(name string) (*feed.Bundle, error) {
-	st, err := os.Stat(name)
-	if err != nil {
-		return nil, fail(exitError, "give an archive or a signed directory made by deminer rules bundle create", "bundle %s: %w", name, plainly(err))
-	}
-	var b *feed.Bundle
-	if st.IsDir() {
-		b, err = feed.ReadDir(os.DirFS(name))
-	} else {
-		b, err = readBundle(name)
+	b, err := feed.Open(name)
+	if p, ok := err.(*fs.PathError); ok && p.Path == name {
+		return nil, fail(exitError, "give an archive or a signed directory made by deminer rules bundle create", "bundle %s: %w", name, p.Err)
 	}
 	if err != nil {
 		return nil, refused(name, err)
@@ -148,180 +138,10 @@ func bundleVerify(f *flags) *cobra.Command {
 	return c
 }
 
-func bundleInstall(f *flags) *cobra.Command {
-	var opt feed.Options
-	c := &cobra.Command{
-		Use: "install FILE|DIR", Short: "Put a bundle in force, or refuse it whole", Args: args(cobra.ExactArgs(1)),
-		Long: "Checks a bundle and puts it in force for every later scan. The one before it is kept: deminer rules bundle rollback takes it back.",
-		RunE: func(cmd *cobra.Command, a []string) error {
-			b, err := takeBundle(a[0])
-			if err != nil {
-				return err
-			}
-			return inStore(f, true, func(st *feed.Store) error { return f.install(cmd, st, b, a[0], opt) })
-		},
-	}
-	c.Flags().BoolVar(&opt.Downgrade, "allow-downgrade", false, "take a bundle that is not newer than the installed one")
-	return c
-}
-
-// install installs a bundle and says so.
-func (f *flags) install(cmd *cobra.Command, st *feed.Store, b *feed.Bundle, name string, opt feed.Options) error {
-	opt.Base, opt.Now = []fs.FS{rules.FS}, time.Now()
-	checked, err := st.Install(cmd.Context(), b, opt)
-	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			return err
-		}
-		return refused(name, err)
-	}
-	in, err := st.Load(b.Manifest.ID)
-	if err != nil {
-		return fail(exitError, "", "read what was installed: %w", err)
-	}
-	info := installedInfo(in)
-	info.Checked = &checked
-	return f.bundle(cmd, info, "in force")
-}
-
 func installedInfo(in feed.Installed) bundleInfo {
 	info := infoOf(in.Bundle)
 	info.KeyName, info.Installed, info.Previous, info.URL = in.Key.Name, in.Installed, in.Previous, in.URL
 	return info
-}
-
-func bundleUpdate(f *flags) *cobra.Command {
-	var opt feed.Options
-	c := &cobra.Command{
-		Use: "update [ID...]", Short: "Fetch newer bundles over https and install them", ValidArgsFunction: bundleIDs(f),
-		Long: `Fetches the bundles whose place is known, or one from --url, which is remembered for its id, and
-installs them under the same conditions as install. Only https is spoken, redirects to anything
-else are refused, and time and size are limited. No other command opens a connection for rules.`,
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			if opt.URL != "" && len(ids) > 0 {
-				return fail(exitUsage, "the bundle says itself which id it has", "--url and an id")
-			}
-			return f.update(cmd, ids, opt)
-		},
-	}
-	c.Flags().StringVar(&opt.URL, "url", "", "fetch from this https `URL` and remember it")
-	c.Flags().BoolVar(&opt.Downgrade, "allow-downgrade", false, "take a bundle that is not newer than the installed one")
-	return c
-}
-
-// update fetches first and takes the lock of the host only to install: no clean-up is refused because a server is slow. What
-// cannot be updated does not keep the others from it.
-func (f *flags) update(cmd *cobra.Command, ids []string, opt feed.Options) error {
-	places, failed := []string{opt.URL}, []error(nil)
-	if opt.URL == "" {
-		err := inStore(f, false, func(st *feed.Store) (err error) {
-			places, failed, err = known(st, ids)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if len(places) == 0 && len(failed) == 0 {
-		return fail(exitError, "deminer rules bundle update --url URL fetches one and remembers where from", "no place to fetch from is known")
-	}
-	for _, place := range places {
-		err := f.updateFrom(cmd, place, opt)
-		if err != nil {
-			failed = append(failed, err)
-		}
-		if errors.Is(err, context.Canceled) || errors.Is(err, deminer.ErrBusy) { // so would the others
-			break
-		}
-	}
-	return several(cmd, failed)
-}
-
-func (f *flags) updateFrom(cmd *cobra.Command, place string, opt feed.Options) error {
-	b, err := feed.Fetch(cmd.Context(), nil, place)
-	if cmd.Context().Err() != nil {
-		return cmd.Context().Err()
-	}
-	if err != nil {
-		return refused(place, err)
-	}
-	return inStore(f, true, func(st *feed.Store) error { return f.install(cmd, st, b, place, opt) })
-}
-
-// known lists the places of the named bundles, or else of all that are installed, and what keeps one from having any.
-func known(st *feed.Store, ids []string) (places []string, failed []error, err error) {
-	if len(ids) == 0 {
-		list, broken, err := st.All()
-		if err != nil {
-			return nil, nil, fail(exitError, "", "%w", err)
-		}
-		for _, in := range list {
-			if in.URL != "" {
-				places = append(places, in.URL)
-			}
-		}
-		return places, unusable(broken), nil
-	}
-	for _, id := range ids {
-		in, err := st.Load(id)
-		switch {
-		case err != nil:
-			failed = append(failed, fail(exitError, "deminer rules bundle list shows the installed ones", "%w", err))
-		case in.URL == "":
-			failed = append(failed, fail(exitError, "deminer rules bundle update --url URL fetches it and remembers where from", "where to fetch bundle %s from is not known", id))
-		default:
-			places = append(places, in.URL)
-		}
-	}
-	return places, failed, nil
-}
-
-func bundleRollback(f *flags) *cobra.Command {
-	return &cobra.Command{
-		Use: "rollback [ID]", Short: "Put the bundle before the installed one in force again", Args: args(cobra.MaximumNArgs(1)), ValidArgsFunction: bundleIDs(f),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			return inStore(f, true, func(st *feed.Store) error {
-				id, err := onlyBundle(st, a)
-				if err != nil {
-					return err
-				}
-				in, err := st.Rollback(id, time.Now())
-				if err != nil {
-					return fail(exitError, "nothing was changed", "roll back: %w", err)
-				}
-				return f.bundle(cmd, installedInfo(in), "in force again")
-			})
-		},
-	}
-}
-
-// onlyBundle gives the id that was named, or the only one there is.
-func onlyBundle(st *feed.Store, a []string) (string, error) {
-	if len(a) == 1 {
-		return a[0], nil
-	}
-	ids, err := st.IDs()
-	if err != nil {
-		return "", fail(exitError, "", "%w", err)
-	}
-	if len(ids) != 1 {
-		return "", fail(exitUsage, "deminer rules bundle list shows them", "%d bundles are installed: which one?", len(ids))
-	}
-	return ids[0], nil
-}
-
-func bundleRemove(f *flags) *cobra.Command {
-	return &cobra.Command{
-		Use: "remove ID", Short: "Take a bundle out of force and away", Args: args(cobra.ExactArgs(1)), ValidArgsFunction: bundleIDs(f),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			return inStore(f, true, func(st *feed.Store) error {
-				if err := st.Remove(a[0]); err != nil {
-					return fail(exitError, "deminer rules bundle list shows the installed ones", "%w", err)
-				}
-				return f.told(cmd, []string{deminer.Safe(a[0])}, "bundle %s is gone; the rules inside deminer remain")
-			})
-		},
-	}
 }
 
 // bundleIDs offers the installed bundles.
@@ -334,71 +154,6 @@ func bundleIDs(f *flags) completion {
 		defer s.close()
 		ids, _ := st.IDs() // what cannot be read is told by the command itself
 		return ids, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-// bundle writes what is known of one bundle.
-func (f *flags) bundle(cmd *cobra.Command, i bundleInfo, state string) error {
-	if f.json {
-		return f.write(cmd, i)
-	}
-	p := f.page(cmd)
-	p.Headline(strings.TrimSpace(i.ID+" "+i.Version), state, !i.Expired)
-	key := i.Key
-	if i.KeyName != "" {
-		key += " (" + i.KeyName + ")"
-	}
-	rows := [][2]string{{"Made", show.Moment(i.Created)}, {"Good until", i.Expires.Format(time.DateOnly)}, {"Signed by", key}, {"Digest", i.Digest}}
-	if i.Expired {
-		rows[1][1] += ": EXPIRED, it knows nothing newer"
-	}
-	if c := i.Checked; c != nil {
-		text := fmt.Sprintf("%d in %d files; %d samples run, all as they should be", c.Rules, len(i.Files), c.Samples)
-		if c.Bare > 0 {
-			text += fmt.Sprintf("; %d have no samples of both kinds", c.Bare)
-		}
-		rows = append(rows, [2]string{"Rules", text})
-	}
-	for _, r := range [][2]string{{"Note", i.Note}, {"Written", i.File}, {"From", i.URL}} {
-		if r[1] != "" {
-			rows = append(rows, r)
-		}
-	}
-	if !i.Installed.IsZero() {
-		rows = append(rows, [2]string{"Installed", show.Moment(i.Installed)})
-	}
-	if i.Previous != "" {
-		rows = append(rows, [2]string{"Before it", fmt.Sprintf("%.12s (deminer rules bundle rollback %s)", i.Previous, i.ID)})
-	}
-	p.Facts(rows)
-	if f.verbose {
-		for _, file := range i.Files {
-			fmt.Fprintf(cmd.OutOrStdout(), "    %8d  %s\n", file.Size, deminer.Safe(file.Path))
-		}
-	}
-	return nil
-}
-
-func bundleShow(f *flags) *cobra.Command {
-	return &cobra.Command{
-		Use: "show ID|FILE|DIR", Short: "Show what is in a bundle, installed or not", Args: args(cobra.ExactArgs(1)), ValidArgsFunction: bundleIDs(f),
-		Long: "Shows an installed bundle by its id, or else one that lies as an archive or a directory. -v lists its files. Of a file nothing is trusted: verify checks the signature.",
-		RunE: func(cmd *cobra.Command, a []string) error {
-			if feed.CheckID(a[0]) == nil {
-				in, err := f.installed(a[0])
-				if err == nil {
-					return f.bundle(cmd, installedInfo(in), "in force")
-				}
-				if !exists(a[0]) || !errors.Is(err, feed.ErrNone) {
-					return fail(exitError, "deminer rules bundle list shows the installed ones", "%w", err)
-				}
-			}
-			b, err := takeBundle(a[0])
-			if err != nil {
-				return err
-			}
-			return f.bundle(cmd, infoOf(b), "signature not checked")
-		},
 	}
 }
 

@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
-	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/feed"
-	"github.com/deminer/deminer/internal/show"
 	"github.com/spf13/cobra"
 )
 
@@ -166,78 +163,4 @@ func readShort(name string) ([]byte, error) {
 		return nil, fail(exitError, "", "key %s: %w", name, plainly(err))
 	}
 	return text, nil
-}
-
-func bundleList(f *flags) *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List the installed bundles", Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, broken, err := installedBundles(f)
-			if err != nil {
-				return err
-			}
-			infos := []bundleInfo{}
-			for _, in := range list {
-				infos = append(infos, installedInfo(in))
-			}
-			if f.json {
-				err = f.write(cmd, infos)
-			} else {
-				f.bundles(cmd, infos, len(broken) > 0)
-			}
-			if err != nil {
-				return err
-			}
-			return several(cmd, unusable(broken))
-		},
-	}
-}
-
-// unusable says of bundles that they cannot be used.
-func unusable(broken []feed.Broken) (failed []error) {
-	for _, b := range broken {
-		failed = append(failed, fail(exitError, "it is not used; install it anew, or deminer rules bundle remove "+b.ID, "%w", b.Err))
-	}
-	return failed
-}
-
-// installedBundles gives what is installed here; nothing where there is no store.
-func installedBundles(f *flags) ([]feed.Installed, []feed.Broken, error) {
-	s, st, err := ruleStore(f, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fail(exitError, "run deminer as root", "open the store of bundles: %w", err)
-	}
-	defer s.close()
-	list, broken, err := st.All()
-	if err != nil {
-		return nil, nil, fail(exitError, "", "%w", err)
-	}
-	return list, broken, nil
-}
-
-// bundles writes a table of bundles. With more there are others that cannot be used: then an empty table is not an empty store.
-func (f *flags) bundles(cmd *cobra.Command, infos []bundleInfo, more bool) {
-	if len(infos) == 0 && more {
-		return
-	}
-	if len(infos) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "no bundle is installed: the rules inside deminer are in force")
-		return
-	}
-	t := f.table(cmd, "BUNDLE", "VERSION", "MADE", "GOOD UNTIL", "KEY", "DIGEST", "FROM")
-	for _, i := range infos {
-		until := i.Expires.Format(time.DateOnly)
-		if i.Expired {
-			until += " EXPIRED"
-		}
-		key := i.Key
-		if i.KeyName != "" {
-			key = i.KeyName
-		}
-		t.row(i.ID, i.Version, show.Ago(i.Created, time.Now())+" ago", until, deminer.Cut(key, 24), i.Digest[:12], i.URL)
-	}
-	t.flush()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host/hands"
 	"github.com/deminer/deminer/internal/remedy"
+	"github.com/deminer/deminer/internal/show"
 	"github.com/spf13/cobra"
 )
 
@@ -85,10 +86,10 @@ func ruleChecks(f *flags) (out []check) {
 	if err != nil {
 		return []check{{"rules", false, deminer.Safe(err.Error())}}
 	}
-	for _, s := range set.from() {
-		out = append(out, check{"rules", !s.Expired, ruleLine(s, time.Now())})
+	for _, s := range set.Told() {
+		out = append(out, check{"rules", !s.Expired, show.RuleSource(s, time.Now())})
 	}
-	for _, g := range set.gaps {
+	for _, g := range set.Gaps {
 		if g.State == deminer.Failed {
 			out = append(out, check{"rules", false, deminer.Safe(g.What + ": " + g.Why)})
 		}

@@ -54,12 +54,12 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	if err != nil {
 		return nil, nil, err
 	}
-	set.warn(cmd.ErrOrStderr())
-	gaps = append(gaps, set.gaps...)
+	warn(cmd.ErrOrStderr(), set)
+	gaps = append(gaps, set.Gaps...)
 	bars := newProgress(cmd, f)
 	own, unreadable := written(f)
 	gaps = append(gaps, unreadable...)
-	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, own, set.names()
+	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, own, set.Names()
 	var memory *cache
 	if opt.Mode == scan.Full {
 		memory = openCache(f, build()+set.Digest())
@@ -78,7 +78,7 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	if err != nil {
 		return nil, nil, err
 	}
-	rep.Rules = set.from()
+	rep.Rules = set.Told()
 	rep.Snapshot.Gaps = append(append(gaps, unread(h)...), rep.Snapshot.Gaps...)
 	return h, &rep, nil
 }

@@ -29,8 +29,8 @@ type checkedRules struct {
 }
 
 // namedRules opens what a command names and what --rules names; without either, the rules inside the program if fallback.
-func namedRules(f *flags, names []string, fallback bool) ([]source, error) {
-	var out []source
+func namedRules(f *flags, names []string, fallback bool) ([]match.Source, error) {
+	var out []match.Source
 	for _, n := range append(slices.Clone(names), f.rules...) {
 		s, err := openRules(f, n)
 		if err != nil {
@@ -43,7 +43,7 @@ func namedRules(f *flags, names []string, fallback bool) ([]source, error) {
 		out = append(out, s)
 	}
 	if len(out) == 0 && fallback {
-		out = []source{builtIn()}
+		out = []match.Source{builtIn()}
 	}
 	return out, nil
 }
@@ -63,7 +63,7 @@ with any fault would be refused whole. Exit codes: 0 no faults, 1 faults.`,
 			faults, good := 0, 0
 			for _, s := range sources {
 				c := checkedRules{Source: s.Name, Faults: []match.Problem{}}
-				set, err := match.Load(s.fs)
+				set, err := match.Load(s.FS)
 				var probs match.Problems
 				switch {
 				case err == nil:
@@ -129,8 +129,8 @@ as a table, -v with file and line; for a pipe with a TAB between columns.`,
 			if err != nil {
 				return err
 			}
-			set.warn(cmd.ErrOrStderr())
-			list := slices.DeleteFunc(set.named(), func(r match.Rule) bool { return !wanted(r, kind, filter) })
+			warn(cmd.ErrOrStderr(), set)
+			list := slices.DeleteFunc(set.List(), func(r match.Rule) bool { return !wanted(r, kind, filter) })
 			if f.json {
 				return f.write(cmd, append([]match.Rule{}, list...))
 			}

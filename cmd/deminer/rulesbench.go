@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"strconv"
@@ -55,7 +54,7 @@ hardly counts.`,
 			if err != nil {
 				return err
 			}
-			b := benched{Sources: set.from(), Data: "generated"}
+			b := benched{Sources: set.Told(), Data: "generated"}
 			var data [][]byte
 			if len(a) == 1 {
 				b.Data = a[0]
@@ -85,11 +84,11 @@ hardly counts.`,
 }
 
 // benchSet loads the rules to be measured.
-func (f *flags) benchSet(cmd *cobra.Command) (*ruleset, error) {
+func (f *flags) benchSet(cmd *cobra.Command) (*match.Sources, error) {
 	if !f.alone {
 		set, err := loadRules(f)
 		if err == nil {
-			set.warn(cmd.ErrOrStderr())
+			warn(cmd.ErrOrStderr(), set)
 		}
 		return set, err
 	}
@@ -100,13 +99,12 @@ func (f *flags) benchSet(cmd *cobra.Command) (*ruleset, error) {
 	if len(sources) == 0 {
 		return nil, fail(exitUsage, "--rules DIR names them", "--alone without --rules")
 	}
-	r := &ruleset{sources: sources}
-	return r, r.compile()
+	return compile(sources)
 }
 
-func (b *benched) measure(ctx context.Context, set *ruleset, data [][]byte, about time.Duration) error {
+func (b *benched) measure(ctx context.Context, set *match.Sources, data [][]byte, about time.Duration) error {
 	begin := cpuTime()
-	if err := set.load(); err != nil {
+	if _, err := match.Load(set.Trees()...); err != nil {
 		return fail(exitError, "", "load rules: %w", err)
 	}
 	b.Compile = cpuTime() - begin
@@ -127,29 +125,8 @@ func (b *benched) measure(ctx context.Context, set *ruleset, data [][]byte, abou
 	b.Hits += set.Ask(events)
 	b.Events = float64(len(events)) / max((cpuTime()-begin).Seconds(), 1e-9)
 	var err error
-	b.Profile, err = set.measure(ctx, data, events, about)
+	b.Profile, err = set.Measure(ctx, data, events, about, cpuTime)
 	return err
-}
-
-// measure measures each rule alone and gives them the names of their sources.
-func (r *ruleset) measure(ctx context.Context, data [][]byte, events []match.Event, about time.Duration) (match.Profile, error) {
-	var all []fs.FS
-	for _, s := range r.sources {
-		all = append(all, s.fs)
-	}
-	p, err := match.Measure(ctx, all, data, events, about, cpuTime)
-	for i := range p.Rules {
-		c := &p.Rules[i]
-		n, name := match.Origin(c.File)
-		if name != "" && n < len(r.sources) && r.sources[n].Kind != "built-in" {
-			name = strings.TrimSuffix(r.sources[n].Name, "/") + "/" + name
-		}
-		if c.Rule == c.File {
-			c.Rule = name
-		}
-		c.File = name
-	}
-	return p, err
 }
 
 // readSome reads files below a path, evenly: of large ones the head.

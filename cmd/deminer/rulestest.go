@@ -33,11 +33,11 @@ Exit codes: 0 all as it should be, 1 a sample says otherwise.`,
 			}
 			var out []testedRules
 			for _, s := range sources {
-				set, err := match.Load(s.fs)
+				set, err := match.Load(s.FS)
 				if err != nil {
 					return fail(exitError, "deminer rules check lists every fault with its line", "%s: %w", s.Name, err)
 				}
-				tested, err := set.Test(cmd.Context(), s.fs)
+				tested, err := set.Test(cmd.Context(), s.FS)
 				if err != nil {
 					return err
 				}

@@ -123,7 +123,7 @@ func (f *flags) profileOf(ctx context.Context, paths []string) (*match.Profile, 
 		}
 		data = append(data, some[:max(1, len(some)/len(paths))]...)
 	}
-	p, err := set.measure(ctx, data, someEvents(), profileTime)
+	p, err := set.Measure(ctx, data, someEvents(), profileTime, cpuTime)
 	return &p, err
 }
 

@@ -16,7 +16,7 @@ func newVersion(f *flags) *cobra.Command {
 				return err
 			}
 			if f.json {
-				return f.write(cmd, map[string]any{"version": version, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH, "rules": set.Len(), "rules_digest": set.Digest(), "sources": set.from()})
+				return f.write(cmd, map[string]any{"version": version, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH, "rules": set.Len(), "rules_digest": set.Digest(), "sources": set.Told()})
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "deminer %s (%s, %s/%s), %d rules %.12s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, set.Len(), set.Digest())
 			return nil

@@ -17,6 +17,26 @@ import (
 	"github.com/deminer/deminer/internal/match"
 )
 
+// Open reads a bundle that lies at a path: an archive, as Read does, or a signed directory, as ReadDir does.
+func Open(name string) (*Bundle, error) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if st.IsDir() {
+		return ReadDir(os.DirFS(name))
+	}
+	if !st.Mode().IsRegular() { // opening a FIFO would wait
+		return nil, fmt.Errorf("%w: not a regular file", ErrFormat)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return Read(f)
+}
+
 // ReadDir reads a bundle that lies as a signed directory. A file that its manifest does not name is refused, and so is
 // whatever is no plain file; what [SignDir] leaves when it is interrupted is neither refused nor part of the bundle.
 func ReadDir(fsys fs.FS) (*Bundle, error) {

@@ -340,6 +340,31 @@ func TestHostileArchives(t *testing.T) {
 	}
 }
 
+// TestOpen: a path leads to an archive or a signed directory; what is neither is refused and never waited for.
+func TestOpen(t *testing.T) {
+	b := bundle(t, "1", ours())
+	dir := t.TempDir()
+	for _, files := range []map[string][]byte{b.files, signature(b)} {
+		for name, data := range files {
+			write(t, dir+"/signed/"+name, data)
+		}
+	}
+	write(t, dir+"/a.zip", packed(t, b, "a.zip"))
+	write(t, dir+"/text", []byte("x"))
+	if err := os.Mkdir(dir+"/empty", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{"signed": nil, "a.zip": nil, "text": ErrFormat, "empty": ErrFormat, "gone": os.ErrNotExist} {
+		got, err := Open(dir + "/" + name)
+		if !errors.Is(err, want) || err == nil && got.Digest() != b.Digest() {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	if _, err := Open(os.DevNull); !errors.Is(err, ErrFormat) {
+		t.Errorf("a device: %v", err)
+	}
+}
+
 // TestHostileDirectory: links and files that the manifest does not name are refused, whatever they lead to.
 func TestHostileDirectory(t *testing.T) {
 	b := bundle(t, "1", ours())
