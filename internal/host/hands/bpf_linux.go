@@ -12,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/deminer/deminer/internal/host/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,25 +50,7 @@ type (
 		ids                uint64
 		count, _           uint32
 	}
-	bpfByID struct{ id, _, _ uint32 } // next_id, open_flags
-	bpfInfo struct {
-		fd, size uint32
-		info     uint64
-	}
 )
-
-func bpf[T any](command int, attr *T) (int, error) {
-	for {
-		n, _, err := unix.Syscall(unix.SYS_BPF, uintptr(command), uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
-		switch err {
-		case 0:
-			return int(n), nil
-		case unix.EINTR, unix.EAGAIN:
-			continue
-		}
-		return 0, err
-	}
-}
 
 // blockName begins the name of our programs; the end of their time, in hexadecimal seconds since 1970, follows it. With it
 // they fill the 15 bytes that the kernel keeps, so that a block can be listed without any file or map.
@@ -125,13 +108,13 @@ func load(h hook, code []byte, name string) (int, error) {
 	attr := bpfLoad{kind: h.program, count: uint32(len(code) / 8), insns: uint64(uintptr(unsafe.Pointer(&code[0]))),
 		license: uint64(uintptr(unsafe.Pointer(&license[0]))), attach: h.attach}
 	copy(attr.name[:15], name)
-	fd, err := bpf(unix.BPF_PROG_LOAD, &attr)
+	fd, err := bpf.Call(unix.BPF_PROG_LOAD, &attr)
 	if errors.Is(err, unix.EPERM) {
 		// Before Linux 5.11 programs count as locked memory.
 		var old unix.Rlimit
 		if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &old) == nil && unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}) == nil {
 			defer func() { _ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &old) }()
-			fd, err = bpf(unix.BPF_PROG_LOAD, &attr)
+			fd, err = bpf.Call(unix.BPF_PROG_LOAD, &attr)
 		}
 	}
 	return fd, err
@@ -147,7 +130,7 @@ func hooked(group int, h hook) (map[uint32]time.Time, error) {
 	defer pin.Unpin()
 	pin.Pin(&ids[0])
 	ask := bpfQuery{target: uint32(group), kind: h.attach, ids: uint64(uintptr(unsafe.Pointer(&ids[0]))), count: maxHooked}
-	if _, err := bpf(unix.BPF_PROG_QUERY, &ask); err != nil {
+	if _, err := bpf.Call(unix.BPF_PROG_QUERY, &ask); err != nil {
 		return nil, err
 	}
 	return ours(ids[:min(int(ask.count), maxHooked)], programName)
@@ -172,23 +155,9 @@ func ours(ids []uint32, named func(uint32) (string, error)) (map[uint32]time.Tim
 	return out, nil
 }
 
-// programName reads bpf_prog_info.name.
 func programName(id uint32) (string, error) {
-	fd, err := bpf(unix.BPF_PROG_GET_FD_BY_ID, &bpfByID{id: id})
-	if err != nil {
-		return "", err
-	}
-	defer unix.Close(fd)
-	const nameAt = 64
-	var info [nameAt + 16]byte
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	pin.Pin(&info[0])
-	if _, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &bpfInfo{fd: uint32(fd), size: uint32(len(info)), info: uint64(uintptr(unsafe.Pointer(&info[0])))}); err != nil {
-		return "", err
-	}
-	name, _, _ := strings.Cut(string(info[nameAt:]), "\x00")
-	return name, nil
+	info, err := bpf.Info(id)
+	return bpf.Name(info), err
 }
 
 // attach puts a program at a hook, beside those of others, and takes away our earlier ones.
@@ -202,7 +171,7 @@ func attach(group int, h hook, code []byte, name string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if _, err := bpf(unix.BPF_PROG_ATTACH, &bpfAttach{target: uint32(group), program: uint32(fd), kind: h.attach, flags: unix.BPF_F_ALLOW_MULTI}); err != nil {
+	if _, err := bpf.Call(unix.BPF_PROG_ATTACH, &bpfAttach{target: uint32(group), program: uint32(fd), kind: h.attach, flags: unix.BPF_F_ALLOW_MULTI}); err != nil {
 		return err
 	}
 	return detach(group, h, old)
@@ -211,14 +180,14 @@ func attach(group int, h hook, code []byte, name string) error {
 // detach takes programs off a hook; what is off already is fine.
 func detach(group int, h hook, ids map[uint32]time.Time) error {
 	for id := range ids {
-		fd, err := bpf(unix.BPF_PROG_GET_FD_BY_ID, &bpfByID{id: id})
+		fd, err := bpf.Open(id)
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		_, err = bpf(unix.BPF_PROG_DETACH, &bpfAttach{target: uint32(group), program: uint32(fd), kind: h.attach})
+		_, err = bpf.Call(unix.BPF_PROG_DETACH, &bpfAttach{target: uint32(group), program: uint32(fd), kind: h.attach})
 		unix.Close(fd)
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return err

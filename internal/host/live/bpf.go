@@ -1,13 +1,13 @@
 package live
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/bpf"
 )
 
 // programTypes are the kinds of eBPF programs by enum bpf_prog_type of linux/bpf.h.
@@ -17,24 +17,16 @@ var programTypes = [...]string{"unspec", "socket_filter", "kprobe", "sched_cls",
 	"cgroup_sysctl", "raw_tracepoint_writable", "cgroup_sockopt", "tracing", "struct_ops", "ext", "lsm", "sk_lookup",
 	"syscall", "netfilter"}
 
-// progInfoSize is how much of struct bpf_prog_info is asked for: up to and with the name, which Linux 4.15 has.
-const progInfoSize = 80
-
 // parseProgInfo reads struct bpf_prog_info; boot is when the system started.
-func parseProgInfo(b []byte, boot time.Time) (deminer.BPF, bool) {
-	if len(b) < progInfoSize {
-		return deminer.BPF{}, false
-	}
-	kind := binary.NativeEndian.Uint32(b)
+func parseProgInfo(b [bpf.InfoSize]byte, boot time.Time) deminer.BPF {
+	kind := binary.NativeEndian.Uint32(b[:])
 	p := deminer.BPF{
 		ID: binary.NativeEndian.Uint32(b[4:]), Type: "type-" + strconv.FormatUint(uint64(kind), 10),
-		Tag: hex.EncodeToString(b[8:16]), UID: binary.NativeEndian.Uint32(b[48:]),
+		Name: bpf.Name(b), Tag: hex.EncodeToString(b[8:16]), UID: binary.NativeEndian.Uint32(b[48:]),
 		Loaded: boot.Add(time.Duration(binary.NativeEndian.Uint64(b[40:]) & (1<<62 - 1))),
 	}
 	if int(kind) < len(programTypes) {
 		p.Type = programTypes[kind]
 	}
-	name, _, _ := bytes.Cut(b[64:80], []byte{0})
-	p.Name = string(name)
-	return p, true
+	return p
 }
