@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/host/inode":    {"."}, // one reading of stat for eyes and hands
 	"internal/host/bpf":      {},    // one way to call bpf(2) for eyes and hands
 	"internal/host/live":     {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/bpf"},
+	"internal/host/sense":    {".", "internal/host"}, // eyes that stay open; cmd hands them the others
 	"internal/host/rootfs":   {".", "internal/host", "internal/host/inode"},
 	"internal/host/hands":    {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/bpf"},
 	"internal/pkgdb":         {".", "internal/host"},
@@ -66,7 +67,7 @@ var why = map[string]string{
 var reaches = map[string][]string{
 	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/remedy", "internal/feed"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
-	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault"},
+	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},
 	"database/sql":          {},
 	"os/exec":               {},
@@ -75,7 +76,7 @@ var reaches = map[string][]string{
 }
 
 // tagged are the packages that may tell systems apart.
-var tagged = []string{"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/host/hosttest", "cmd/deminer"}
+var tagged = []string{"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/host/hosttest", "cmd/deminer"}
 
 // exempt from the size limits, with the reason. Test files have no limit.
 var exempt = map[string]string{}

@@ -125,3 +125,18 @@ type Packages interface {
 	// Age is when the package of the path was installed or last upgraded; zero if not known.
 	Age(pkg string) time.Time
 }
+
+// Sensors tells what happens on a running system while it happens. What it tells says where to look and proves nothing.
+type Sensors interface {
+	// Watch calls see for each event until ctx ends, from one goroutine at a time, and then returns nil. see must be quick:
+	// what comes meanwhile waits in bounded buffers, and what has no room there is counted. An error means that a sensor
+	// broke; the others have ended too.
+	Watch(ctx context.Context, see func(deminer.Event)) error
+	// Facets says for each kind how it is seen, in the order of deminer.EventKinds.
+	Facets() []deminer.Sense
+	// Drops counts by kind what was seen and had no room since the beginning; kinds without loss are not in it. The kind ""
+	// counts those whose kind is not known.
+	Drops() map[deminer.EventKind]uint64
+	// Close ends what the kernel does for it.
+	Close() error
+}

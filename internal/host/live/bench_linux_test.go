@@ -69,3 +69,16 @@ func BenchmarkSweep4M(b *testing.B) {
 	}
 	reportUsed(b, from)
 }
+
+// BenchmarkGlance is the short look at one process.
+func BenchmarkGlance(b *testing.B) {
+	l := Open()
+	defer l.Close()
+	from := used(b)
+	for b.Loop() {
+		if _, err := l.Glance(unix.Getpid()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	reportUsed(b, from)
+}

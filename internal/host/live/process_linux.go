@@ -156,16 +156,22 @@ func (r *reader) places(t task, p *deminer.Process) {
 		c := parseIO(b)
 		p.RChar, p.WChar, p.ReadBytes, p.WriteBytes = c.rchar, c.wchar, c.read, c.write
 	}
-	if b, err := t.read("cgroup", r.buf, 64<<10); err == nil {
-		g := parseCgroup(b)
-		p.Cgroup, p.Unit = g.path, g.unit
-		if g.container != "" && !r.onHost(t) {
-			p.Container = g.container
-		}
-	} else if gone(err) {
-		p.Gone = true
-	}
+	r.group(t, p)
 	p.PidNS, p.MntNS, p.NetNS = r.namespace(t, "ns/pid"), r.namespace(t, "ns/mnt"), r.namespace(t, "ns/net")
+}
+
+// group reads the control group and what its name tells.
+func (r *reader) group(t task, p *deminer.Process) {
+	b, err := t.read("cgroup", r.buf, 64<<10)
+	if err != nil {
+		p.Gone = p.Gone || gone(err)
+		return
+	}
+	g := parseCgroup(b)
+	p.Cgroup, p.Unit = g.path, g.unit
+	if g.container != "" && !r.onHost(t) {
+		p.Container = g.container
+	}
 }
 
 // onHost reports whether a process sees the root directory that deminer sees: its paths are those of the host that is looked at,

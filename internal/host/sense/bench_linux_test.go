@@ -1,0 +1,181 @@
+//go:build linux
+
+package sense
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/live"
+	"golang.org/x/sys/unix"
+)
+
+// count watches without keeping anything: it counts by kind, of execs those of spawn.
+func count(t testing.TB, o Options) (*Sensors, *[len(kinds)]atomic.Int64) {
+	l := live.Open()
+	o.Look, o.Agent = l, os.Getpid()
+	s := Open(o)
+	var n [len(kinds)]atomic.Int64
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() {
+		done <- s.Watch(ctx, func(e deminer.Event) {
+			for i, k := range kinds {
+				if k == e.Kind && (marked(&e) || e.Kind != deminer.EventExec) {
+					n[i].Add(1)
+				}
+			}
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		s.Close()
+		l.Close()
+	})
+	return s, &n
+}
+
+// spawn has a child run a program that ends at once, n times one after the other.
+func spawn(t testing.TB, n int) {
+	t.Helper()
+	pid, said := run(t, "spawn", strconv.Itoa(n))
+	if said != "" {
+		t.Fatal(pid, said)
+	}
+}
+
+// spawnTrue is what the child does.
+func spawnTrue(n int) error {
+	for range n {
+		pid, err := syscall.ForkExec("/bin/true", []string{"/bin/true", marker, "two"}, &syscall.ProcAttr{})
+		if err != nil {
+			return err
+		}
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// marker is an argument that tells the programs of the child from others.
+const marker = "deminer-sense-test"
+
+func marked(e *deminer.Event) bool { return len(e.Argv) > 1 && e.Argv[1] == marker }
+
+// settled waits until n events have come or none has come for a while.
+func settled(n *atomic.Int64, want int64) int64 {
+	last, quiet := n.Load(), 0
+	for last < want && quiet < 100 {
+		time.Sleep(20 * time.Millisecond)
+		if now := n.Load(); now != last {
+			last, quiet = now, 0
+		} else {
+			quiet++
+		}
+	}
+	return last
+}
+
+const execKind = 1
+
+// TestNoExecIsLost runs programs as fast as one process can. The benchmark does 15,000.
+func TestNoExecIsLost(t *testing.T) {
+	s, n := count(t, Options{Want: deminer.EventKinds()})
+	const runs = 2000
+	spawn(t, runs)
+	if got := settled(&n[execKind], runs); got != runs || len(s.Drops()) != 0 {
+		t.Errorf("%d of %d seen, lost %v", got, runs, s.Drops())
+	}
+}
+
+// TestDropsAreCounted lets the ring fill up: what is seen and what is counted as lost must be all there was.
+func TestDropsAreCounted(t *testing.T) {
+	l := live.Open()
+	defer l.Close()
+	s := Open(Options{Want: []deminer.EventKind{deminer.EventExec}, Look: l, Agent: os.Getpid()})
+	defer s.Close()
+	const runs = 3000 // the ring holds about 1,900
+	spawn(t, runs)
+	lost := s.Drops()[deminer.EventExec]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var n atomic.Int64
+	done := make(chan error)
+	go func() {
+		done <- s.Watch(ctx, func(e deminer.Event) {
+			if marked(&e) {
+				n.Add(1)
+			}
+		})
+	}()
+	got := settled(&n, runs-int64(lost))
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	// Others on the machine start programs, too, and some of those may be among the lost.
+	if lost == 0 || got == 0 || got+int64(lost) < runs {
+		t.Errorf("%d started, %d seen, %d counted as lost", runs, got, lost)
+	}
+}
+
+func cpu(t testing.TB) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkExec starts a program and waits for its end: with nobody watching, with exec alone, with everything. What the
+// watching costs this process is agent-us/exec; what it costs the starting and the started program, the difference of ns/op.
+func BenchmarkExec(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		o    Options
+	}{
+		{"unwatched", Options{}},
+		{"exec", Options{Want: []deminer.EventKind{deminer.EventExec}}},
+		{"all", Options{Want: deminer.EventKinds()}},
+		{"connector", Options{Want: []deminer.EventKind{deminer.EventExec}, Without: []deminer.Sensor{deminer.SensorBPF}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s, n := count(b, c.o)
+			from := cpu(b)
+			b.ResetTimer()
+			spawn(b, b.N)
+			b.StopTimer()
+			if len(c.o.Want) > 0 {
+				got := settled(&n[execKind], int64(b.N))
+				b.ReportMetric(float64(int64(b.N)-got), "lost")
+				b.ReportMetric(float64(s.Drops()[deminer.EventExec]+s.Drops()[""]), "dropped")
+			}
+			b.ReportMetric(float64((cpu(b)-from).Microseconds())/float64(b.N), "agent-us/exec")
+		})
+	}
+}
+
+// BenchmarkCall is a system call that no sensor is about.
+func BenchmarkCall(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		o    Options
+	}{{"unwatched", Options{}}, {"all", Options{Want: deminer.EventKinds()}}, {"no calls", Options{Want: []deminer.EventKind{deminer.EventExec, deminer.EventFlow}}}} {
+		b.Run(c.name, func(b *testing.B) {
+			count(b, c.o)
+			for b.Loop() {
+				unix.Getppid()
+			}
+		})
+	}
+}

@@ -1,0 +1,334 @@
+//go:build linux
+
+package sense
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"github.com/deminer/deminer"
+	"golang.org/x/sys/unix"
+)
+
+// hook is how the programs for a kind of event are put in force: those that all must be there, and those that add to it.
+type hook struct {
+	programs, more []string
+	how, lost      string
+}
+
+const (
+	unowned  = ", the process of some sockets"
+	asked    = "calls of 32-bit programs"
+	allCalls = "tracepoint of all system calls"
+	sockets  = "program at the root of the unified control groups"
+)
+
+// hooks says which programs see a kind. It is the list of kinds that the kernel's programs can see.
+var hooks = map[deminer.EventKind]hook{
+	deminer.EventExec:     {programs: []string{kernelProgOnExec}, how: "tracepoint sched_process_exec"},
+	deminer.EventFork:     {programs: []string{kernelProgOnFork}, how: "tracepoint sched_process_fork"},
+	deminer.EventExit:     {programs: []string{kernelProgOnExit}, how: "tracepoint sched_process_exit"},
+	deminer.EventSignal:   {programs: []string{kernelProgOnSignal}, how: "tracepoint signal_generate"},
+	deminer.EventModule:   {programs: []string{kernelProgOnModule}, how: "tracepoint module_load"},
+	deminer.EventConnect:  {programs: []string{kernelProgOnConnect4, kernelProgOnConnect6}, how: sockets},
+	deminer.EventBind:     {programs: []string{kernelProgOnBind4, kernelProgOnBind6}, how: sockets},
+	deminer.EventFlow:     {programs: []string{kernelProgOnIngress, kernelProgOnEgress}, more: owners, how: sockets, lost: "raw and packet sockets"},
+	deminer.EventDNS:      {programs: []string{kernelProgOnIngress}, more: owners, how: sockets, lost: "answers over TLS or HTTPS; over TCP they are flows"},
+	deminer.EventFlags:    {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", file_setattr(2)"},
+	deminer.EventAnonExec: {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked},
+	deminer.EventBPF:      {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked},
+	deminer.EventMount:    {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", mounts through a descriptor"},
+	deminer.EventPtrace:   {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", PTRACE_TRACEME"},
+	deminer.EventMemWrite: {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", openat2(2), io_uring"},
+	deminer.EventUID:      {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", users changed by an exploit in the kernel"},
+}
+
+// owners are the programs that know which process a socket is of.
+var owners = []string{kernelProgOnConnect4, kernelProgOnConnect6, kernelProgOnBind4, kernelProgOnBind6, kernelProgOnSendmsg4, kernelProgOnSendmsg6}
+
+// cgroupHooks are the programs that hang at a control group.
+var cgroupHooks = map[string]ebpf.AttachType{
+	kernelProgOnConnect4: ebpf.AttachCGroupInet4Connect, kernelProgOnConnect6: ebpf.AttachCGroupInet6Connect,
+	kernelProgOnBind4: ebpf.AttachCGroupInet4Bind, kernelProgOnBind6: ebpf.AttachCGroupInet6Bind,
+	kernelProgOnSendmsg4: ebpf.AttachCGroupUDP4Sendmsg, kernelProgOnSendmsg6: ebpf.AttachCGroupUDP6Sendmsg,
+	kernelProgOnIngress: ebpf.AttachCGroupInetIngress, kernelProgOnEgress: ebpf.AttachCGroupInetEgress,
+}
+
+// bpfSensor sees with programs in the kernel.
+type bpfSensor struct {
+	opt   Options
+	know  *known
+	spec  *ebpf.CollectionSpec
+	maps  map[string]*ebpf.Map
+	root  int // the root of the unified control groups; -1: none
+	tried map[string]error
+	links []link.Link
+	ring  *ringbuf.Reader
+	took  []deminer.EventKind
+	mu    sync.Mutex
+	bad   uint64 // records that could not be read
+}
+
+func (b *bpfSensor) take(want []deminer.EventKind) (map[deminer.EventKind]deminer.Sense, map[deminer.EventKind]string) {
+	got, why := map[deminer.EventKind]deminer.Sense{}, map[deminer.EventKind]string{}
+	mine := slices.DeleteFunc(slices.Clone(want), func(k deminer.EventKind) bool { _, can := hooks[k]; return !can })
+	if err := b.prepare(mine); err != nil {
+		for _, k := range mine {
+			why[k] = err.Error()
+		}
+		return got, why
+	}
+	_, _ = b.attach(kernelProgOnFork), b.attach(kernelProgOnExit)
+	for _, k := range mine {
+		h := hooks[k]
+		var err error
+		for _, name := range h.programs {
+			err = errors.Join(err, b.attach(name))
+		}
+		if err != nil {
+			why[k] = strings.ReplaceAll(err.Error(), "\n", "; ")
+			continue
+		}
+		lost := h.lost
+		for _, name := range h.more {
+			if b.attach(name) != nil && !strings.HasSuffix(lost, unowned) {
+				lost += unowned
+			}
+		}
+		got[k] = deminer.Sense{How: h.how, Lost: lost}
+		b.took = append(b.took, k)
+	}
+	return got, why
+}
+
+// prepare reads the embedded object and makes what the programs share.
+func (b *bpfSensor) prepare(want []deminer.EventKind) error {
+	b.root, b.tried = -1, map[string]error{}
+	if len(want) == 0 {
+		return errors.New("nothing to watch")
+	}
+	// Before Linux 5.11 maps count as locked memory.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return fmt.Errorf("lift the limit of locked memory: %w", err)
+	}
+	spec, err := loadKernel()
+	if err != nil {
+		return fmt.Errorf("read the programs: %w", err)
+	}
+	var bits uint32
+	for n, k := range kinds {
+		// Forks and exits keep what is known of processes current; without them each exec would cost a look at /proc.
+		if slices.Contains(want, k) || k == deminer.EventFork || k == deminer.EventExit {
+			bits |= 1 << n
+		}
+	}
+	inbound := uint8(0)
+	if b.opt.AllInbound {
+		inbound = 1
+	}
+	err = errors.Join(spec.Variables[kernelVarAgent].Set(uint32(b.opt.Agent)), spec.Variables[kernelVarWanted].Set(bits),
+		spec.Variables[kernelVarAllInbound].Set(inbound))
+	if err != nil {
+		return fmt.Errorf("set up the programs: %w", err)
+	}
+	b.spec, b.maps = spec, map[string]*ebpf.Map{}
+	for _, name := range []string{kernelMapRing, kernelMapDrops} {
+		if b.maps[name], err = ebpf.NewMap(spec.Maps[name]); err != nil {
+			return fmt.Errorf("make map %s: %w", name, err)
+		}
+	}
+	if b.ring, err = ringbuf.NewReader(b.maps[kernelMapRing]); err != nil {
+		return fmt.Errorf("read the ring: %w", err)
+	}
+	return nil
+}
+
+// attach loads one program and hangs it at its place; what was tried is not tried again.
+func (b *bpfSensor) attach(name string) error {
+	if err, done := b.tried[name]; done {
+		return err
+	}
+	l, err := b.load(name)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	} else {
+		b.links = append(b.links, l)
+	}
+	b.tried[name] = err
+	return err
+}
+
+func (b *bpfSensor) load(name string) (link.Link, error) {
+	one := b.spec.Copy()
+	for other := range one.Programs {
+		if other != name {
+			delete(one.Programs, other)
+		}
+	}
+	// Maps that only other programs use are not made, but for sections of constants; those that are shared are put in.
+	use, need := map[string]*ebpf.Map{}, map[string]bool{}
+	for _, ins := range one.Programs[name].Instructions {
+		m := ins.Reference()
+		if need[m] = true; b.maps[m] != nil {
+			use[m] = b.maps[m]
+		}
+	}
+	for m := range one.Maps {
+		if !need[m] && m[0] != '.' {
+			delete(one.Maps, m)
+		}
+	}
+	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: use})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	// What the first program makes, the others use too.
+	if m := c.DetachMap(kernelMapFlows); m != nil {
+		b.maps[kernelMapFlows] = m
+	}
+	prog := c.Programs[name]
+	at, group := cgroupHooks[name]
+	if !group {
+		return link.AttachTracing(link.TracingOptions{Program: prog, AttachType: ebpf.AttachTraceRawTp})
+	}
+	if b.root < 0 {
+		if b.root, err = groups(); err != nil {
+			return nil, err
+		}
+	}
+	return link.AttachRawLink(link.RawLinkOptions{Target: b.root, Program: prog, Attach: at})
+}
+
+// groups opens the root of the unified control groups through a mount that is attached nowhere.
+func groups() (int, error) {
+	ctx, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("open the control groups: %w", err)
+	}
+	defer unix.Close(ctx)
+	if err := unix.FsconfigCreate(ctx); err != nil {
+		return -1, fmt.Errorf("open the control groups: %w", err)
+	}
+	mount, err := unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("mount the control groups: %w", err)
+	}
+	defer unix.Close(mount)
+	return unix.Openat(mount, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// flushEvery is how long events that wake nobody (fork, exit) may wait in the ring.
+const flushEvery = 100 * time.Millisecond
+
+func (b *bpfSensor) run(ctx context.Context, see func(deminer.Event)) error {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		tick := time.NewTicker(flushEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = b.ring.Flush()
+			case <-ctx.Done():
+				_ = b.ring.Flush()
+				return
+			case <-done:
+				return
+			}
+		}
+	}()
+	var rec ringbuf.Record
+	var boot clock
+	for {
+		err := b.ring.ReadInto(&rec)
+		switch {
+		case errors.Is(err, ringbuf.ErrFlushed):
+			if ctx.Err() != nil {
+				return nil
+			}
+			continue
+		case errors.Is(err, ringbuf.ErrClosed):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read the ring: %w", err)
+		}
+		r, err := parseRecord(rec.RawSample)
+		if err != nil {
+			b.mu.Lock()
+			b.bad++
+			b.mu.Unlock()
+			continue
+		}
+		b.know.fill(&r)
+		if slices.Contains(b.took, r.event.Kind) {
+			r.event.Time = boot.at(r.when)
+			see(r.event)
+		}
+		if ctx.Err() != nil && rec.Remaining == 0 {
+			return nil
+		}
+	}
+}
+
+func (b *bpfSensor) drops(add func(deminer.EventKind, uint64)) {
+	b.mu.Lock()
+	add("", b.bad)
+	b.mu.Unlock()
+	if b.maps[kernelMapDrops] == nil {
+		return
+	}
+	for n, k := range kinds {
+		var each []uint64
+		if n == 0 || b.maps[kernelMapDrops].Lookup(uint32(n), &each) != nil {
+			continue
+		}
+		for _, d := range each {
+			add(k, d)
+		}
+	}
+}
+
+func (b *bpfSensor) close() error {
+	var errs []error
+	for _, l := range b.links {
+		errs = append(errs, l.Close())
+	}
+	if b.ring != nil {
+		errs = append(errs, b.ring.Close())
+	}
+	for _, m := range b.maps {
+		errs = append(errs, m.Close())
+	}
+	if b.root >= 0 {
+		errs = append(errs, unix.Close(b.root))
+	}
+	b.links, b.ring, b.maps, b.root = nil, nil, nil, -1
+	return errors.Join(errs...)
+}
+
+// clock turns times since boot into times of day; it asks at most once a second, as the clock may be set.
+type clock struct {
+	zero  time.Time
+	asked time.Duration
+}
+
+func (c *clock) at(since time.Duration) time.Time {
+	if c.zero.IsZero() || since-c.asked > time.Second {
+		var up unix.Timespec
+		if unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) == nil {
+			c.zero, c.asked = time.Now().Add(-time.Duration(up.Nano())).Round(0), since
+		}
+	}
+	return c.zero.Add(since).UTC()
+}
