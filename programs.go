@@ -98,3 +98,13 @@ func (p *Process) within(name string) string {
 func (p *Process) Runtime() bool {
 	return p.Exe != "" && Interprets(p.Exe) && !p.Deleted && !p.Memfd && !Temporary(p.Exe) && !strings.Contains(p.Exe, "/.") && !strings.HasPrefix(p.Exe, "/memfd:")
 }
+
+// hosting are programs in which other systems run, besides qemu-system-*: what is bad is in them, and they carry the business
+// beside it.
+var hosting = names(true, "systemd-nspawn containerd containerd-shim containerd-shim-runc-v2 dockerd podman conmon crun runc lxc-start lxd incusd libvirtd kubelet crio")
+
+// Hosts reports a process of a program in which other systems run: containers, virtual machines. Only the program's name is asked.
+func (p *Process) Hosts() bool {
+	base := path.Base(p.Exe)
+	return hosting[base] || strings.HasPrefix(base, "qemu-system-")
+}

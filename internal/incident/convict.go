@@ -176,6 +176,10 @@ func (g *graph) spread() {
 			if from == nil || to == nil || from.grade != deminer.Convicted || to.grade == deminer.Convicted || !g.carries(f, from, to) {
 				continue
 			}
+			if to.hosts() {
+				changed = to.leave(fmt.Sprintf("not acted on: %s %s it, but other systems run in it; look into them one by one", from.art, f.verb)) || changed
+				continue
+			}
 			to.grade, to.tied, changed = deminer.Convicted, true, true
 			to.why = slices.DeleteFunc(to.why, func(w string) bool { return w == alone })
 			to.why = append(to.why, fmt.Sprintf("tied: %s %s it", from.art, f.verb))
@@ -183,7 +187,23 @@ func (g *graph) spread() {
 	}
 }
 
+// leave makes a node a suspect, if it is none yet, and says why.
+func (n *node) leave(why string) bool {
+	if n.grade == deminer.Suspected {
+		return false
+	}
+	n.grade, n.why = deminer.Suspected, append(n.why, why)
+	return true
+}
+
+// hosts reports a packaged program in which other systems run. Whoever started it is not whoever works in them: a conviction
+// neither takes it along nor passes through it.
+func (n *node) hosts() bool { return n.proc != nil && n.proc.Hosts() && n.trusted() }
+
 func (g *graph) carries(f flow, from, to *node) bool {
+	if from.hosts() {
+		return false
+	}
 	if to.proc != nil && (to.proc.Kernel || to.proc.ID.PID == 1 || slices.Contains(g.snap.Host.Self, to.proc.ID)) {
 		return false
 	}

@@ -283,6 +283,31 @@ func TestAWorkerOfAPoolStandsAlone(t *testing.T) {
 	}
 }
 
+// What a convicted process started in which other systems run is the owner's to look into: neither it nor what runs in it is
+// convicted by descent, while what else it started is.
+func TestOtherSystemsAreNotConvicted(t *testing.T) {
+	for _, exe := range []string{"/usr/bin/systemd-nspawn", "/usr/bin/qemu-system-x86_64"} {
+		for state, spared := range map[deminer.ProvState]bool{deminer.Intact: true, deminer.Unowned: false} {
+			snap := guideHost()
+			snap.Processes = append(snap.Processes,
+				deminer.Process{ID: deminer.ProcID{PID: 201, Start: 9}, PPID: 101, Exe: exe, Comm: "guest", Own: deminer.Provenance{State: state}},
+				deminer.Process{ID: deminer.ProcID{PID: 202, Start: 9}, PPID: 201, Exe: "/sbin/init", Comm: "init", Own: deminer.Provenance{State: deminer.Unowned}},
+				deminer.Process{ID: deminer.ProcID{PID: 203, Start: 9}, PPID: 202, Exe: "/srv/shop/app", Comm: "app", Own: deminer.Provenance{State: deminer.Unowned}},
+				deminer.Process{ID: deminer.ProcID{PID: 204, Start: 9}, PPID: 101, Exe: "/usr/bin/curl", Comm: "curl", Own: deminer.Provenance{State: deminer.Intact}})
+			got := Join(snap, []deminer.Finding{{Detector: "stratum", Topic: deminer.TopicMining, Tier: deminer.Proof, Class: deminer.ByNetwork, Title: "speaks Stratum", Subject: proc(101, 6)}})
+			g := grades(got[0])
+			for ref, want := range map[string]bool{"process:101@6": true, "process:204@9": true, "process:201@9": !spared, "process:202@9": !spared, "process:203@9": !spared} {
+				if (g[ref] == deminer.Convicted) != want {
+					t.Errorf("%s, %s: %s is %q", exe, state, ref, g[ref])
+				}
+			}
+			if spared && g["process:201@9"] != deminer.Suspected {
+				t.Errorf("%s is %q: the owner is not told", exe, g["process:201@9"])
+			}
+		}
+	}
+}
+
 // What an owner and an intruder wrote together is not convicted as a whole, and neither is what else it starts.
 func TestOnlyTheBadCommandIsConvicted(t *testing.T) {
 	unowned := deminer.Provenance{State: deminer.Unowned}

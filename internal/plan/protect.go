@@ -220,14 +220,6 @@ func (g *guard) letsIn(name string) bool {
 // databases are programs whose death loses business data.
 var databases = []string{"postgres", "mysqld", "mariadbd", "mongod", "redis-server", "oracle", "clickhouse-server", "cassandra", "influxd", "etcd", "sqlservr", "memcached"}
 
-// guests are programs in which other systems run: what mines is in them, and they carry the business beside it.
-var guests = []string{"systemd-nspawn", "containerd", "containerd-shim", "containerd-shim-runc-v2", "dockerd", "podman", "conmon", "crun", "runc", "lxc-start", "lxd", "incusd", "libvirtd", "kubelet", "crio"}
-
-func isGuest(p *deminer.Process) bool {
-	base := path.Base(p.Exe)
-	return slices.Contains(guests, base) || strings.HasPrefix(base, "qemu-system-")
-}
-
 func (g *guard) process(id deminer.ProcID, m deminer.Member) (string, string) {
 	p := g.procs[id]
 	switch {
@@ -247,7 +239,7 @@ func (g *guard) process(id deminer.ProcID, m deminer.Member) (string, string) {
 		return "", ""
 	case strings.HasPrefix(path.Base(p.Exe), "sshd") && p.PPID == 1:
 		return "it is the packaged SSH server", ""
-	case isGuest(p):
+	case p.Hosts():
 		return "other systems run in it", "look into them one by one: what mines is one of their processes"
 	case slices.Contains(databases, path.Base(p.Exe)):
 		return "it is a packaged database", "stop it by its own means after a backup"
