@@ -86,10 +86,31 @@ func inlineIndex(part string) []int {
 			return m
 		}
 	}
+	if !mayRun(part) {
+		return nil
+	}
 	if m := inCode.FindStringIndex(part); m != nil && urlForm.MatchString(part[m[0]:]) {
 		return m
 	}
 	return nil
+}
+
+// runners and sources are what inCode asks for: a word that runs code, and one that downloads it.
+var (
+	runners = [...]string{"exec", "eval", "os.system", "subprocess", "popen", "iex", "invoke-expression"}
+	sources = [...]string{"urlopen", "requests.get", "urllib", "downloadstring", "lwp::", "file_get_contents", "net/http"}
+)
+
+// mayRun tells quickly whether inCode can match. Letters outside of ASCII that fold to a letter of it are left to inCode.
+func mayRun(part string) bool {
+	for i := range len(part) {
+		if part[i] >= 0x80 {
+			return true
+		}
+	}
+	part = strings.ToLower(part)
+	in := func(word string) bool { return strings.Contains(part, word) }
+	return slices.ContainsFunc(runners[:], in) && slices.ContainsFunc(sources[:], in)
 }
 
 // line gives the line of a command from its beginning.

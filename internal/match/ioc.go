@@ -50,6 +50,7 @@ type indicator struct {
 	file     string
 	line     int
 	re       *regexp.Regexp
+	loose    *regexp.Regexp // re without its assertions, or nil
 }
 
 func (in *indicator) hit(offset int64, excerpt string) Hit {
@@ -208,6 +209,7 @@ func (in *indicator) check() error {
 			}
 			var err error
 			in.re, err = regexp.Compile(expr)
+			in.loose = loosened(expr)
 			return err
 		}
 	case KindText, KindEncoded:

@@ -24,6 +24,7 @@ func (g *signs) none() bool {
 func (s *Set) signs(text []byte) signs {
 	g := signs{}
 	telling := false
+	var lines fitting
 	s.text.lits.Find(text, func(id, end int) bool {
 		l := &s.text.what[id]
 		start := end - len(l.text)
@@ -35,6 +36,7 @@ func (s *Set) signs(text []byte) signs {
 		case l.role == roleDecode:
 			g.decode = true
 		case l.exact && string(text[start:end]) != l.text:
+		case l.role == rolePattern && !lines.may(l.in, text, start):
 		default:
 			telling = telling || l.tells()
 			g.spots = append(g.spots, spot{l, start, end})
@@ -132,6 +134,7 @@ func (f *names) may(word []byte) bool {
 // words looks at each word: started can find something if one is a known path or ends in the name of a known program, and
 // cradles if one is the name of a program that downloads and its line goes on to a pipe, a file or an address.
 func (s *Set) words(text []byte, g *signs) {
+	from, end, hands := 0, 0, false // of the line that handsOn was last asked about
 	for i := 0; i < len(text) && !(g.starts && g.command); {
 		if !wordByte[text[i]] {
 			i++
@@ -146,7 +149,13 @@ func (s *Set) words(text []byte, g *signs) {
 		if base < i && s.known.may(text[base:i]) {
 			word := string(text[base:i])
 			g.starts = g.starts || s.knownProgram(word)
-			g.command = g.command || isFetcher(strings.ToLower(word)) && handsOn(text[i:])
+			if !g.command && isFetcher(strings.ToLower(word)) && !spoken(text, start) {
+				if start >= end {
+					from, end = wholeLine(text, start)
+					hands = end-from > maxHanded || handsOn(text[from:end])
+				}
+				g.command = hands
+			}
 		}
 		if !g.starts && (base > start || i < len(text) && text[i] == ':') {
 			g.starts = s.knownPath(text, start)
@@ -154,26 +163,81 @@ func (s *Set) words(text []byte, g *signs) {
 	}
 }
 
-// handsOn tells whether what stands behind the name of a program that downloads can be the rest of a call whose output is
-// piped or saved.
-func handsOn(rest []byte) bool {
-	rest = rest[:min(len(rest), 8192)]
-	for i, c := range rest {
+// maxHanded is the longest line in bytes that handsOn is asked about.
+const maxHanded = 8192
+
+// handsOn tells whether a line can hold a call of a program that downloads whose output is piped or saved: it has a pipe, an
+// address, or what saved finds.
+func handsOn(line []byte) bool {
+	for i, c := range line {
+		rest := line[i+1:]
 		switch c {
-		case '\n':
-			if i == 0 || rest[i-1] != '\\' && (rest[i-1] != '\r' || i < 2 || rest[i-2] != '\\') {
-				return false
-			}
-		case '|', '>', ':', '.':
+		case '|':
 			return true
+		case ':':
+			if bytes.HasPrefix(rest, []byte("//")) {
+				return true
+			}
+		case '.':
+			if i > 0 && len(rest) > 0 && digit(line[i-1]) && digit(rest[0]) {
+				return true
+			}
 		case '-':
-			if i+1 < len(rest) && (rest[i+1] == 'o' || rest[i+1] == 'O' || rest[i+1] == '-') {
+			if len(rest) > 1 && (rest[0]|0x20 == 'o' && named(rest[1:]) || rest[0] == '-' && rest[1] == 'o') {
+				return true
+			}
+		case '>':
+			if named(rest) {
 				return true
 			}
 		}
 	}
-	return len(rest) == 8192
+	return false
 }
+
+// named tells whether a file name, maybe in quotes, can stand behind blanks.
+func named(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n\f")
+	if len(b) > 0 && (b[0] == '"' || b[0] == '\'') {
+		b = b[1:]
+	}
+	return len(b) > 0 && (wordByte[b[0]] || b[0] == '$')
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+// maxSpoken is how far spoken looks back, in bytes.
+const maxSpoken = 512
+
+// spoken tells that the word at an offset names no command, because a plain word stands right before it that would: "get" is
+// mostly found in prose. It leaves undecided what looks like the time fields of cron, behind which a plain word is a user.
+func spoken(text []byte, at int) bool {
+	end := at
+	for end > 0 && text[end-1] == ' ' {
+		end--
+	}
+	from := end
+	for from > 0 && end-from < 32 && letter(text[from-1]) {
+		from--
+	}
+	if end == at || from == end || from > 0 && text[from-1] != ' ' && text[from-1] != '\n' {
+		return false
+	}
+	word := strings.ToLower(string(text[from:end]))
+	if wrappers[word] || strings.Trim(word, "smhd") == "" {
+		return false
+	}
+	for i := from - 1; ; i-- {
+		switch {
+		case i < 0 || text[i] == '\n' && (i == 0 || text[i-1] != '\\'):
+			return true
+		case from-i > maxSpoken || text[i] == '*' || text[i] == '@' || digit(text[i]):
+			return false
+		}
+	}
+}
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func (s *Set) knownProgram(word string) bool {
 	for _, h := range s.ProcessName(word) {
