@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 func compileOne(t testing.TB, src string) *Rules {
@@ -291,9 +290,30 @@ func BenchmarkLiterals(b *testing.B) {
 // TestCancelInsideWindow: a scan that is slow inside one window still ends when its context does.
 func TestCancelInsideWindow(t *testing.T) {
 	r := compileOne(t, `rule r { strings: $a = /[0-9]{3,}/ condition: $a }`)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := r.Scan(ctx, bytes.Repeat([]byte("7"), 1<<20), ScanOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+	data := bytes.Repeat([]byte("7"), 1<<20)
+	ctx := &ending{Context: context.Background(), asked: 1 << 30}
+	if _, err := r.Scan(ctx, data, ScanOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	asked := 1<<30 - ctx.asked // how often a scan of this much asks whether it is to end
+	if asked < 8 {
+		t.Fatalf("a scan of one window asks %d times whether it is to end", asked)
+	}
+	ctx.asked = asked / 2
+	if _, err := r.Scan(ctx, data, ScanOptions{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want deadline exceeded", err)
 	}
+}
+
+// ending is a context that ends when it was asked a number of times.
+type ending struct {
+	context.Context
+	asked int
+}
+
+func (e *ending) Err() error {
+	if e.asked--; e.asked < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
