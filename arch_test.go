@@ -18,34 +18,35 @@ const module = "github.com/deminer/deminer"
 
 // mayImport is the import table of the house: package -> our packages it may import. What is not listed fails.
 var mayImport = map[string][]string{
-	".":                      {},
-	"rules":                  {},
-	"yara":                   {},
-	"sigma":                  {},
-	"internal/host":          {"."},
-	"internal/host/hosttest": {".", "internal/host"},
-	"internal/host/pid1":     {},
-	"internal/host/inode":    {"."}, // one reading of stat for eyes and hands
-	"internal/host/bpf":      {},    // one way to call bpf(2) for eyes and hands
-	"internal/host/live":     {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/bpf"},
-	"internal/host/sense":    {".", "internal/host"}, // eyes that stay open; cmd hands them the others
-	"internal/host/rootfs":   {".", "internal/host", "internal/host/inode"},
-	"internal/host/hands":    {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/bpf"},
-	"internal/pkgdb":         {".", "internal/host"},
-	"internal/accounts":      {".", "internal/host"},
-	"internal/logins":        {".", "internal/host", "internal/accounts"},
-	"internal/persist":       {".", "internal/host"},
-	"internal/match":         {".", "yara", "sigma"},
-	"internal/feed":          {"internal/match", "internal/state"},
-	"internal/detect":        {".", "internal/host", "internal/match", "internal/logins"},
-	"internal/incident":      {"."},
-	"internal/plan":          {"."},
-	"internal/scan":          {".", "internal/host", "internal/persist", "internal/detect", "internal/match", "internal/incident", "internal/accounts", "internal/logins"},
-	"internal/state":         {}, // one bounded way to read what vault, journal, remedy and feed keep
-	"internal/vault":         {".", "internal/state"},
-	"internal/journal":       {".", "internal/state"},
-	"internal/remedy":        {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
-	"internal/show":          {"."},
+	".":                       {},
+	"rules":                   {},
+	"yara":                    {},
+	"sigma":                   {},
+	"internal/host":           {"."},
+	"internal/host/hosttest":  {".", "internal/host"},
+	"internal/host/pid1":      {},
+	"internal/host/inode":     {"."}, // one reading of stat for eyes and hands
+	"internal/host/bpf":       {},    // one way to call bpf(2) for eyes and hands
+	"internal/host/mountinfo": {"."},
+	"internal/host/live":      {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},
+	"internal/host/sense":     {".", "internal/host"}, // eyes that stay open; cmd hands them the others
+	"internal/host/rootfs":    {".", "internal/host", "internal/host/inode", "internal/host/mountinfo"},
+	"internal/host/hands":     {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},
+	"internal/pkgdb":          {".", "internal/host"},
+	"internal/accounts":       {".", "internal/host"},
+	"internal/logins":         {".", "internal/host", "internal/accounts"},
+	"internal/persist":        {".", "internal/host"},
+	"internal/match":          {".", "yara", "sigma"},
+	"internal/feed":           {"internal/match", "internal/state"},
+	"internal/detect":         {".", "internal/host", "internal/match", "internal/logins"},
+	"internal/incident":       {"."},
+	"internal/plan":           {"."},
+	"internal/scan":           {".", "internal/host", "internal/persist", "internal/detect", "internal/match", "internal/incident", "internal/accounts", "internal/logins"},
+	"internal/state":          {}, // one bounded way to read what vault, journal, remedy and feed keep
+	"internal/vault":          {".", "internal/state"},
+	"internal/journal":        {".", "internal/state"},
+	"internal/remedy":         {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
+	"internal/show":           {"."},
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }

@@ -8,10 +8,10 @@ import (
 	"os"
 	"path"
 	"runtime"
-	"strconv"
 	"strings"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,42 +25,12 @@ func (k *kernel) Mounted(point string) ([]deminer.Mount, error) {
 		return nil, fmt.Errorf("read mounts: %w", err)
 	}
 	var out []deminer.Mount
-	for line := range strings.SplitSeq(text, "\n") {
-		if m, ok := parseMount(line); ok && m.Point == path.Clean(point) {
+	for line := range strings.Lines(text) {
+		if m, ok := mountinfo.Parse([]byte(line)); ok && m.Point == path.Clean(point) {
 			out = append(out, m)
 		}
 	}
 	return out, nil
-}
-
-// parseMount reads a line of mountinfo, see proc(5).
-func parseMount(line string) (deminer.Mount, bool) {
-	head, tail, ok := strings.Cut(line, " - ")
-	a, b := strings.Fields(head), strings.Fields(tail)
-	if !ok || len(a) < 6 || len(b) < 2 {
-		return deminer.Mount{}, false
-	}
-	id, err := strconv.Atoi(a[0])
-	if err != nil {
-		return deminer.Mount{}, false
-	}
-	return deminer.Mount{ID: id, Root: unescape(a[3]), Point: unescape(a[4]), Opts: a[5], Type: b[0], Source: unescape(b[1])}, true
-}
-
-// unescape undoes the octal escapes of mountinfo: \040 and the like.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if v, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(v))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // Unmount implements host.Kernel.

@@ -105,16 +105,3 @@ func TestSettings(t *testing.T) {
 		}
 	}
 }
-
-func TestParseMount(t *testing.T) {
-	m, ok := parseMount(`36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`)
-	want := deminer.Mount{ID: 36, Root: "/mnt1", Point: "/mnt 2", Opts: "rw,noatime", Type: "ext3", Source: "/dev/root"}
-	if !ok || m != want {
-		t.Errorf("%+v, want %+v", m, want)
-	}
-	for _, bad := range []string{"", " - ", "x 1 2 3 4 5 - a b", "1 2 3 - a b"} {
-		if _, ok := parseMount(bad); ok {
-			t.Errorf("%q is taken", bad)
-		}
-	}
-}

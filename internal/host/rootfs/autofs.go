@@ -5,9 +5,9 @@ package rootfs
 import (
 	"bytes"
 	"path"
-	"strconv"
 	"strings"
 
+	"github.com/deminer/deminer/internal/host/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,22 +31,20 @@ func readAutofs(root int) autofs {
 	return parseAutofs(text, string(buf[:n]))
 }
 
-// parseAutofs picks the automount points below dir from mountinfo (proc(5): field 5 is the mount point, the field
-// after " - " the type) and turns them into paths inside dir.
+// parseAutofs picks the automount points below dir from mountinfo and turns them into paths inside dir.
 func parseAutofs(text []byte, dir string) autofs {
 	var all autofs
 	var others []string
 	for line := range bytes.Lines(text) {
-		head, tail, ok := bytes.Cut(line, []byte(" - "))
-		fields := strings.Fields(string(head))
-		if !ok || len(fields) < 5 {
-			continue
-		}
-		point, ok := inside(unescape(fields[4]), dir)
+		m, ok := mountinfo.Parse(line)
 		if !ok {
 			continue
 		}
-		if bytes.HasPrefix(tail, []byte("autofs ")) {
+		point, ok := inside(m.Point, dir)
+		if !ok {
+			continue
+		}
+		if m.Type == "autofs" {
 			all.points = append(all.points, point)
 		} else {
 			others = append(others, point)
@@ -104,25 +102,6 @@ func (a autofs) risky() bool {
 		}
 	}
 	return false
-}
-
-// unescape undoes the octal escapes of mountinfo: \040 and the like.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if v, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(v))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 func readAll(name string, limit int) ([]byte, error) {
