@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +81,15 @@ func (g *gather) live(ctx context.Context, s *deminer.Snapshot) {
 // processes were listed. Sockets are asked for only if a program among them is not a packaged one.
 func (g *gather) newcomers(ctx context.Context, s *deminer.Snapshot, own *owners) {
 	procs, gaps := g.host.Live.Newcomers(ctx, s.Processes)
+	if restarted(procs, s.Processes) {
+		// It has shown nothing yet of what it does.
+		g.opt.Progress(Stage{"Programs", 0, 0})
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * g.opt.Window):
+		}
+		procs, gaps = g.host.Live.Newcomers(ctx, s.Processes)
+	}
 	g.note(gaps)
 	own.processes(ctx, g.host.Inside, procs)
 	var foreign []deminer.Process
@@ -107,6 +117,16 @@ func (g *gather) newcomers(ctx context.Context, s *deminer.Snapshot, own *owners
 		}
 		s.Sockets = append(s.Sockets, one)
 	}
+}
+
+// restarted reports whether a program that used the CPU was started anew during the look.
+func restarted(fresh, known []deminer.Process) bool {
+	const some = 0.05 // cores; a program that is started for each request of a visitor uses less
+	began := map[string]bool{}
+	for i := range fresh {
+		began[fresh[i].Exe] = fresh[i].Exe != ""
+	}
+	return slices.ContainsFunc(known, func(p deminer.Process) bool { return p.CPU >= some && began[p.Exe] && !p.Runtime() })
 }
 
 func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners) {

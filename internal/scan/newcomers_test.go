@@ -30,6 +30,16 @@ func (l late) Sockets(_ context.Context, procs []deminer.Process) ([]deminer.Soc
 	return out, nil
 }
 
+// TestRestarted: only a program that used the CPU and was started anew is waited for.
+func TestRestarted(t *testing.T) {
+	known := []deminer.Process{{Exe: "/opt/idle"}, {Exe: "/opt/busy", CPU: 0.3}, {CPU: 1, Kernel: true}}
+	for exe, want := range map[string]bool{"/opt/idle": false, "/opt/busy": true, "/opt/new": false, "": false} {
+		if got := restarted([]deminer.Process{{Exe: exe}}, known); got != want {
+			t.Errorf("%q: %v, want %v", exe, got, want)
+		}
+	}
+}
+
 // TestNewcomers: what began while the rest was looked at is in the snapshot once, with its sockets; sockets known before
 // keep their owners and get no second entry.
 func TestNewcomers(t *testing.T) {
