@@ -126,12 +126,7 @@ func netRunner(f *flags) (r *remedy.Runner, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, _, err := openHost(f)
-	if err == nil {
-		err = s.arm(f, h)
-	}
-	if err != nil {
-		s.close()
+	if _, err := s.reach(f); err != nil {
 		return nil, nil, err
 	}
 	return s.runner, s.close, nil

@@ -119,11 +119,7 @@ func quarantineRestore(f *flags) *cobra.Command {
 				if to == "" {
 					to = string(e.Path)
 				}
-				h, _, err := openHost(f)
-				if err != nil {
-					return err
-				}
-				if err := s.arm(f, h); err != nil {
+				if _, err := s.reach(f); err != nil {
 					return err
 				}
 				if err := confirm(cmd, yes, fmt.Sprintf("Put %s back at %s? It can run again then.", deminer.Safe(e.Path), deminer.Safe(to))); err != nil {

@@ -82,6 +82,19 @@ func (s *store) arm(f *flags, h *host.Host) error {
 	return nil
 }
 
+// reach opens the host and gives the runner hands on it; where it cannot, the store is closed.
+func (s *store) reach(f *flags) (*host.Host, error) {
+	h, _, err := openHost(f)
+	if err == nil {
+		err = s.arm(f, h)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return h, nil
+}
+
 func (s *store) close() { _ = s.dir.Close() }
 
 // read loads where a plan stands. An empty id means the latest that was not undone.
@@ -127,12 +140,7 @@ func lastPlan(f *flags) (*store, *deminer.Plan, error) {
 		}
 		return nil, nil, err
 	}
-	h, _, err := openHost(f)
-	if err == nil {
-		err = s.arm(f, h)
-	}
-	if err != nil {
-		s.close()
+	if _, err := s.reach(f); err != nil {
 		return nil, nil, err
 	}
 	return s, &st.Plan, nil

@@ -87,12 +87,8 @@ func reopen(f *flags, id string) (*store, *host.Host, *remedy.Status, error) {
 		s.close()
 		return nil, nil, nil, err
 	}
-	h, _, err := openHost(f)
-	if err == nil {
-		err = s.arm(f, h)
-	}
+	h, err := s.reach(f)
 	if err != nil {
-		s.close()
 		return nil, nil, nil, err
 	}
 	return s, h, st, nil

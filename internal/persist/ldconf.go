@@ -9,17 +9,8 @@ import (
 
 // listLdConf lists the directories that ld.so.conf adds to the search for libraries (ldconfig(8)).
 func listLdConf(l *Lister) {
-	todo := []string{"/etc/ld.so.conf"}
-	todo = append(todo, l.Glob("/etc/ld.so.conf.d/*.conf", "/etc/ld-musl-*.path")...)
-	done := map[string]bool{}
-	for len(todo) > 0 && len(done) < maxFiles {
-		name := todo[0]
-		todo = todo[1:]
-		if real := l.Real(name); done[real] || !l.IsFile(name) {
-			continue
-		} else {
-			done[real] = true
-		}
+	first := append([]string{"/etc/ld.so.conf"}, l.Glob("/etc/ld.so.conf.d/*.conf", "/etc/ld-musl-*.path")...)
+	l.Included(first, func(name string) (more []string) {
 		for _, line := range l.Lines(name) {
 			text, _, _ := strings.Cut(line.Text, "#")
 			word, rest := cutBlank(strings.TrimSpace(text))
@@ -28,7 +19,7 @@ func listLdConf(l *Lister) {
 					if !strings.HasPrefix(p, "/") {
 						p = path.Join(path.Dir(name), p)
 					}
-					todo = append(todo, l.Glob(p)...)
+					more = append(more, l.Glob(p)...)
 				}
 				continue
 			}
@@ -39,7 +30,8 @@ func listLdConf(l *Lister) {
 				}
 			}
 		}
-	}
+		return more
+	})
 }
 
 func addLibDir(l *Lister, name string, line Line, dir string, several bool) {

@@ -240,6 +240,20 @@ func (l *Lister) Files(dirs ...string) []string {
 	return out
 }
 
+// Included shows each of these files once, by whatever names it is reached, and then those that see gives for each: what it
+// includes.
+func (l *Lister) Included(todo []string, see func(name string) (more []string)) {
+	done := map[string]bool{}
+	for len(todo) > 0 && len(done) < maxFiles {
+		name := todo[0]
+		todo = todo[1:]
+		if real := l.Real(name); !done[real] && l.IsFile(name) {
+			done[real] = true
+			todo = append(todo, see(name)...)
+		}
+	}
+}
+
 // Tree is [Lister.Files] with the directories below, to the given depth (1 is dir itself).
 func (l *Lister) Tree(dir string, depth int) []string {
 	out := l.Files(dir)

@@ -142,16 +142,7 @@ func sshdDirectives(l *Lister) []directive {
 // readDirectives reads these files and all they include, each file once; base is where relative includes start.
 func readDirectives(l *Lister, base string, patterns ...string) []directive {
 	var out []directive
-	todo := l.Glob(patterns...)
-	done := map[string]bool{}
-	for len(todo) > 0 && len(done) < maxFiles {
-		name := todo[0]
-		todo = todo[1:]
-		if real := l.Real(name); done[real] || !l.IsFile(name) {
-			continue
-		} else {
-			done[real] = true
-		}
+	l.Included(l.Glob(patterns...), func(name string) (more []string) {
 		for _, d := range parseDirectives(name, l.Lines(name)) {
 			if d.key != "include" {
 				out = append(out, d)
@@ -161,10 +152,11 @@ func readDirectives(l *Lister, base string, patterns ...string) []directive {
 				if !strings.HasPrefix(p, "/") {
 					p = base + "/" + p
 				}
-				todo = append(todo, l.Glob(p)...)
+				more = append(more, l.Glob(p)...)
 			}
 		}
-	}
+		return more
+	})
 	return out
 }
 

@@ -38,16 +38,8 @@ func listSudoers(l *Lister) {
 // sudoersFiles are sudoers and all it includes, each once.
 func sudoersFiles(l *Lister) []string {
 	var out []string
-	done := map[string]bool{}
-	todo := l.Glob("/etc/sudoers", "/etc/sudoers.d/*", "/usr/local/etc/sudoers", "/usr/local/etc/sudoers.d/*", "/usr/etc/sudoers", "/usr/etc/sudoers.d/*")
-	for len(todo) > 0 && len(out) < maxFiles {
-		name := todo[0]
-		todo = todo[1:]
-		real := l.Real(name)
-		if done[real] || !l.IsFile(name) {
-			continue
-		}
-		done[real] = true
+	first := l.Glob("/etc/sudoers", "/etc/sudoers.d/*", "/usr/local/etc/sudoers", "/usr/local/etc/sudoers.d/*", "/usr/etc/sudoers", "/usr/etc/sudoers.d/*")
+	l.Included(first, func(name string) (more []string) {
 		out = append(out, name)
 		for _, line := range l.Lines(name) {
 			w := strings.Fields(line.Text)
@@ -60,12 +52,13 @@ func sudoersFiles(l *Lister) []string {
 			}
 			switch w[0] {
 			case "#include", "@include":
-				todo = append(todo, target)
+				more = append(more, target)
 			case "#includedir", "@includedir":
-				todo = append(todo, l.Files(target)...)
+				more = append(more, l.Files(target)...)
 			}
 		}
-	}
+		return more
+	})
 	return out
 }
 
