@@ -88,3 +88,21 @@ func TestHomes(t *testing.T) {
 		t.Errorf("homes = %s, want %s", got, want)
 	}
 }
+
+// TestIncludedOnce: a file is read once by whatever names it is reached, also where files include each other.
+func TestIncludedOnce(t *testing.T) {
+	h, err := hosttest.Parse([]byte("-- /a --\n/b /link /gone /b\n-- /b --\n/a /c /dir\n-- /c --\n/c\n-- /dir/x --\n\n-- /link --\n-- @attr --\n/link link=/b\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	Run(t.Context(), Env{Host: &h.Host}, []Mechanism{{Name: "x", Needs: host.NeedFS, List: func(l *Lister) {
+		l.Included([]string{"/a", "/a"}, func(name string) []string {
+			seen = append(seen, name)
+			return strings.Fields(l.Lines(name)[0].Text)
+		})
+	}}})
+	if got := strings.Join(seen, " "); got != "/a /b /c" {
+		t.Errorf("read %s", got)
+	}
+}

@@ -80,30 +80,63 @@ func buildAPK(t testing.TB, content string) []byte {
 	return out.Bytes()
 }
 
-// TestRestoreFromOtherPackages does what TestRestorePackaged does for packages of other systems, from their caches and from a file that is named.
-func TestRestoreFromOtherPackages(t *testing.T) {
-	good, forged := strings.Repeat("the real ls\n", 3000), strings.Repeat("another wrapper\n", 99)
-	type kind struct {
-		name, cache string
-		build       func(t *testing.T, content string) []byte
+// buildDeb makes a package with dpkg-deb that holds /usr/bin/ls.
+func buildDeb(t *testing.T, packed, content string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.MkdirAll(dir+"/x/DEBIAN", 0o755))
+	must(t, os.MkdirAll(dir+"/x/usr/bin", 0o755))
+	must(t, os.WriteFile(dir+"/x/DEBIAN/control", []byte("Package: coreutils\nVersion: 1:9.1-1\nArchitecture: amd64\nMaintainer: x <x@example.org>\nDescription: x\n"), 0o644))
+	must(t, os.WriteFile(dir+"/x/usr/bin/ls", []byte(content), 0o755))
+	must(t, os.Chmod(dir+"/x/usr/bin/ls", 0o755|os.ModeSetuid))
+	if out, err := exec.Command("dpkg-deb", "--root-owner-group", "-Z"+packed, "-b", dir+"/x", dir+"/x.deb").CombinedOutput(); err != nil {
+		t.Fatalf("the test needs Debian's package dpkg: dpkg-deb: %v: %s", err, out)
 	}
-	kinds := []kind{{"apk", "/var/cache/apk/coreutils-9.1-r1.0a1b2c3d.apk", func(t *testing.T, c string) []byte { return buildAPK(t, c) }}}
+	b, err := os.ReadFile(dir + "/x.deb")
+	must(t, err)
+	return b
+}
+
+// packageKind is one kind of packages and where a cache of them has the one that is meant: forged may lie beside good.
+type packageKind struct {
+	name, version, forged, good string
+	build                       func(t *testing.T, content string) []byte
+}
+
+func packageKinds() []packageKind {
+	const deb, rpm, apk = "/var/cache/apt/archives/coreutils_1%3a9.1-1", "/var/cache/dnf/baseos-0a1b/packages/coreutils-9.1-1.noarch.rpm", "/var/cache/apk/coreutils-9.1-r1.0a1b2c3d.apk"
+	kinds := []packageKind{{"apk", "0:9.1-1", apk, apk, func(t *testing.T, c string) []byte { return buildAPK(t, c) }}}
+	for _, packed := range []string{"xz", "gzip", "zstd", "none"} {
+		kinds = append(kinds, packageKind{"deb/" + packed, "1:9.1-1", deb + "_amd64.deb", deb + "+b2_amd64.deb", func(t *testing.T, c string) []byte { return buildDeb(t, packed, c) }})
+	}
 	for name, payload := range map[string]string{"gzip": "w9.gzdio", "xz": "w2.xzdio", "zstd": "w3.zstdio", "bzip2": "w9.bzdio", "lzma": "w2.lzdio"} {
-		kinds = append(kinds, kind{"rpm/" + name, "/var/cache/dnf/baseos-0a1b/packages/coreutils-9.1-1.noarch.rpm", func(t *testing.T, c string) []byte { return buildRPM(t, payload, c) }})
+		kinds = append(kinds, packageKind{"rpm/" + name, "0:9.1-1", rpm, rpm, func(t *testing.T, c string) []byte { return buildRPM(t, payload, c) }})
 	}
-	for _, k := range kinds {
+	return kinds
+}
+
+// TestRestorePackaged restores from the caches of all package managers and from a file that is named, whatever else lies there,
+// and believes only what the package database vouches for.
+func TestRestorePackaged(t *testing.T) {
+	good, forged := strings.Repeat("the real ls\n", 3000), strings.Repeat("another wrapper\n", 99)
+	for _, k := range packageKinds() {
 		t.Run(k.name, func(t *testing.T) {
 			w := newWorld(t, false)
 			w.runner.Tools.Packages = knows("/bin/ls", good)
 			w.write(t, "/bin/ls", "a wrapper that hides", 0o755)
-			step := do(deminer.VerbRestore, file("/bin/ls"), "package", "coreutils", "version", "0:9.1-1")
-			w.write(t, k.cache, string(k.build(t, forged)), 0o644)
+			w.write(t, "/var/cache/apt/archives/lock", "", 0o640)
+			w.write(t, "/pkgs/coreutils_1%3a9.1-1_amd64.deb", "not a package", 0o644)
+			step := do(deminer.VerbRestore, file("/bin/ls"), "package", "coreutils", "version", k.version)
+			if err := w.run(planOf("none", step)); err == nil || !strings.Contains(err.Error(), "reinstall") {
+				t.Errorf("without a package file: %v, want advice", err)
+			}
+			w.write(t, k.forged, string(k.build(t, forged)), 0o644)
 			if err := w.run(planOf("bad", step)); err == nil || !strings.Contains(err.Error(), "package database") {
 				t.Errorf("with a forged package: %v", err)
 			}
 			holds("/bin/ls", "a wrapper that hides")(t, w)
 			pkg := k.build(t, good)
-			w.write(t, k.cache, string(pkg), 0o644)
+			w.write(t, k.good, string(pkg), 0o644)
 			w.age(t)
 			before := tree(t, w.root)
 			w.mustRun(t, planOf("p", step))
@@ -111,19 +144,24 @@ func TestRestoreFromOtherPackages(t *testing.T) {
 			w.mustUndo(t, "p")
 			same(t, before, tree(t, w.root))
 
-			// A file that is gone comes back as packaged, here from a package file that is named.
-			must(t, os.RemoveAll(w.root+"/var/cache"))
+			// A file that is gone comes back as packaged, from the cache and from a package file that is named.
 			must(t, os.Remove(w.root+"/bin/ls"))
-			named := "/root/anything" + filepath.Ext(k.cache)
-			w.write(t, named, string(pkg), 0o600)
-			w.runner.Tools.PackageFiles = []string{named}
-			before = tree(t, w.root)
-			w.mustRun(t, planOf("q", step))
-			if d, _ := describe(w.root + "/bin/ls"); !strings.HasPrefix(d, "104755 0:0 ") {
-				t.Errorf("restored as %.40s", d)
+			for _, from := range []string{"cache", "named"} {
+				if from == "named" {
+					must(t, os.RemoveAll(w.root+"/var/cache"))
+					named := "/root/anything" + filepath.Ext(k.good)
+					w.write(t, named, string(pkg), 0o600)
+					w.runner.Tools.PackageFiles = []string{named}
+				}
+				before = tree(t, w.root)
+				w.mustRun(t, planOf(from, step))
+				if d, _ := describe(w.root + "/bin/ls"); !strings.HasPrefix(d, "104755 0:0 ") {
+					t.Errorf("%s: restored as %.40s", from, d)
+				}
+				holds("/bin/ls", good)(t, w)
+				w.mustUndo(t, from)
+				same(t, before, tree(t, w.root))
 			}
-			w.mustUndo(t, "q")
-			same(t, before, tree(t, w.root))
 		})
 	}
 }
