@@ -44,7 +44,7 @@ func repositories(l *Lister) []string {
 		places = append(places, h.Dir)
 	}
 	for _, dir := range places {
-		root, err := host.Resolve(l.Host.FS, dir)
+		root, err := l.resolve(dir)
 		if err != nil || !l.IsDir(root) || root == "/" {
 			continue
 		}

@@ -221,7 +221,7 @@ func (l *Lister) Files(dirs ...string) []string {
 	var out []string
 	done := map[string]bool{}
 	for _, dir := range dirs {
-		real, err := host.Resolve(l.Host.FS, dir)
+		real, err := l.resolve(dir)
 		if err != nil {
 			l.Fail(dir, err)
 			continue
@@ -260,7 +260,7 @@ func (l *Lister) Tree(dir string, depth int) []string {
 	if depth <= 1 {
 		return out
 	}
-	real, err := host.Resolve(l.Host.FS, dir)
+	real, err := l.resolve(dir)
 	if err != nil {
 		return out
 	}

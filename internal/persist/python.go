@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/deminer/deminer"
-	"github.com/deminer/deminer/internal/host"
 )
 
 // listPython lists what every start of Python runs: the import lines of .pth files, sitecustomize and usercustomize
@@ -107,7 +106,7 @@ func (l *Lister) firstAll(names []string) []string {
 	var out []string
 	done := map[string]bool{}
 	for _, n := range names {
-		if real, err := host.Resolve(l.Host.FS, n); err == nil && !done[real] {
+		if real, err := l.resolve(n); err == nil && !done[real] {
 			done[real] = true
 			out = append(out, real)
 		}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/deminer/deminer"
-	"github.com/deminer/deminer/internal/host"
 )
 
 // listSupervise lists services of runit, daemontools and s6: directories with a run script, started by links to them.
@@ -17,7 +16,7 @@ func listSupervise(l *Lister) {
 		"/etc/services.d", "/etc/s6-overlay/s6-rc.d", "/etc/s6-rc/source", "/etc/s6/sv", "/etc/sv", "/usr/lib/sv"} {
 		for _, e := range l.Dir(scan) {
 			name := path.Join(l.Real(scan), e.Name)
-			real, err := host.Resolve(l.Host.FS, name)
+			real, err := l.resolve(name)
 			if err != nil || !isDir(l.Host.FS, real) {
 				continue
 			}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/deminer/deminer"
-	"github.com/deminer/deminer/internal/host"
 )
 
 // listSysV lists the start scripts of /etc/init.d with the links that start them: rc?.d of SysV (Debian, RHEL, SUSE) and
@@ -66,7 +65,7 @@ func initLinks(l *Lister) *rcLinks {
 		if base == "README" || strings.HasPrefix(base, ".depend") {
 			continue
 		}
-		real, err := host.Resolve(l.Host.FS, name)
+		real, err := l.resolve(name)
 		if err == nil && real != name && slices.Contains([]string{"/etc/init.d", "/etc/rc.d/init.d"}, path.Dir(real)) {
 			s.links[real] = append(s.links[real], name)
 		} else if err == nil {

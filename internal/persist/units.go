@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/deminer/deminer"
-	"github.com/deminer/deminer/internal/host"
 )
 
 // unit is one unit file.
@@ -47,7 +46,7 @@ func pulls(key string) bool {
 func (l *Lister) loadUnits(dirs []string) *unitSet {
 	s := &unitSet{links: map[string][]string{}, byName: map[string][]string{}, pulled: map[string]string{}}
 	for _, dir := range dirs {
-		real, err := host.Resolve(l.Host.FS, dir)
+		real, err := l.resolve(dir)
 		if err != nil {
 			l.Fail(dir, err)
 		} else if !slices.Contains(s.dirs, real) {
@@ -100,7 +99,7 @@ func (s *unitSet) entry(l *Lister, name string, kind deminer.FileType) {
 		}
 	case !isUnitName(base):
 	case kind == deminer.Symlink:
-		real, err := host.Resolve(l.Host.FS, name)
+		real, err := l.resolve(name)
 		if err != nil || real == "/dev/null" {
 			return
 		}
@@ -136,7 +135,7 @@ func (s *unitSet) wants(l *Lister, dir string) {
 		}
 		s.pulled[e.Name] = by
 		s.byName[e.Name] = append(s.byName[e.Name], name)
-		if real, err := host.Resolve(l.Host.FS, name); err == nil && real != name {
+		if real, err := l.resolve(name); err == nil && real != name {
 			s.links[real] = append(s.links[real], name)
 			s.pulled[path.Base(real)] = by // a template's instance
 		}
@@ -150,7 +149,7 @@ func (s *unitSet) orphans(l *Lister) {
 			continue
 		}
 		slices.Sort(links)
-		if real, err := host.Resolve(l.Host.FS, links[0]); err == nil && real != "/dev/null" {
+		if real, err := l.resolve(links[0]); err == nil && real != "/dev/null" {
 			if !slices.ContainsFunc(s.units, func(u unit) bool { return u.real == real }) {
 				s.add(l, unit{name: name, path: links[0], real: real})
 			}

@@ -33,6 +33,10 @@ func dropPlaces(l *Lister) []place {
 // walk shows every name in these places that is no directory, each real directory once. Places that are larger or deeper
 // than their limits are named together in one gap.
 func (l *Lister) walk(places []place, see func(name string, e host.Entry)) {
+	if rec, ok := l.Host.FS.(*recorder); ok {
+		rec.searching++
+		defer func() { rec.searching-- }()
+	}
 	done := map[string]bool{}
 	var cut []string
 	for _, p := range places {

@@ -271,7 +271,7 @@ func (b *bpfSensor) run(ctx context.Context, see func(deminer.Event)) error {
 			continue
 		}
 		b.know.fill(&r)
-		if slices.Contains(b.took, r.event.Kind) {
+		if slices.Contains(b.took, r.event.Kind) && b.know.matters(&r.event) {
 			r.event.Time = boot.at(r.when)
 			see(r.event)
 		}

@@ -113,10 +113,10 @@ func play(role, arg string) error {
 		}
 		return f.Close()
 	case "setuid":
-		if _, _, err := syscall.RawSyscall(unix.SYS_SETUID, 65534, 0, 0); err != 0 {
-			return err
-		}
-		return nil
+		time.Sleep(linger())
+		return syscall.Setuid(65534)
+	case "hold": // all that polling can find
+		return hold(arg)
 	case "signal":
 		return unix.Kill(unix.Getppid(), unix.SIGUSR1)
 	case "files":
@@ -180,6 +180,26 @@ func talk(network, addr string) error {
 	}
 	_, err = c.Read(make([]byte, 256))
 	return err
+}
+
+// hold connects, listens and has executable memory for as long as it is to linger.
+func hold(addr string) error {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	fmt.Println(l.Addr())
+	if _, err := unix.Mmap(-1, 0, 8192, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err != nil {
+		return err
+	}
+	time.Sleep(linger())
+	return nil
 }
 
 func serve(addr string) error {

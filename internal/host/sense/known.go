@@ -1,6 +1,8 @@
 package sense
 
 import (
+	"path"
+	"strings"
 	"sync"
 
 	"github.com/deminer/deminer"
@@ -16,16 +18,21 @@ const (
 // hierarchy that the kernel's program did not look at, so it says nothing of a process.
 const rootGroup = 1
 
-// process is what is remembered of a process for its later events.
+// process is what is remembered of a process for its later events. It stays after the end, for events that come late.
 type process struct {
 	start           uint64
-	exe             deminer.Raw
+	parent          int
+	uid, euid       uint32
+	comm, exe       deminer.Raw
 	deleted, memfd  bool
 	unit, container string
 }
 
 // origin is what a control group says.
 type origin struct{ unit, container string }
+
+// overProc reports a path of /proc.
+func overProc(name string) bool { return name == "/proc" || strings.HasPrefix(name, "/proc/") }
 
 // known remembers processes and control groups, so that an event costs no look at /proc.
 type known struct {
@@ -50,9 +57,8 @@ func (k *known) fill(r *record) {
 		k.exec(r)
 	case e.Kind == deminer.EventFork:
 		if p, ok := k.procs[e.Parent]; ok {
-			p.start = e.Proc.Start
-			k.keep(e.Proc.PID, p)
 			p.tell(e)
+			k.keep(e.Proc.PID, remember(e))
 		}
 	default:
 		p, ok := k.procs[e.Proc.PID]
@@ -62,12 +68,37 @@ func (k *known) fill(r *record) {
 		if ok {
 			p.tell(e)
 		}
-		if e.Kind == deminer.EventExit {
-			delete(k.procs, e.Proc.PID)
-		}
 	}
 }
 
+// matters settles whether a mount is over /proc: what the program wrote may be relative to where it is. A target that is named by
+// a descriptor, as container engines do, cannot be told and is left out.
+func (k *known) matters(e *deminer.Event) bool {
+	if e.Kind != deminer.EventMount {
+		return true
+	}
+	name := string(e.Path)
+	if !path.IsAbs(name) {
+		p, err := k.look.Glance(e.Proc.PID)
+		if err != nil || p.Cwd == "" {
+			return true // better one too many
+		}
+		name = p.Cwd + "/" + name
+	}
+	name = path.Clean(name)
+	if !overProc(name) {
+		return false
+	}
+	e.Path = deminer.Raw(name)
+	part := strings.Split(name, "/") // "", "proc", pid, "fd", number
+	return len(part) < 5 || part[3] != "fd"
+}
+
+func remember(e *deminer.Event) process {
+	return process{e.Proc.Start, e.Parent, e.UID, e.EUID, e.Comm, e.Exe, e.Deleted, e.Memfd, e.Unit, e.Container}
+}
+
+// tell says of an event's process what is remembered of its program.
 func (p *process) tell(e *deminer.Event) {
 	e.Exe, e.Deleted, e.Memfd, e.Unit, e.Container = p.exe, p.deleted, p.memfd, p.unit, p.container
 }
@@ -91,7 +122,7 @@ func (k *known) exec(r *record) {
 		}
 	}
 	e.Unit, e.Container = o.unit, o.container
-	k.keep(e.Proc.PID, process{e.Proc.Start, e.Exe, e.Deleted, e.Memfd, e.Unit, e.Container})
+	k.keep(e.Proc.PID, remember(e))
 }
 
 // complete takes from a look what an event had no room for.
@@ -135,10 +166,15 @@ func (k *known) ask(id deminer.ProcID) (process, bool) {
 	if err != nil || got.ID != id || got.Gone {
 		return process{}, false
 	}
-	exe, _ := limit(got.Exe, deminer.MaxEventPath)
-	p := process{id.Start, exe, got.Deleted, got.Memfd, got.Unit, got.Container}
+	p := seen(&got)
 	k.keep(id.PID, p)
 	return p, true
+}
+
+// seen is what is remembered of a look.
+func seen(p *deminer.Process) process {
+	exe, _ := limit(p.Exe, deminer.MaxEventPath)
+	return process{p.ID.Start, p.PPID, p.UID, p.EUID, deminer.Raw(p.Comm), exe, p.Deleted, p.Memfd, p.Unit, p.Container}
 }
 
 func (k *known) keep(pid int, p process) {
@@ -160,35 +196,28 @@ func (k *known) glance(e *deminer.Event) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pid := e.Proc.PID
-	known, ok := k.procs[pid]
-	switch {
-	case e.Kind == deminer.EventExit && ok:
-		// A zombie has no program any more, so it is not looked at.
-		e.Proc.Start = known.start
-		known.tell(e)
+	one, ok := k.procs[pid]
+	if e.Kind == deminer.EventFork {
+		ok = false // whatever had this number before is another process
+	}
+	if e.Kind != deminer.EventExit || !ok { // a zombie has no program any more
+		if p, err := k.look.Glance(pid); err == nil && (p.Exe != "" || !ok || p.ID.Start != one.start) {
+			if one, ok = seen(&p), true; e.Kind == deminer.EventExec {
+				_, e.ExeCut = limit(p.Exe, deminer.MaxEventPath)
+				e.Argv, e.ArgvCut = limitArgv(p.Argv)
+			}
+		} else if e.Kind == deminer.EventExec {
+			ok = false // it is another program now
+		}
+	}
+	if !ok {
 		delete(k.procs, pid)
 		return
-	case e.Kind == deminer.EventFork:
-		// Most forks end in an exec at once; only what the child's own life needs is read then.
-		delete(k.procs, pid)
 	}
-	p, err := k.look.Glance(pid)
-	if err != nil {
-		return
-	}
-	e.Proc, e.Comm, e.UID, e.EUID = p.ID, deminer.Raw(p.Comm), p.UID, p.EUID
+	k.keep(pid, one)
+	e.Proc.Start, e.UID, e.EUID, e.Comm = one.start, one.uid, one.euid, one.comm
 	if e.Parent == 0 {
-		e.Parent = p.PPID
+		e.Parent = one.parent
 	}
-	exe, cut := limit(p.Exe, deminer.MaxEventPath)
-	one := process{p.ID.Start, exe, p.Deleted, p.Memfd, p.Unit, p.Container}
-	if one.tell(e); e.Kind == deminer.EventExec {
-		e.ExeCut = cut
-		e.Argv, e.ArgvCut = limitArgv(p.Argv)
-	}
-	if e.Kind == deminer.EventExit {
-		delete(k.procs, pid)
-	} else if !p.Gone {
-		k.keep(pid, one)
-	}
+	one.tell(e)
 }

@@ -24,9 +24,13 @@ type Options struct {
 	AllInbound bool
 	// Look reads one process and, for the sensors that look again and again, the whole host; see live.Live.
 	Look Looker
-	// Places are the paths whose changes are watched, files and directories; they need not exist.
-	Places []string
-	// Every is the pause between two looks of polling sensors; 0: one second.
+	// Files are the names whose changes are watched, of files or directories, and Dirs the directories in which every change is;
+	// absolute, in the host's view. They need not exist yet.
+	Files, Dirs []string
+	// FS is where polling looks for changed files; nil: nowhere.
+	FS host.FS
+	// Every is the pause between two looks for new processes of the polling sensors, which look at all the rest every tenth
+	// time; 0: one second.
 	Every time.Duration
 }
 
@@ -34,6 +38,7 @@ type Options struct {
 type Looker interface {
 	Glance(pid int) (deminer.Process, error)
 	Processes(ctx context.Context, window time.Duration) ([]deminer.Process, deminer.CPUViews, []deminer.Gap)
+	Newcomers(ctx context.Context, known []deminer.Process) ([]deminer.Process, []deminer.Gap)
 	Sockets(ctx context.Context, procs []deminer.Process) ([]deminer.Socket, []deminer.Gap)
 	Kernel(ctx context.Context) (deminer.Kernel, []deminer.Gap)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/deminer/deminer"
 )
@@ -33,12 +34,18 @@ type Sensors struct {
 func Open(o Options) *Sensors {
 	s := &Sensors{}
 	know := newKnown(o.Look)
+	if o.Every <= 0 {
+		o.Every = time.Second
+	}
 	ways := []struct {
 		name deminer.Sensor
 		make func() sensor
 	}{
 		{deminer.SensorBPF, func() sensor { return &bpfSensor{opt: o, know: know} }},
+		{deminer.SensorFanotify, func() sensor { return &fanotify{opt: o, know: know} }},
 		{deminer.SensorConnector, func() sensor { return &connector{know: know} }},
+		{deminer.SensorSockDiag, func() sensor { return &poller{opt: o, can: socketKinds} }},
+		{deminer.SensorPoll, func() sensor { return &poller{opt: o, can: pollKinds} }},
 	}
 	left := slices.Clone(o.Want)
 	facets := map[deminer.EventKind]deminer.Sense{}
