@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"io"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -29,8 +28,8 @@ type layer struct {
 
 func b64char(c byte) bool { return alnum[c] || c == '+' || c == '/' || c == '-' || c == '_' }
 
-// decodeLayers gives the texts hidden in l, at most a few.
-func decodeLayers(l layer) []layer {
+// decodeLayers gives the texts hidden in s, which is the text of l, at most a few. It does not keep s.
+func decodeLayers(s []byte, l layer) []layer {
 	var out []layer
 	add := func(b []byte, at int, how string) {
 		b, packed := inflate(b)
@@ -48,9 +47,8 @@ func decodeLayers(l layer) []layer {
 		}
 		out = append(out, layer{string(b), at, l.depth + 1, how})
 	}
-	s := l.text
 	if b := unescapeHex(s); b != nil {
-		add(b, strings.Index(s, `\x`), "hex")
+		add(b, bytes.Index(s, []byte(`\x`)), "hex")
 	}
 	for i := 0; i < len(s) && len(out) < 8; {
 		if !b64char(s[i]) {
@@ -61,11 +59,10 @@ func decodeLayers(l layer) []layer {
 		for i < len(s) && b64char(s[i]) {
 			i++
 		}
-		run := s[start:i]
-		if len(run) < minBase64 {
+		if i-start < minBase64 {
 			continue
 		}
-		if b := plainHex(run); b != nil {
+		if b := plainHex(s[start:i]); b != nil {
 			add(b, start, "hex")
 		} else if b := plainBase64(joinLines(s, start, &i)); b != nil {
 			add(b, start, "base64")
@@ -75,13 +72,13 @@ func decodeLayers(l layer) []layer {
 }
 
 // joinLines adds the lines that continue a wrapped base64 text.
-func joinLines(s string, start int, end *int) string {
+func joinLines(s []byte, start int, end *int) []byte {
 	run := s[start:*end]
 	if len(run) < 60 || len(run) > 78 {
 		return run
 	}
-	var b strings.Builder
-	b.WriteString(run)
+	var b bytes.Buffer
+	b.Write(run)
 	i := *end
 	for i < len(s) && (s[i] == '\n' || s[i] == '\r') && b.Len() < 2*maxDecoded {
 		k := i
@@ -95,21 +92,21 @@ func joinLines(s string, start int, end *int) string {
 		if k == from {
 			break
 		}
-		b.WriteString(s[from:k])
+		b.Write(s[from:k])
 		i = k
 		if k-from != len(run) {
 			break
 		}
 	}
 	*end = i
-	return b.String()
+	return b.Bytes()
 }
 
-func plainBase64(run string) []byte {
+func plainBase64(run []byte) []byte {
 	run = run[:min(len(run), 2*maxDecoded)]
 	enc := base64.RawStdEncoding
-	if strings.ContainsAny(run, "-_") {
-		if strings.ContainsAny(run, "+/") {
+	if bytes.ContainsAny(run, "-_") {
+		if bytes.ContainsAny(run, "+/") {
 			return nil
 		}
 		enc = base64.RawURLEncoding
@@ -117,34 +114,41 @@ func plainBase64(run string) []byte {
 	if len(run)%4 == 1 {
 		run = run[:len(run)-1]
 	}
-	b, err := enc.DecodeString(run)
+	b := make([]byte, enc.DecodedLen(len(run)))
+	n, err := enc.Decode(b, run)
 	if err != nil {
 		return nil
 	}
-	return b
+	return b[:n]
 }
 
-func plainHex(run string) []byte {
+func plainHex(run []byte) []byte {
 	if len(run) < minHexRun || len(run)%2 != 0 {
 		return nil
 	}
-	b, err := hex.DecodeString(run[:min(len(run), 2*maxDecoded)])
-	if err != nil {
-		return nil
+	run = run[:min(len(run), 2*maxDecoded)]
+	for _, c := range run {
+		if !digit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return nil
+		}
 	}
+	b := make([]byte, len(run)/2)
+	_, _ = hex.Decode(b, run) // pairs of digits of hexadecimal, all of them
 	return b
 }
 
 // unescapeHex replaces \xNN and adds, on lines of their own, the runs that were written so throughout; nil when there are fewer than eight.
-func unescapeHex(s string) []byte {
-	if strings.Count(s, `\x`) < 8 {
+func unescapeHex(s []byte) []byte {
+	if bytes.Count(s, []byte(`\x`)) < 8 {
 		return nil
 	}
 	s = s[:min(len(s), 4*maxDecoded)]
-	var whole, runs []byte
+	whole := make([]byte, 0, len(s))
+	var runs []byte
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' && i+3 < len(s) && s[i+1] == 'x' {
-			if b, err := hex.DecodeString(s[i+2 : i+4]); err == nil {
+			var b [1]byte
+			if _, err := hex.Decode(b[:], s[i+2:i+4]); err == nil {
 				whole, runs = append(whole, b[0]), append(runs, b[0])
 				i += 3
 				continue

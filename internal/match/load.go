@@ -65,6 +65,10 @@ func Origin(file string) (n int, name string) {
 	return 0, file
 }
 
+// window is how many bytes of a large file are looked at together: so many that they stay in the processor's cache between
+// being read and being looked at.
+const window = 256 << 10
+
 // externals are the variables that YARA rules may use; scans leave them empty.
 func externals() map[string]any {
 	return map[string]any{"filename": "", "filepath": "", "extension": "", "filetype": "", "owner": ""}
@@ -179,7 +183,7 @@ func readRegular(fsys fs.FS, name string) (string, error) {
 func (ld *loader) compile() (*Set, error) {
 	s := &Set{digest: hex.EncodeToString(ld.sum.Sum(nil)), from: ld.from}
 	var err error
-	if s.yara, err = yara.Compile(yara.Options{Externals: externals()}, ld.yara...); err != nil {
+	if s.yara, err = yara.Compile(yara.Options{Externals: externals(), Limits: yara.Limits{Window: window}}, ld.yara...); err != nil {
 		var es yara.Errors
 		if !errors.As(err, &es) {
 			ld.fail("yara", err)

@@ -28,11 +28,15 @@ func (s *Set) textOf(b []byte) []Hit {
 		return nil
 	}
 	var out []Hit
-	list := []layer{{text: string(b), offset: -1}}
+	list := []layer{{offset: -1}}
+	if !g.none() {
+		list[0].text = string(b)
+	}
 	for n := 0; n < len(list) && n < maxLayers; n++ {
 		l := list[n]
 		if n > 0 {
-			g = s.signs([]byte(l.text))
+			b = []byte(l.text)
+			g = s.signs(b)
 		}
 		for _, h := range s.oneText(l.text, g) {
 			if l.offset >= 0 {
@@ -45,7 +49,7 @@ func (s *Set) textOf(b []byte) []Hit {
 			out = append(out, h)
 		}
 		if l.depth < maxDepth && (g.decode || l.depth > 0) {
-			list = append(list, decodeLayers(l)...)
+			list = append(list, decodeLayers(b, l)...)
 		}
 	}
 	return out[:min(len(out), maxTextHits)]
