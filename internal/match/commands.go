@@ -34,7 +34,8 @@ var wrappers = map[string]bool{
 
 var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true, "zsh": true, "ksh": true, "su": true, "ssh": true, "-sh": true, "-bash": true}
 
-const maxCommands = 20000
+// maxCommands is how many commands of a text are looked at.
+const maxCommands = 1 << 17
 
 // maxProbes is how many blanks and quotes of one command are taken as a reason to ask again which program it is: a name
 // stands behind at most 24 words before it.
@@ -115,10 +116,15 @@ var special = bytesOf(" \t\r\n'\"\\;&|`(#")
 
 // cut ends the command at end, with what stands behind it, and begins the next one, with what stands before that.
 func (p *splitter) cut(end int, after byte, next int, before byte) {
-	if p.begun && len(p.out) < maxCommands {
+	if p.begun {
 		c := command{start: p.start, end: end, before: p.before, after: after}
 		c.identify(p.s)
-		p.out = append(p.out, c)
+		switch last := len(p.out) - 1; {
+		case c.comment && last >= 0 && p.out[last].comment && p.before == '\n':
+			p.out[last].end = end // comments, however many, hide no command behind them
+		case len(p.out) < maxCommands:
+			p.out = append(p.out, c)
+		}
 	}
 	*p = splitter{s: p.s, out: p.out, start: next, before: before}
 }
@@ -173,23 +179,30 @@ func (c *command) identify(s string) {
 	if text[:min(1, len(text))] == "@" || text != "" && (text[0] == '*' || '0' <= text[0] && text[0] <= '9') {
 		text = afterCronTime(text)
 	}
-	if key, _, ok := strings.Cut(text[:min(len(text), 16)], "="); ok && unitKeys[key] {
-		text = strings.TrimLeft(text[len(key)+1:], "-@:+!")
+	if key, _, ok := strings.Cut(text[:min(len(text), 32)], "="); ok && unitKeys[strings.TrimRight(key, " \t")] {
+		text = strings.TrimLeft(text[len(key)+1:], " \t-@:+!")
 	}
 	for n := 0; n < 24; n++ {
 		text = trimLeft(text, &opening)
-		word, rest, _ := strings.Cut(text, " ")
-		word = trim(word, &around)
+		word, rest := cutBlank(text)
+		if label(word, rest) {
+			text = rest
+			continue
+		}
+		word = strings.TrimPrefix(trim(word, &around), `\`) // a backslash before a name asks for no alias of it
 		base := strings.ToLower(path.Base(word))
 		switch {
 		case word == "":
 			return
+		case base == "function" && n == 0:
+			_, text = cutBlank(strings.TrimLeft(rest, " \t"))
+			continue
 		case wrappers[base], strings.HasPrefix(word, "-") && n > 0, assignment(word), n > 0 && strings.Trim(word, "0123456789.smhd") == "":
 			text = rest
 			continue
-		case shells[base] && strings.Contains(rest, " "):
+		case shells[base] && strings.ContainsAny(rest, " \t"):
 			c.name, c.word = base, word
-			if inner := strings.TrimLeft(rest, " "); strings.HasPrefix(inner, "-") && base != "ssh" && base != "su" {
+			if inner := strings.TrimLeft(rest, " \t"); strings.HasPrefix(inner, "-") && base != "ssh" && base != "su" {
 				text = rest
 				continue
 			}
@@ -198,6 +211,19 @@ func (c *command) identify(s string) {
 		c.name, c.word = strings.TrimPrefix(base, "-"), word
 		return
 	}
+}
+
+// cutBlank gives the first word of a command and what is behind the blank after it.
+func cutBlank(s string) (word, rest string) {
+	if i := strings.IndexAny(s, " \t"); i >= 0 {
+		return s[:i], s[i+1:]
+	}
+	return s, ""
+}
+
+// label tells what stands before the first command of a function or of a pattern of case: "name()" or "pattern)".
+func label(word, rest string) bool {
+	return len(word) > 1 && word[len(word)-1] == ')' && rest != "" && !strings.ContainsAny(word, "=/.:$<'\"")
 }
 
 // What stands before a command's first word, and around any word, without being part of it.
@@ -228,7 +254,7 @@ func trim(s string, set *[256]bool) string {
 	return s
 }
 
-// unitKeys are the settings of units whose value is a command line; none is longer than 15 characters.
+// unitKeys are the settings of units whose value is a command line.
 var unitKeys = map[string]bool{"ExecStart": true, "ExecStartPre": true, "ExecStartPost": true, "ExecStop": true, "ExecReload": true, "ExecCondition": true, "ExecStopPost": true}
 
 func assignment(w string) bool {
@@ -259,9 +285,9 @@ func afterCronTime(s string) string {
 		}
 	}
 	rest = strings.TrimLeft(rest, " \t")
-	user, cmd, ok := strings.Cut(rest, " ")
+	user, cmd := cutBlank(rest)
 	_, tool := readers[user]
-	if ok && !tool && !shells[user] && !wrappers[user] && user == strings.ToLower(user) && !strings.ContainsAny(user, "/=.$\"'-(") && !isFetcher(user) {
+	if cmd != "" && !tool && !shells[user] && !wrappers[user] && user == strings.ToLower(user) && !strings.ContainsAny(user, "/=.$\"'-(") && !isFetcher(user) {
 		return cmd
 	}
 	return rest

@@ -12,7 +12,7 @@ import (
 var (
 	urlForm    = regexp.MustCompile(`(?i)\b((?:https?|ftp)://[^\s'"<>|;)\x60\\]{3,400})|(?:^|[\s'"])((?:[0-9]{1,3}\.){3}[0-9]{1,3}(?::[0-9]{1,5})?/[^\s'"<>|;)\x60]{1,200})`)
 	devTCP     = regexp.MustCompile(`/dev/tcp/([A-Za-z0-9.$_{}-]{1,253})/([0-9$]\w{0,20})`)
-	substitute = regexp.MustCompile(`(?i)(?:\beval\b|\bsource\b|(?:^|[\s;&|])\.|\b(?:ba|da|z|k|a)?sh\b(?:\s+-\w+)*|python[0-9.]*\s+-c|perl\s+-e)\s*["']?\s*(?:\$\(|<\(|\x60)\s*(?:sudo\s+|timeout\s+\S+\s+)?(?:/\S*/)?(?:curl|wget|fetch|lwp-download|cd1|wd1|python[0-9.]*|perl)\b`)
+	substitute = regexp.MustCompile(`(?i)(?:\beval\b|\bsource\b|(?:^|[\s;&|])\.|\b(?:ba|da|z|k|a)?sh\b(?:\s+-\w+)*|python[0-9.]*\s+-c|perl\s+-e)\s*(?:<<<\s*)?["']?\s*(?:\$\(|<\(|\x60)\s*(?:sudo\s+|timeout\s+\S+\s+)?(?:/\S*/)?(?:curl|wget|fetch|lwp-download|cd1|wd1|python[0-9.]*|perl)\b`)
 	inCode     = regexp.MustCompile(`(?i)(?:exec|eval|os\.system|subprocess|popen|iex|invoke-expression)\b.{0,80}(?:urlopen|requests\.get|urllib|downloadstring|LWP::|file_get_contents\s*\(\s*["']http|net/http)`)
 	discarded  = regexp.MustCompile(`(?:-O|-o|--output|--output-document=?|>)\s*/dev/null|--spider\b|(?:^|\s)-I(?:\s|$)`)
 	saved      = regexp.MustCompile(`(?:-O|-o|--output|--output-document=?|>)\s*["']?([/~$.\w-][^\s'";|&]{0,200})`)
@@ -134,7 +134,7 @@ func (t *scanText) piped(i int) bool {
 		}
 		next := &t.commands[k+1]
 		name := next.name
-		if w, _, _ := strings.Cut(strings.TrimSpace(t.text[next.start:next.end]), " "); shells[w] {
+		if w, _ := cutBlank(strings.TrimSpace(t.text[next.start:next.end])); shells[w] {
 			name = w
 		}
 		if interpreters.MatchString(name) && !inlineCode(t.text[next.start:next.end]) {

@@ -83,3 +83,23 @@ func wholeLine(text []byte, at int) (from, end int) {
 	}
 	return from, len(text)
 }
+
+// remark knows, line by line, what is a comment: nothing in it is a command, and nobody must hide one behind many of them.
+type remark struct {
+	from, end int
+	is        bool
+}
+
+// holds tells whether the offset is in a line that begins as a comment of a shell does, and continues none before it.
+func (r *remark) holds(text []byte, at int) bool {
+	if at >= r.from && at < r.end {
+		return r.is
+	}
+	r.from, r.end = bytes.LastIndexByte(text[:at], '\n')+1, len(text)
+	if i := bytes.IndexByte(text[at:], '\n'); i >= 0 {
+		r.end = at + i + 1
+	}
+	line := bytes.TrimLeft(text[r.from:r.end], " \t\r")
+	r.is = len(line) > 1 && line[0] == '#' && line[1] != '!' && (r.from < 2 || text[r.from-2] != '\\')
+	return r.is
+}

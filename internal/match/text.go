@@ -10,7 +10,7 @@ const (
 	maxText     = 1 << 20 // bytes of a text that are looked at
 	maxTextHits = 256     // hits of one text
 	maxSpots    = 4096    // places of literals in one text
-	maxFetches  = 512     // places of words that download in one text
+	maxFetches  = 4096    // places of words that download in one text
 )
 
 // Text looks at a script, a cron line, a unit line, a configuration line or a command line: miner options by their combination, pools as URL or option value, stratum URLs,
