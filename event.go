@@ -81,36 +81,36 @@ type Event struct {
 
 	// Proc is the process that did it. PID 0: not known. Start 0: it had ended before it could be asked.
 	Proc    ProcID `json:"proc,omitzero"`
-	Parent  int    `json:"parent,omitempty"`
-	Exe     Raw    `json:"exe,omitempty"` // in the view of the process: its root and its mounts
-	ExeCut  bool   `json:"exe_cut,omitempty"`
-	Deleted bool   `json:"deleted,omitempty"` // the program's file has no name left
-	Memfd   bool   `json:"memfd,omitempty"`   // the program is a file in memory
-	Argv    []Raw  `json:"argv,omitempty"`    // of exec only
-	ArgvCut bool   `json:"argv_cut,omitempty"`
+	Parent  int    `json:"parent,omitempty"`   // pid of the process that made it
+	Exe     Raw    `json:"exe,omitempty"`      // in the view of the process: its root and its mounts
+	ExeCut  bool   `json:"exe_cut,omitempty"`  // Exe is longer, or its beginning is not known
+	Deleted bool   `json:"deleted,omitempty"`  // the program's file has no name left
+	Memfd   bool   `json:"memfd,omitempty"`    // the program is a file in memory
+	Argv    []Raw  `json:"argv,omitempty"`     // of exec only
+	ArgvCut bool   `json:"argv_cut,omitempty"` // there were more
 	Comm    Raw    `json:"comm,omitempty"`
 	UID     uint32 `json:"uid"`
 	EUID    uint32 `json:"euid"`
 
-	Unit      string `json:"unit,omitempty"`
-	Container string `json:"container,omitempty"`
+	Unit      string `json:"unit,omitempty"`      // systemd unit of its control group
+	Container string `json:"container,omitempty"` // container id of its control group; "" on the host
 
 	Proto   string `json:"proto,omitempty"` // "tcp", "udp"
 	Local   string `json:"local,omitempty"` // "ip:port", IPv6 in brackets; "" where not known yet
 	Remote  string `json:"remote,omitempty"`
-	Sent    bool   `json:"sent,omitempty"`    // of a flow: Data went out from this host
-	Inbound bool   `json:"inbound,omitempty"` // of a flow: the other side opened it, or it was open before anybody watched
-	Piece   int    `json:"piece,omitempty"`   // of a flow: which piece in its direction, from 0
-	Data    Raw    `json:"data,omitempty"`
-	DataCut bool   `json:"data_cut,omitempty"`
+	Sent    bool   `json:"sent,omitempty"`     // of a flow: Data went out from this host
+	Inbound bool   `json:"inbound,omitempty"`  // of a flow: the other side opened it, or it was open before anybody watched
+	Piece   int    `json:"piece,omitempty"`    // of a flow: which piece in its direction, from 0
+	Data    Raw    `json:"data,omitempty"`     // bytes that went over the wire
+	DataCut bool   `json:"data_cut,omitempty"` // there were more in this piece
 
 	Op     FileOp `json:"op,omitempty"`
-	Path   Raw    `json:"path,omitempty"`   // the file, in the view of the process; a mount's target as written
-	Target int    `json:"target,omitempty"` // pid of the other process, as the doer named it: in its own PID namespace
-	Name   Raw    `json:"name,omitempty"`   // of a module or eBPF program
-	Code   int64  `json:"code,omitempty"`   // see the kinds
-	ToUID  uint32 `json:"to_uid,omitempty"`
-	ToEUID uint32 `json:"to_euid,omitempty"`
+	Path   Raw    `json:"path,omitempty"`    // of file: in the view of the host; of file-flags, proc-mount, memory-write: in that of the process
+	Target int    `json:"target,omitempty"`  // pid of the other process, as the doer named it: in its own PID namespace
+	Name   Raw    `json:"name,omitempty"`    // of a module or eBPF program
+	Code   int64  `json:"code,omitempty"`    // see the kinds
+	ToUID  uint32 `json:"to_uid,omitempty"`  // user that it asks to become
+	ToEUID uint32 `json:"to_euid,omitempty"` // effective user that it asks to become
 
 	Denied bool `json:"denied,omitempty"` // the sensor let the kernel refuse it
 }

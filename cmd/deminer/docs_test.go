@@ -37,7 +37,7 @@ var outputs = []struct {
 	value   any
 }{
 	{"scan", deminer.Report{}}, {"plan, plan --out", deminer.Plan{}}, {"clean, resume, undo", cleaned{}}, {"verify", proof{}},
-	{"quarantine list (a list), quarantine show", vault.Entry{}}, {"doctor (a list)", check{}}, {"block list (a list)", host.Block{}}, {"rules list (a list)", match.Rule{}},
+	{"quarantine list (a list), quarantine show", vault.Entry{}}, {"doctor (a list)", check{}}, {"events (one after the other)", deminer.Event{}}, {"events, at its end", eventCounts{}}, {"block list (a list)", host.Block{}}, {"rules list (a list)", match.Rule{}},
 	{"rules check (a list)", checkedRules{}}, {"rules test (a list)", testedRules{}}, {"rules bench", benched{}}, {"scan --profile-rules, in rule_profile beside the report", match.Profile{}},
 	{"rules bundle create, verify, install, update, rollback, show; list (a list)", bundleInfo{}}, {"rules key create, trust; list (a list)", feed.Key{}},
 	{"block lift, rules bundle remove, quarantine restore, quarantine delete", deed{}}, {"block reapply", reapplied{}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,10 +26,10 @@ type check struct {
 func newDoctor(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Show what deminer can and cannot do here, and what it did",
-		Long: "Checks rights, rules, package database and state directory, and lists the plans that were run here. It changes nothing.",
+		Long: "Checks rights, rules, package database, state directory and which events this kernel lets deminer see, and lists the plans that were run here. It changes nothing.",
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := diagnose(f)
+			list, err := diagnose(cmd.Context(), f)
 			if err != nil {
 				return err
 			}
@@ -47,7 +48,7 @@ func newDoctor(f *flags) *cobra.Command {
 	}
 }
 
-func diagnose(f *flags) ([]check, error) {
+func diagnose(ctx context.Context, f *flags) ([]check, error) {
 	h, gaps, err := openHost(f)
 	if err != nil {
 		return nil, err
@@ -66,6 +67,13 @@ func diagnose(f *flags) ([]check, error) {
 	}
 	for _, g := range append(gaps, unread(h)...) {
 		out = append(out, check{"cannot see", false, deminer.Safe(g.Part + ": " + g.Why)})
+	}
+	if i.Root && !i.Asleep() {
+		s := sensors(ctx, h, deminer.EventKinds())
+		out = append(out, facets(s.Facets())...)
+		if err := s.Close(); err != nil {
+			out = append(out, check{"event", false, deminer.Safe(err.Error())})
+		}
 	}
 	out = append(out, ruleChecks(f)...)
 	return append(out, state(f)...), nil

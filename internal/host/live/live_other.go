@@ -63,6 +63,11 @@ func (*Live) Exe(id deminer.ProcID) (host.File, error) {
 	return nil, fmt.Errorf("open the program of process %s: %w", id, errors.ErrUnsupported)
 }
 
+// Glance is not available here: errors.ErrUnsupported.
+func (*Live) Glance(pid int) (deminer.Process, error) {
+	return deminer.Process{}, fmt.Errorf("look at process %d: %w", pid, errors.ErrUnsupported)
+}
+
 // Memory is not available here: errors.ErrUnsupported.
 func (*Live) Memory(_ context.Context, id deminer.ProcID, _ int64, _ func(deminer.Region, uint64, []byte) bool) error {
 	return fmt.Errorf("read the memory of process %s: %w", id, errors.ErrUnsupported)

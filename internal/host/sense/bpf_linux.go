@@ -158,7 +158,9 @@ func (b *bpfSensor) attach(name string) error {
 		return err
 	}
 	l, err := b.load(name)
-	if err != nil {
+	if errors.Is(err, ebpf.ErrNotSupported) {
+		err = fmt.Errorf("%s: this kernel has no such hook", name)
+	} else if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	} else {
 		b.links = append(b.links, l)

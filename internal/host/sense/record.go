@@ -97,8 +97,9 @@ func (r *record) fill(path deminer.Raw, data []byte, b uint64, cut bool) {
 	e := &r.event
 	switch e.Kind {
 	case deminer.EventExec:
-		e.Exe, e.ExeCut, e.Argv, r.cutArg, e.DataCut = path, cut, arguments(data), e.DataCut, false
+		e.Exe, e.Argv, r.cutArg, e.DataCut = path, arguments(data), e.DataCut, false
 		e.Memfd = r.odd && strings.HasPrefix(string(path), "/memfd:")
+		e.ExeCut = cut || r.odd && !e.Memfd
 	case deminer.EventFlow:
 		e.Piece, e.Code, e.Data = int(e.Code), 0, deminer.Raw(data)
 	case deminer.EventDNS:

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/accounts"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/live"
+	"github.com/deminer/deminer/internal/host/sense"
+	"github.com/deminer/deminer/internal/persist"
+	"github.com/spf13/cobra"
+)
+
+// sensors puts the best sensors in force for these kinds. Close them, too.
+func sensors(ctx context.Context, h *host.Host, want []deminer.EventKind) *sense.Sensors {
+	opt := sense.Options{Want: want, Agent: os.Getpid(), Look: live.Open(), FS: h.FS}
+	if slices.Contains(want, deminer.EventFile) {
+		all, _ := accounts.Read(h.FS)
+		at, _ := persist.Watched(ctx, persist.Env{Host: h, Accounts: all})
+		opt.Files, opt.Dirs = at.Files, at.Dirs
+	}
+	return sense.Open(opt)
+}
+
+// eventCounts is the last thing that events says.
+type eventCounts struct {
+	Seen map[deminer.EventKind]uint64 `json:"seen"` // how many were shown, by kind
+	// Dropped is what the sensors saw and had no room for; the kind "" is of those whose kind is not known.
+	Dropped map[deminer.EventKind]uint64 `json:"dropped"`
+	// Facets says of each kind that was asked for how it is seen here.
+	Facets []deminer.Sense `json:"facets"`
+}
+
+func newEvents(f *flags) *cobra.Command {
+	var kinds []string
+	var window time.Duration
+	c := &cobra.Command{
+		Use:   "events",
+		Short: "Show what happens here, as the sensors see it",
+		Long: `Shows each event that the sensors of this kernel see: programs that start, connections and their
+first bytes, changes of files where footholds live, and what attackers ask of the kernel. Nothing
+is judged and nothing is changed. deminer doctor says which sensor sees what, and what is lost.`,
+		Example: "  deminer events --for 1m\n  deminer events --kind exec,connect --json",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			want, err := wantedKinds(kinds)
+			if err != nil {
+				return err
+			}
+			h, _, err := openHost(f)
+			switch {
+			case err != nil:
+				return err
+			case h.Info.Asleep():
+				return fail(exitUsage, "", "nothing happens on a system that does not run: leave out --root")
+			case !h.Info.Root:
+				return fail(exitError, "run it as root", "the sensors of the kernel need root's rights")
+			}
+			return showEvents(cmd, f, h, want, window)
+		},
+	}
+	c.Flags().StringSliceVar(&kinds, "kind", nil, "show only these `KINDS`: "+strings.Join(eventNames(), ", "))
+	spanVar(c, span{&window, 0, longestWatch}, "for", 0, "end after this `TIME` (default: when interrupted)")
+	return c
+}
+
+func eventNames() (out []string) {
+	for _, k := range deminer.EventKinds() {
+		out = append(out, string(k))
+	}
+	return out
+}
+
+func wantedKinds(names []string) ([]deminer.EventKind, error) {
+	if len(names) == 0 {
+		return deminer.EventKinds(), nil
+	}
+	var out []deminer.EventKind
+	for _, n := range names {
+		k := deminer.EventKind(n)
+		if !k.Known() {
+			return nil, fail(exitUsage, "the kinds are "+strings.Join(eventNames(), ", "), "there are no events of the kind %q", n)
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+func showEvents(cmd *cobra.Command, f *flags, h *host.Host, want []deminer.EventKind, window time.Duration) error {
+	ctx := cmd.Context()
+	s := sensors(ctx, h, want)
+	defer s.Close()
+	if window > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, window)
+		defer stop()
+	}
+	page := f.page(cmd)
+	if !f.json && !f.quiet {
+		for _, line := range facets(s.Facets()) {
+			if !line.OK {
+				fmt.Fprintf(cmd.ErrOrStderr(), "  not seen: %s\n", line.Text)
+			}
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), "  watching")
+	}
+	out := eventCounts{Seen: map[deminer.EventKind]uint64{}, Facets: s.Facets()}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var failed error
+	err := s.Watch(ctx, func(e deminer.Event) {
+		if out.Seen[e.Kind]++; failed != nil {
+			return
+		}
+		if !f.json {
+			page.Event(&e)
+		} else if failed = f.write(cmd, e); failed != nil {
+			stop()
+		}
+	})
+	if err != nil {
+		return fail(exitError, "", "watch: %w", err)
+	}
+	if failed != nil {
+		return failed
+	}
+	out.Dropped = s.Drops()
+	if f.json {
+		return f.write(cmd, out)
+	}
+	for _, k := range slices.Sorted(maps.Keys(out.Dropped)) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "  %d events%s had no room and were not shown\n", out.Dropped[k], map[bool]string{true: " of the kind " + string(k)}[k != ""])
+	}
+	return nil
+}
+
+// facets makes lines of doctor of what is seen and how.
+func facets(list []deminer.Sense) (out []check) {
+	for _, s := range list {
+		text := string(s.Kind) + ": "
+		if s.Sensor == deminer.SensorNone {
+			text += "nothing sees it"
+		} else {
+			text += string(s.Sensor) + ", " + s.How
+			if s.Lost != "" {
+				text += "; lost: " + s.Lost
+			}
+		}
+		if len(s.Why) > 0 {
+			text += "; " + strings.Join(s.Why, "; ")
+		}
+		out = append(out, check{"event", s.Sensor != deminer.SensorNone, deminer.Safe(text)})
+	}
+	return out
+}
