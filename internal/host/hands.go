@@ -73,6 +73,7 @@ type Proc struct {
 	Size   int64  // bytes of the running content; 0 where it could not be asked
 	Dev    uint64 // where the running content lies, whatever its name is by now; 0 where it could not be asked
 	Ino    uint64
+	Links  uint64 // names that the running content has on its file system; 0: they are gone
 	Space  uint64 // inode of its mount namespace: names mean something else in another one
 	Cgroup string // path in the unified hierarchy
 }

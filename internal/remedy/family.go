@@ -39,12 +39,13 @@ const (
 
 // hunt is the search for everything that one step is after.
 type hunt struct {
-	of    deminer.ProcID
-	twins twins
-	spare []deminer.ProcID // with all that descends from them
-	told  []deminer.ProcID
-	kept  []deminer.ProcID // those that may not be touched: deminer's own line
-	fails []error
+	of     deminer.ProcID
+	twins  twins
+	spare  []deminer.ProcID // with all that descends from them
+	told   []deminer.ProcID
+	kept   []deminer.ProcID // those that may not be touched: deminer's own line
+	fails  []error
+	groups []string // cgroups of those told
 }
 
 // signAll tells a process, its descendants and its twins something, and looks again until two looks in a row find nobody
@@ -63,6 +64,7 @@ func (t *Tools) signAll(h *hunt, sign host.Sign, skip []deminer.ProcID) error {
 			}
 			fresh = true
 			h.tell(t, p.ID, sign)
+			h.groups = append(h.groups, p.Cgroup)
 		}
 		if quiet++; fresh {
 			quiet = 0

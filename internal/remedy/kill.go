@@ -18,8 +18,6 @@ type killed struct {
 	Gone   bool        `json:"gone,omitempty"`
 	Launch host.Launch `json:"launch"`
 	Twins  twins       `json:"twins,omitzero"`
-	// Thaw is set where the plan itself may have frozen the cgroup.
-	Thaw bool `json:"thaw,omitempty"`
 }
 
 func kill() Verb {
@@ -29,7 +27,7 @@ func kill() Verb {
 			if err != nil {
 				return nil, err
 			}
-			k := killed{Gone: gone, Launch: l, Thaw: t.froze[l.Cgroup]}
+			k := killed{Gone: gone, Launch: l}
 			k.Twins, err = t.twinsOf(s, p, gone)
 			return k, err
 		}, Do: doKill, Undo: undoKill, Holds: killHolds}
@@ -51,15 +49,24 @@ func doKill(t *Tools, s deminer.Step, raw json.RawMessage) (string, error) {
 		return "", err
 	}
 	dead, err := t.killAll(h)
-	// A cgroup that a freeze step stopped as a whole must not stay so: what is started in it next would never run.
-	var thawErr error
-	if k.Thaw {
-		_, thawErr = t.Hands.Procs.Freeze(k.Launch.Cgroup, nil, false)
-	}
-	if err := errors.Join(err, thawErr); err != nil {
+	if err := errors.Join(err, t.thawGroups(append(h.groups, k.Launch.Cgroup))); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d processes killed%s; %s", dead, h.left(), started(k.Launch)), nil
+}
+
+// thawGroups thaws those cgroups that a step of the plan may have frozen: what is started in them next would never run. A twin
+// may have died in another one than the process that was meant.
+func (t *Tools) thawGroups(groups []string) error {
+	var errs []error
+	slices.Sort(groups)
+	for _, g := range slices.Compact(groups) {
+		if t.froze[g] {
+			_, err := t.Hands.Procs.Freeze(g, nil, false)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // killAll kills what a hunt finds, again and again, until two looks in a row find nobody.

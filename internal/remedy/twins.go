@@ -18,7 +18,8 @@ type twins struct {
 	Size   int64  `json:"size,omitempty"`
 	Exe    string `json:"exe,omitempty"`
 	Space  uint64 `json:"space,omitempty"`
-	// Dev and Ino are where the content lay: what still runs it from there, under whatever name, is a twin.
+	// Dev and Ino are where the content lay. What runs it after the file went has lost its name, and is known by them; what
+	// has a name of its own may be an owner's program, which the intruder linked.
 	Dev uint64 `json:"dev,omitempty"`
 	Ino uint64 `json:"ino,omitempty"`
 	// After is the start of the youngest process that was looked at when the plan was made. What started later runs the
@@ -81,8 +82,8 @@ func (t *Tools) runsSame(w *twins, p host.Proc) bool {
 	}
 	named := p.Exe == w.Exe && (w.Space == 0 || p.Space == w.Space || strings.HasPrefix(p.Exe, "/memfd:"))
 	late := w.After != 0 && w.Size != 0 && p.ID.Start > w.After
-	there := w.Ino != 0 && p.Ino == w.Ino && p.Dev == w.Dev
-	if !named && !late && !there {
+	nameless := w.Ino != 0 && p.Ino == w.Ino && p.Dev == w.Dev && p.Links == 0
+	if !named && !late && !nameless {
 		return false
 	}
 	if t.Packages != nil && t.Packages.Owner(p.Exe).State != deminer.Unowned && !strings.HasPrefix(p.Exe, "/memfd:") {

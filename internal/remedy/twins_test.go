@@ -236,39 +236,94 @@ func TestFrozenByItsOwner(t *testing.T) {
 		t.Run(strconv.FormatBool(held), func(t *testing.T) {
 			w := newWorld(t, true)
 			id, _ := child(t)
-			p := &frozenProcs{Procs: w.runner.Tools.Hands.Procs, frozen: held}
+			p := &frozenProcs{w.runner.Tools.Hands.Procs, map[int]string{id.PID: "/a"}, map[string]bool{"/a": held}}
 			w.runner.Tools.Hands.Procs = p
 			w.mustRun(t, planOf("f", do(deminer.VerbFreeze, proc(id))))
-			if !p.frozen {
+			if !p.frozen["/a"] {
 				t.Error("it is not frozen")
 			}
 			w.mustUndo(t, "f")
-			if p.frozen != held {
-				t.Errorf("after undo: frozen %v, want %v", p.frozen, held)
+			if p.frozen["/a"] != held {
+				t.Errorf("after undo: frozen %v, want %v", p.frozen["/a"], held)
 			}
 			w.mustRun(t, planOf("k", do(deminer.VerbFreeze, proc(id)), do(deminer.VerbKill, proc(id))))
-			if p.frozen != held {
-				t.Errorf("after the kill: frozen %v, want %v", p.frozen, held)
+			if p.frozen["/a"] != held {
+				t.Errorf("after the kill: frozen %v, want %v", p.frozen["/a"], held)
 			}
 		})
 	}
 }
 
-// frozenProcs is the processes of the host with a freezer of its own for the one cgroup there is.
+// TestKillThawsTheGroupOfATwin: a twin that dies with another process leaves no frozen cgroup behind, though nothing is left
+// to do for its own step.
+func TestKillThawsTheGroupOfATwin(t *testing.T) {
+	w := newWorld(t, true)
+	dir := t.TempDir()
+	exe := dir + "/m"
+	copySelf(t, exe)
+	a, b := startWatch(t, exe, dir), startWatch(t, exe, dir)
+	eventually(t, "both run it", func() bool { return len(running(exe)) == 2 })
+	p := &frozenProcs{w.runner.Tools.Hands.Procs, map[int]string{a: "/a", b: "/b"}, map[string]bool{}}
+	w.runner.Tools.Hands.Procs = p
+	one, two := proc(deminer.ProcID{PID: a, Start: startOf(t, a)}), proc(deminer.ProcID{PID: b, Start: startOf(t, b)})
+	freezes := []deminer.Step{do(deminer.VerbFreeze, one), do(deminer.VerbFreeze, two)}
+	w.mustRun(t, planOf("f", freezes...))
+	if !p.frozen["/a"] || !p.frozen["/b"] {
+		t.Errorf("frozen are %v", p.frozen)
+	}
+	w.mustUndo(t, "f")
+	w.mustRun(t, planOf("k", append(freezes, do(deminer.VerbKill, one, "same-program", "yes"), do(deminer.VerbKill, two, "same-program", "yes"))...))
+	eventually(t, "both are dead", func() bool { return letter(a) == "" && letter(b) == "" })
+	if p.frozen["/a"] || p.frozen["/b"] {
+		t.Errorf("after the kills frozen are %v", p.frozen)
+	}
+}
+
+// TestKillAgainSparesALinkedProgram: an intruder gave an owner's program a second name and ran it under that; what the owner
+// runs by the first name has the same inode and content, and lives.
+func TestKillAgainSparesALinkedProgram(t *testing.T) {
+	w := newWorld(t, true)
+	dir := t.TempDir()
+	own, linked := dir+"/app", dir+"/.m"
+	copySelf(t, own)
+	must(t, os.Link(own, linked))
+	pid := startWatch(t, own, dir)
+	eventually(t, "it runs", func() bool { return len(running(own)) == 1 })
+	var st unix.Stat_t
+	must(t, unix.Stat(linked, &st))
+	must(t, os.Remove(linked))
+	s := do(deminer.VerbKill, proc(deminer.ProcID{PID: 1<<22 - 1, Start: 1}), "same-program", "yes", "again", "yes")
+	s.Expect = deminer.Expect{Exe: linked, SHA256: sumOf(t, own), Size: st.Size, Dev: uint64(st.Dev), Ino: st.Ino}
+	w.mustRun(t, planOf("k", s))
+	if l := letter(pid); l == "" || l == "T" || l == "Z" {
+		t.Errorf("the owner's process is %q", l)
+	}
+}
+
+// frozenProcs is the processes of the host with a freezer of its own for the cgroups that some of them are said to be in.
 type frozenProcs struct {
 	host.Procs
-	frozen bool
+	in     map[int]string
+	frozen map[string]bool
 }
 
 func (f *frozenProcs) Look(id deminer.ProcID) (host.Proc, host.Launch, error) {
 	p, l, err := f.Procs.Look(id)
-	p.Cgroup, l.Cgroup = "/a", "/a"
+	p.Cgroup, l.Cgroup = f.in[id.PID], f.in[id.PID]
 	return p, l, err
 }
 
-func (f *frozenProcs) Freeze(_ string, _ []deminer.ProcID, on bool) (bool, error) {
-	f.frozen = on
+func (f *frozenProcs) List() ([]host.Proc, error) {
+	all, err := f.Procs.List()
+	for i := range all {
+		all[i].Cgroup = f.in[all[i].ID.PID]
+	}
+	return all, err
+}
+
+func (f *frozenProcs) Freeze(cgroup string, _ []deminer.ProcID, on bool) (bool, error) {
+	f.frozen[cgroup] = on
 	return true, nil
 }
 
-func (f *frozenProcs) Frozen(string) (bool, error) { return f.frozen, nil }
+func (f *frozenProcs) Frozen(cgroup string) (bool, error) { return f.frozen[cgroup], nil }

@@ -62,7 +62,7 @@ func (p *procs) read(pid int) (host.Proc, error) {
 	}
 	var st unix.Stat_t
 	if unix.Stat(dir+"/exe", &st) == nil {
-		s.Size, s.Dev, s.Ino = st.Size, uint64(st.Dev), st.Ino
+		s.Size, s.Dev, s.Ino, s.Links = st.Size, uint64(st.Dev), st.Ino, uint64(st.Nlink)
 	}
 	if unix.Stat(dir+"/ns/mnt", &st) == nil {
 		s.Space = st.Ino
