@@ -341,3 +341,36 @@ func TestProgramIsHuntedAgain(t *testing.T) {
 		t.Errorf("the plan is refused when it is read from a file: %v", err)
 	}
 }
+
+// TestTwinsSpareWhatTheirOwnStepsSpare: the step on one process of a program comes upon the others, too, and leaves alone what
+// must not be touched below them, and those that a person decided to leave alone.
+func TestTwinsSpareWhatTheirOwnStepsSpare(t *testing.T) {
+	r := report(member(proc(66), deminer.VerbFreeze, deminer.VerbKill), member(proc(67), deminer.VerbFreeze, deminer.VerbKill),
+		member(proc(68), deminer.VerbFreeze, deminer.VerbKill), member(file("/tmp/.x/kswapd0"), deminer.VerbQuarantine))
+	for i := range r.Snapshot.Processes {
+		switch p := &r.Snapshot.Processes[i]; p.ID.PID {
+		case 60:
+			p.PPID = 67 // a database below a twin
+		case 66:
+			p.SHA256, p.ExeAttr = "ab", deminer.Attr{Size: 7, Dev: 8, Ino: 9}
+			for _, pid := range []int{67, 68} {
+				twin := *p
+				twin.ID = proc(pid).Proc
+				r.Snapshot.Processes = append(r.Snapshot.Processes, twin)
+			}
+		}
+	}
+	kills := 0
+	for _, s := range Make(r, Options{Skip: []string{proc(68).Ref()}}, now).Steps {
+		if s.Action.Verb != deminer.VerbFreeze && s.Action.Verb != deminer.VerbKill {
+			continue
+		}
+		kills++
+		if got := string(s.Action.Args["spare"]); got != "60@60 68@68" {
+			t.Errorf("%s %s spares %q", s.Action.Verb, s.Action.Target, got)
+		}
+	}
+	if kills != 5 {
+		t.Errorf("%d steps on processes, want 5", kills)
+	}
+}

@@ -31,12 +31,12 @@ func (b *builder) wide(s *deminer.Step, p *deminer.Process) {
 		}
 	}
 	var spare []string
-	for _, id := range b.guard.below(p) {
+	for _, id := range b.spared(p, args["same-program"] == "yes") {
 		spare = append(spare, id.String())
 	}
 	if len(spare) > 0 {
 		args["spare"] = deminer.Raw(strings.Join(spare, " "))
-		s.Risk = strings.TrimPrefix(s.Risk+"; ", "; ") + "what it started and must not be touched goes on: " + strings.Join(spare, ", ")
+		s.Risk = strings.TrimPrefix(s.Risk+"; ", "; ") + "what it started, or what runs the same program, and must not be touched goes on: " + strings.Join(spare, ", ")
 	}
 	for k, v := range s.Action.Args {
 		args[k] = v
@@ -89,28 +89,35 @@ func (g *guard) alike(p *deminer.Process) bool {
 	return p.ExeAttr.Size == 0
 }
 
-// below lists the topmost processes under p that must not be touched: databases, parts of the system, and packaged programs
-// of another unit.
-func (g *guard) below(p *deminer.Process) (out []deminer.ProcID) {
-	kids := map[int][]*deminer.Process{}
+// spared lists the topmost processes that a step on p would come upon and must not touch: those that a person decided to leave
+// alone, databases, parts of the system, and packaged programs of another unit. A step comes upon the descendants of p and,
+// with twins, upon whatever runs the same program, with its descendants.
+func (b *builder) spared(p *deminer.Process, twins bool) (out []deminer.ProcID) {
+	g, kids := b.guard, map[int][]*deminer.Process{}
 	for _, q := range g.procs {
 		kids[q.PPID] = append(kids[q.PPID], q)
 	}
-	seen := map[deminer.ProcID]bool{p.ID: true}
-	for todo := []*deminer.Process{p}; len(todo) > 0; todo = todo[1:] {
-		for _, q := range kids[todo[0].ID.PID] {
-			if seen[q.ID] {
-				continue
-			}
-			seen[q.ID] = true
-			why, _ := g.process(q.ID, deminer.Member{})
-			other := q.Own.Trusted() && q.Unit != p.Unit && strings.HasSuffix(q.Unit, ".service")
-			if (why != "" || other) && !g.accused[q.ID] {
-				out = append(out, q.ID)
-				continue
-			}
-			todo = append(todo, q)
+	met := slices.Clone(kids[p.ID.PID])
+	for _, q := range g.procs {
+		if twins && q.Exe == p.Exe {
+			met = append(met, q)
 		}
+	}
+	seen := map[deminer.ProcID]bool{p.ID: true}
+	for ; len(met) > 0; met = met[1:] {
+		q := met[0]
+		if seen[q.ID] {
+			continue
+		}
+		seen[q.ID] = true
+		why, _ := g.process(q.ID, deminer.Member{})
+		other := q.Own.Trusted() && q.Unit != p.Unit && strings.HasSuffix(q.Unit, ".service")
+		left := slices.Contains(b.opt.Skip, deminer.Artifact{Kind: deminer.KindProcess, Proc: q.ID}.Ref())
+		if left || (why != "" || other) && !g.accused[q.ID] {
+			out = append(out, q.ID)
+			continue
+		}
+		met = append(met, kids[q.ID.PID]...)
 	}
 	slices.SortFunc(out, func(a, b deminer.ProcID) int { return a.PID - b.PID })
 	return out
