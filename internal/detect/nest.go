@@ -12,7 +12,8 @@ import (
 // nest speaks of programs that lie beside what an accused entry starts, in a directory that was made for both, and are
 // started by an entry beside the accused one: all of one user's and made within minutes. Such a program may do nothing at
 // the moment of a look: it pauses, or is being started again. An owner's program would have to have come with its entry
-// and its directory in the very minutes of the intrusion, into the same two places.
+// and its directory in the very minutes of the intrusion, into the same two places. What accuses must have been made so: an
+// owner's entry or program that the intruder changed later says nothing of what was set up with it.
 func nest(_ context.Context, p *Pass) error {
 	guilty := p.guilty()
 	entries := p.footholds()
@@ -46,7 +47,7 @@ func (p *Pass) sibling(e, f *deminer.Foothold, g, t string) bool {
 	place, err1 := p.FS.Lstat(dir)
 	first, err2 := p.FS.Lstat(g)
 	second, err3 := p.FS.Lstat(t)
-	if err1 != nil || err2 != nil || err3 != nil || !second.IsRegular() || !second.Executable() {
+	if err1 != nil || err2 != nil || err3 != nil || !second.IsRegular() || !second.Executable() || changedLater(e.Attr) || changedLater(first) {
 		return false
 	}
 	from, to := second.Btime, second.Btime

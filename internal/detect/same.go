@@ -192,6 +192,10 @@ const (
 	kitLead   = time.Minute
 )
 
+// changedLater reports a file that was changed after the minutes in which it was made: what is wrong with it may have come
+// later than what was made with it. The change time counts, since the time of writing can be set back.
+func changedLater(a deminer.Attr) bool { return a.Ctime.Sub(a.Btime) > kitWindow }
+
 // lived reports whether something that nobody accuses runs in a directory, or is started from it: then it is no kit's.
 func (p *Pass) lived(dir string) bool {
 	for _, pr := range p.subjects() {
@@ -225,7 +229,7 @@ func (p *Pass) kit(dir, proven string) {
 	d, err := p.FS.Lstat(dir)
 	a, err2 := p.FS.Lstat(proven)
 	list, err3 := p.FS.ReadDir(dir)
-	if err != nil || err2 != nil || err3 != nil || len(list) > 64 || d.Btime.IsZero() || a.Btime.IsZero() || a.Btime.Sub(d.Btime).Abs() > kitLead || p.lived(dir) {
+	if err != nil || err2 != nil || err3 != nil || len(list) > 64 || d.Btime.IsZero() || a.Btime.IsZero() || a.Btime.Sub(d.Btime).Abs() > kitLead || changedLater(a) || p.lived(dir) {
 		return
 	}
 	for _, e := range list {
@@ -239,7 +243,7 @@ func (p *Pass) kit(dir, proven string) {
 			Title: q(name) + " belongs to a kit whose program is proven to be the intruder's",
 			Why: []string{"it lies in " + q(dir) + " beside " + q(proven), fmt.Sprintf("directory and program came to be within %s of each other, the file within %s, from %s on",
 				kitLead, kitWindow, d.Btime.UTC().Format(time.RFC3339))},
-			Cleared: []string{"an application's directory into which the program was put: the directory is no older than the program, and nothing else runs there"},
+			Cleared: []string{"an application's directory into which the program was put: the directory is no older than the program, which nobody changed later, and nothing else runs there"},
 			Subject: file(name), Time: b.Btime,
 		})
 	}
