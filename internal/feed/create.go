@@ -71,9 +71,16 @@ func asSignature(name string, size int64) error {
 	return nil
 }
 
-// passing reports names in the top directory that stand there only while it is signed.
+// passing reports names in the top directory that stand there only while it is signed. They are asked for to the last letter:
+// what only begins like them is somebody's own.
 func passing(name string) bool {
-	return !strings.Contains(name, "/") && (strings.HasPrefix(name, pendingMark) || strings.HasPrefix(name, tmpMark))
+	for mark, size := range map[string]int{pendingMark: sha256.Size, tmpMark: tmpBytes} {
+		if text, ok := strings.CutPrefix(name, mark); ok {
+			b, err := hex.DecodeString(text)
+			return err == nil && len(b) == size
+		}
+	}
+	return false
 }
 
 // SignDir makes the directory that a bundle was made of that bundle. A power cut leaves what was there before, an earlier bundle

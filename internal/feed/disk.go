@@ -12,8 +12,11 @@ import (
 	"github.com/deminer/deminer/internal/state"
 )
 
-// tmpMark begins the names of files that are being written.
-const tmpMark = ".tmp-"
+// tmpMark begins the names of files that are being written; so many random bytes follow, in hexadecimal.
+const (
+	tmpMark  = ".tmp-"
+	tmpBytes = 8
+)
 
 func (s *Store) step(what string) {
 	if s.Step != nil {
@@ -38,7 +41,7 @@ const (
 
 // write puts a file on disk, whole or not at all; when it answers, it is there to stay.
 func (s *Store) write(name string, text []byte, mode fs.FileMode) (err error) {
-	var salt [8]byte
+	var salt [tmpBytes]byte
 	if _, err := rand.Read(salt[:]); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}

@@ -408,12 +408,40 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
+// TestSigningLeavesTheOwnersFiles: only what an interrupted signing left is taken away from a directory that is signed.
+func TestSigningLeavesTheOwnersFiles(t *testing.T) {
+	dir := t.TempDir()
+	own := []string{tmpMark + "notes", pendingMark + "keys.txt", tmpMark + "0123456789abcdef.yar"}
+	left := []string{tmpMark + "0123456789abcdef", pending([]byte("an earlier manifest"))}
+	for _, name := range append(own, left...) {
+		write(t, dir+"/"+name, []byte("x"))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := SignDir(root, bundle(t, "1", ours()), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range own {
+		if read(t, dir+"/"+name) != "x" {
+			t.Errorf("%s was changed", name)
+		}
+	}
+	for _, name := range left {
+		if _, err := os.Lstat(dir + "/" + name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestHostilePending: what lies under the names of an interrupted signing is a signature of this very manifest, or refused.
 func TestHostilePending(t *testing.T) {
 	b := bundle(t, "1", ours())
 	_, pub := keys(t, 1)
 	thief, _ := keys(t, 2)
-	name := pending(b.raw)
+	name, half := pending(b.raw), tmpMark+"0123456789abcdef"
 	for what, c := range map[string]struct {
 		lay  func(dir string) error
 		want error
@@ -426,10 +454,11 @@ func TestHostilePending(t *testing.T) {
 		"a link":          {func(dir string) error { return os.Symlink(signatureFile, dir+"/"+name) }, ErrFormat},
 		"a directory":     {func(dir string) error { return os.Mkdir(dir+"/"+name, 0o755) }, ErrFormat},
 		"rules in a hidden directory": {func(dir string) error {
-			return errors.Join(os.Mkdir(dir+"/"+tmpMark+"x", 0o755), os.WriteFile(dir+"/"+tmpMark+"x/more.yar", []byte("rule More { condition: true }"), 0o644))
+			return errors.Join(os.Mkdir(dir+"/"+half, 0o755), os.WriteFile(dir+"/"+half+"/more.yar", []byte("rule More { condition: true }"), 0o644))
 		}, ErrFormat},
 		"of another manifest": {func(dir string) error { return os.WriteFile(dir+"/"+pending([]byte("x")), []byte("x"), 0o644) }, nil},
-		"half a file":         {func(dir string) error { return os.WriteFile(dir+"/"+tmpMark+"x", []byte("x"), 0o644) }, nil},
+		"half a file":         {func(dir string) error { return os.WriteFile(dir+"/"+half, []byte("x"), 0o644) }, nil},
+		"an owner's own":      {func(dir string) error { return os.WriteFile(dir+"/"+tmpMark+"notes", []byte("x"), 0o644) }, ErrFormat},
 	} {
 		dir := t.TempDir()
 		for _, files := range []map[string][]byte{b.files, signature(b)} {
