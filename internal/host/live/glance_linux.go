@@ -12,8 +12,8 @@ import (
 // glancers keeps the buffers of readers for the next event.
 var glancers sync.Pool
 
-// Glance reads of one process what an event needs: who it is, its program, the first arguments (one byte more than deminer.MaxEventArgv), users, unit and container; nothing that
-// costs, like its memory. Gone is set where it ended meanwhile; an error means that nothing could be read.
+// Glance reads of one process what an event needs: who it is, its program, the first arguments (one byte more than
+// deminer.MaxEventArgv), users, unit and container; nothing that costs, like its memory. Gone is set where it ended meanwhile; an error means that nothing could be read.
 func (l *Live) Glance(pid int) (deminer.Process, error) {
 	if l.proc == nil {
 		return deminer.Process{}, fmt.Errorf("look at process %d: %w", pid, l.err)
