@@ -109,17 +109,22 @@ func run(s []byte, i, n int, class *[256]bool) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// packed are the bytes of base64 text, and wordByte those of the plain beginning of a command's word.
-var packed, wordByte = func() (p, w [256]bool) {
-	p, w = alnum, alnum
+// packed are the bytes of base64 text, and wordByte those of the plain beginning of a command's word: 1, or slash.
+var packed, wordByte = func() (p [256]bool, w [256]uint8) {
+	p = alnum
 	for _, c := range "+/=" {
 		p[c] = true
 	}
-	for _, c := range "/._-~" {
-		w[c] = true
+	for c := range w {
+		if alnum[c] || strings.IndexByte("._-~", byte(c)) >= 0 {
+			w[c] = 1
+		}
 	}
+	w['/'] = slash
 	return p, w
 }()
+
+const slash = 2
 
 // names is a filter of the names of known programs by their length and outer letters, which lie in different bits for
 // each of them but not for upper and lower case.
@@ -144,14 +149,16 @@ func (f *names) may(word []byte) bool {
 func (s *Set) words(text []byte, g *signs) {
 	from, end, hands := 0, 0, false // of the line that handsOn was last asked about
 	for i := 0; i < len(text) && !(g.starts && g.command); {
-		if !wordByte[text[i]] {
+		if wordByte[text[i]] == 0 {
 			i++
 			continue
 		}
 		start, base := i, i
-		for i < len(text) && wordByte[text[i]] {
-			if i++; text[i-1] == '/' {
-				base = i
+		for ; i < len(text); i++ {
+			if c := wordByte[text[i]]; c == slash {
+				base = i + 1
+			} else if c == 0 {
+				break
 			}
 		}
 		if base < i && s.known.may(text[base:i]) {
@@ -209,7 +216,7 @@ func named(b []byte) bool {
 	if len(b) > 0 && (b[0] == '"' || b[0] == '\'') {
 		b = b[1:]
 	}
-	return len(b) > 0 && (wordByte[b[0]] || b[0] == '$')
+	return len(b) > 0 && (wordByte[b[0]] != 0 || b[0] == '$')
 }
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
