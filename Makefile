@@ -24,9 +24,9 @@ fuzz:             ## every fuzz target, FUZZTIME each (default 60s)
 
 yara-oracle:      ## the YARA engine beside Debian's yara on all rules below DEMINER_CORPORA; ORACLE_TREES names where files are taken from
 	@[ -n "$$DEMINER_CORPORA" ] || { echo "DEMINER_CORPORA must name a directory of YARA rules"; exit 1; }
-	list=$$(mktemp) && find $(or $(ORACLE_TREES),/usr/bin /usr/sbin /usr/lib /etc) -type f -size -$(or $(ORACLE_KB),300)k ! -name '* *' 2>/dev/null | sort | \
-	  awk 'NR % $(or $(ORACLE_NTH),4) == 0' >"$$list" && DEMINER_ORACLE_FILES="$$list" DEMINER_ORACLE_ROUNDS=$(or $(ORACLE_ROUNDS),100) \
-	  go test -timeout 6h -run TestOracle -v ./yara; code=$$?; rm -f "$$list"; exit $$code
+	list=$$(mktemp) && find $(or $(ORACLE_TREES),/usr/bin /usr/sbin /usr/lib /usr/share /etc) -type f -size -$(or $(ORACLE_KB),300)k ! -name '* *' 2>/dev/null | sort | \
+	  awk 'NR % $(or $(ORACLE_NTH),16) == 0' >"$$list" && DEMINER_ORACLE_FILES="$$list" DEMINER_ORACLE_ROUNDS=$(or $(ORACLE_ROUNDS),20) GOMAXPROCS=1 \
+	  nice -n 10 go test -timeout 6h -run TestOracle -v ./yara; code=$$?; rm -f "$$list"; exit $$code
 
 bench:            ## side by side with unhide, chkrootkit, debsums and lynis, and with libyara where DEMINER_CORPORA names its rules; needs root and Debian
 	./test/bench

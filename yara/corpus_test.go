@@ -2,6 +2,7 @@ package yara
 
 import (
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,17 +34,16 @@ func corpus(t testing.TB) (sources []Source) {
 	return sources
 }
 
-// TestOracle compares on a small tree. With DEMINER_CORPORA every file of rules below it is taken, and with DEMINER_ORACLE_FILES every file that list names, one a line;
-// DEMINER_ORACLE_NTH takes every nth of them only.
+// TestOracle compares on a small tree: one process of the oracle and one set of the engine hold all sources, and look at each file once. With DEMINER_CORPORA every file
+// of rules below it is taken, and files made of their strings; with DEMINER_ORACLE_FILES every file that list names, one a line, and of every second one a copy that is
+// changed or cut. DEMINER_ORACLE_NTH takes every nth of them only.
 func TestOracle(t *testing.T) {
 	sources := append(corpus(t), Source{Name: "sample.yar", Namespace: "sample", Text: sampleRules})
 	files := sampleFiles(t)
 	if len(sources) > 1 {
 		files = append(files, positives(t, sources)...)
 	}
-	if list, err := os.ReadFile(os.Getenv("DEMINER_ORACLE_FILES")); err == nil {
-		files = append(files, strings.Fields(string(list))...)
-	}
+	files = append(files, listed(t)...)
 	if nth, err := strconv.Atoi(os.Getenv("DEMINER_ORACLE_NTH")); err == nil && nth > 1 {
 		some := files[:0]
 		for i := nth / 2; i < len(files); i += nth {
@@ -56,6 +56,30 @@ func TestOracle(t *testing.T) {
 	if lines == 0 {
 		t.Error("the oracle found nothing: the comparison says nothing")
 	}
+}
+
+// listed gives the files of DEMINER_ORACLE_FILES, and changed and cut copies.
+func listed(t *testing.T) (files []string) {
+	list, err := os.ReadFile(os.Getenv("DEMINER_ORACLE_FILES"))
+	if err != nil {
+		return nil
+	}
+	g, dir := rand.New(rand.NewPCG(7, 8)), t.TempDir()
+	for i, name := range strings.Fields(string(list)) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, name)
+		if i%2 == 0 {
+			p := filepath.Join(dir, strconv.Itoa(i))
+			if err := os.WriteFile(p, damaged(g, data, 1+i/2), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, p)
+		}
+	}
+	return files
 }
 
 const sampleRules = `

@@ -129,3 +129,36 @@ func BenchmarkSweep(b *testing.B) {
 		})
 	}
 }
+
+// TestAutomataAreWorthIt: with more expressions in the data than automata are kept for, one is made for every 16th try at most.
+func TestAutomataAreWorthIt(t *testing.T) {
+	const expressions, scans = maxAutomata + 50, 60
+	var src, text strings.Builder
+	for i := range expressions {
+		fmt.Fprintf(&src, "rule r%d { strings: $a = /k%dq[ab]+/ condition: $a }\n", i, i+1000)
+		fmt.Fprintf(&text, "k%dqab ", i+1000)
+	}
+	r, data := compileOne(t, src.String()), []byte(text.String())
+	s := r.scanner()
+	defer s.release()
+	before, made := make([]*dfa, len(s.dfas)), 0
+	for range scans {
+		s.ctx, s.data, s.mem, s.size = context.Background(), bytes.NewReader(data), data, int64(len(data))
+		if err := s.search(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.touched) != expressions {
+			t.Fatalf("%d expressions found, want %d", len(s.touched), expressions)
+		}
+		for i, d := range s.dfas {
+			if d != nil && d != before[i] {
+				made++
+			}
+		}
+		copy(before, s.dfas)
+		s.forget()
+	}
+	if most := expressions * scans / warm; made == 0 || made > most {
+		t.Errorf("%d automata made for %d tries, want at most %d", made, expressions*scans, most)
+	}
+}

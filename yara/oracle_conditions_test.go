@@ -93,6 +93,12 @@ filesize > 33.9
 1 \ (filesize - 34) == 1
 defined (1 \ (filesize - 34))
 1 % (filesize - 34) == 1
+filesize % (1 & 2) == 1
+filesize \ 0 == 1
+filesize \ 0.0 > 1
+filesize << -1 == 1
+filesize >> (2 - 3) == 1
+filesize + 9223372036854775807 < 0
 defined (1 % (filesize - 34))
 1 << (filesize - 35) == 1
 defined (1 << (filesize - 35))

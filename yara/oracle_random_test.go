@@ -190,25 +190,31 @@ func TestOracleRandom(t *testing.T) {
 	}
 	total, refused := 0, 0
 	for round := range rounds {
-		n, r := randomRound(t, seed+uint64(round))
+		n, r := randomRound(t, seed+uint64(round), 60, 8)
 		total, refused = total+n, refused+r
 	}
 	t.Logf("%d strings, %d of them refused by both", total, refused)
 }
 
-func randomRound(t *testing.T, seed uint64) (total, refused int) {
-	g := generator{Rand: rand.New(rand.NewPCG(seed, 2))}
+// files writes n files of random data.
+func (g generator) files(t *testing.T, n int) (files []string) {
 	dir := t.TempDir()
-	var files []string
-	for i := range 8 {
+	for i := range n {
 		p := filepath.Join(dir, fmt.Sprint("data", i))
 		if err := os.WriteFile(p, []byte(g.data()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, p)
 	}
+	return files
+}
+
+// randomRound compares so many random strings on so many files.
+func randomRound(t *testing.T, seed uint64, strs, count int) (total, refused int) {
+	g := generator{Rand: rand.New(rand.NewPCG(seed, 2))}
+	files := g.files(t, count)
 	var decls []spelled
-	for range 60 {
+	for range strs {
 		d := g.decl()
 		total++
 		_, err := Compile(Options{}, Source{Name: "r", Text: ruleOf(0, d.plain)})

@@ -33,7 +33,7 @@ func oracleScan(t testing.TB, sources []Source, externals map[string]any, files 
 	if err := os.WriteFile(list, []byte(strings.Join(files, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"-w", "-s", "-L", "-e", "-g", "-p", "2"}
+	args := []string{"-w", "-s", "-L", "-e", "-g", "-p", "1"}
 	for name, v := range externals {
 		args = append(args, "-d", fmt.Sprintf("%s=%v", name, v))
 	}

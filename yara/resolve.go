@@ -186,15 +186,15 @@ func binaryType(o op, l, r typeKind) *typ {
 	return nil
 }
 
-// fold computes an operation on two constant integers; what cannot have a value is a fault, as in libyara.
+// fold computes an operation on two constant integers; what cannot have a value, whatever stands on the left, is a fault, as in libyara.
 func (b *builder) fold(e *expr, t *typ) *typ {
 	x, y := e.kids[0], e.kids[1]
-	if x.op != opConst || y.op != opConst || x.val.kind != vInt || y.val.kind != vInt || e.op < opAdd || e.op > opShr {
+	if y.op != opConst || y.val.kind != vInt || e.op < opAdd || e.op > opShr || t.kind != tyInt {
 		return t
 	}
 	l, r := x.val.i, y.val.i
-	switch {
-	case overflows(e.op, l, r):
+	switch known := x.op == opConst; {
+	case known && overflows(e.op, l, r):
 		b.failf(e.pos, "integer overflow")
 		return nil
 	case (e.op == opDiv || e.op == opMod) && r == 0:
@@ -203,6 +203,8 @@ func (b *builder) fold(e *expr, t *typ) *typ {
 	case (e.op == opShl || e.op == opShr) && r < 0:
 		b.failf(e.pos, "shift by a negative number")
 		return nil
+	case !known:
+		return t
 	}
 	e.val = intOp(e.op, l, r)
 	e.op, e.kids = opConst, nil

@@ -176,7 +176,7 @@ func (s *scanner) forward(x *expression) *dfa {
 func (s *scanner) automaton(id int, d *dfa) *dfa {
 	if len(s.made) >= maxAutomata || s.cells() > maxCells {
 		for _, id := range s.made {
-			s.dfas[id] = nil
+			s.dfas[id], s.heat[id] = nil, 0 // one that is tried now and then is not made anew each time
 		}
 		s.made = s.made[:0]
 	}
