@@ -60,7 +60,7 @@ func RunsScripts(exe string) bool {
 }
 
 // Script gives the absolute path of the file that an interpreter's process runs, or "" where it runs none or the arguments do
-// not tell.
+// not tell: /dev/fd/63, as in bash <(...), is another pipe or file in every process.
 func (p *Process) Script() string {
 	if !RunsScripts(p.Name()) {
 		return ""
@@ -82,15 +82,21 @@ func (p *Process) Script() string {
 	return ""
 }
 
-// within makes a path of the process absolute, "" where its directory is not known.
+// within makes a path of the process absolute, "" where its directory is not known or the path means a descriptor of its own.
 func (p *Process) within(name string) string {
-	switch {
-	case path.IsAbs(name):
-		return path.Clean(name)
-	case p.Cwd == "":
-		return ""
+	if !path.IsAbs(name) {
+		if p.Cwd == "" {
+			return ""
+		}
+		name = path.Join(p.Cwd, name)
 	}
-	return path.Join(p.Cwd, name)
+	name = path.Clean(name)
+	for _, own := range []string{"/dev/stdin", "/dev/fd/*", "/proc/*/fd/*", "/proc/*/task/*/fd/*"} {
+		if ok, _ := path.Match(own, name); ok { // fails only for a pattern that is none
+			return ""
+		}
+	}
+	return name
 }
 
 // Runtime reports a process of a program that may be an owner's and is guilty of nothing that one of its processes does: it

@@ -26,6 +26,11 @@ func TestScriptOfAProcess(t *testing.T) {
 		{"/opt/jdk/bin/java", "/opt/app", "/opt/app/app.jar", []string{"java", "-Xmx1g", "-jar", "app.jar", "--port=1"}},
 		{"/opt/jdk/bin/java", "/opt/app", "", []string{"java", "-cp", "lib/a.jar", "com.example.Main"}},
 		{"/usr/sbin/php-fpm", "/", "", []string{"php-fpm: pool www"}},
+		{"/usr/bin/bash", "/", "", []string{"bash", "/dev/fd/63"}},
+		{"/usr/bin/bash", "/dev", "", []string{"bash", "fd/3"}},
+		{"/usr/bin/bash", "/", "", []string{"bash", "/proc/self/fd/3"}},
+		{"/usr/bin/python3", "/", "", []string{"python3", "/dev/stdin"}},
+		{"/usr/bin/bash", "/", "/dev/shm/fd/3", []string{"bash", "/dev/shm/fd/3"}},
 	} {
 		if got := (&Process{Exe: c.exe, Cwd: c.cwd, Argv: c.argv}).Script(); got != c.want {
 			t.Errorf("%s %q in %q: %q, want %q", c.exe, c.argv, c.cwd, got, c.want)
