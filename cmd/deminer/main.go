@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/match"
 	"github.com/spf13/cobra"
 )
 
@@ -100,7 +101,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 func codedOf(err error) *coded {
 	var c *coded
 	if !errors.As(err, &c) {
-		c = &coded{code: exitUsage, err: errors.New(strings.Join(strings.Fields(err.Error()), " ")), hint: "deminer help shows the commands and their flags"}
+		text := strings.Replace(err.Error(), "\n\nDid you mean", "; did you mean", 1)
+		c = &coded{code: exitUsage, err: errors.New(strings.Join(strings.Fields(text), " ")), hint: "deminer help shows the commands and their flags"}
 		if errors.Is(err, context.Canceled) {
 			c = &coded{code: exitError, err: errors.New("stopped"), hint: "nothing is half done: deminer resume shows whether a plan was interrupted"}
 		}
@@ -111,10 +113,24 @@ func codedOf(err error) *coded {
 	return c
 }
 
-// tell writes an error for the person, with its hint.
+// maxFaults is how many faults of rules an error shows: what to do about them must stay on the screen.
+const maxFaults = 20
+
+// tell writes an error for the person, each fault of rules on a line of its own, with its hint.
 func tell(errs io.Writer, c *coded) {
 	if c.err != nil {
-		fmt.Fprintf(errs, "deminer: %s\n", deminer.Safe(c.err.Error()))
+		text := c.err.Error()
+		var faults match.Problems
+		if errors.As(c.err, &faults) {
+			text = strings.TrimRight(strings.TrimSuffix(text, faults.Error()), "\n ")
+		}
+		fmt.Fprintf(errs, "deminer: %s\n", deminer.Safe(text))
+		for _, p := range faults[:min(len(faults), maxFaults)] {
+			fmt.Fprintf(errs, "    %s\n", deminer.Safe(p.Error()))
+		}
+		if n := len(faults) - maxFaults; n > 0 {
+			fmt.Fprintf(errs, "    and %d more\n", n)
+		}
 	}
 	if c.hint != "" {
 		fmt.Fprintf(errs, "  %s\n", c.hint)
@@ -163,5 +179,28 @@ decide, 5 some steps failed, 6 another deminer is at work, 7 not confirmed.`,
 	for _, c := range []func(*flags) *cobra.Command{newScan, newPlan, newClean, newVerify, newUndo, newResume, newQuarantine, newBlock, newRules, newDoctor, newEvents, newVersion, newMan} {
 		root.AddCommand(c(f))
 	}
+	strict(root)
 	return root
+}
+
+// strict makes a wrong call of the commands that cobra brings what it is with all others.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args = nil
+			group(c)
+		case "help":
+			shown := c.Run
+			c.RunE = func(cmd *cobra.Command, a []string) error {
+				if _, _, err := root.Find(a); err != nil {
+					return err
+				}
+				shown(cmd, a)
+				return nil
+			}
+		}
+	}
 }

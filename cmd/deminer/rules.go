@@ -66,6 +66,8 @@ with any fault would be refused whole. Exit codes: 0 no faults, 1 faults.`,
 				set, err := match.Load(s.FS)
 				var probs match.Problems
 				switch {
+				case err == nil && set.Len() == 0:
+					c.Faults = []match.Problem{{File: ".", Line: 1, Text: noRules}}
 				case err == nil:
 					c.Rules = set.Len()
 				case errors.As(err, &probs):

@@ -233,7 +233,7 @@ func (f *flags) benched(cmd *cobra.Command, b *benched, top int) {
 		total += s.Rules
 		names = append(names, s.Name)
 	}
-	p.Headline(fmt.Sprintf("%d rules", total), strings.Join(names, ", "), true)
+	p.Headline(count(total, "rule", "rules"), strings.Join(names, ", "), true)
 	p.Facts([][2]string{
 		{"Compile", short(b.Compile)},
 		{"Scan", fmt.Sprintf("%.0f MB/s on one processor (%.1f MB, %s), %s", float64(b.Bytes)/1e6/max(b.Scan.Seconds(), 1e-9), float64(b.Bytes)/1e6, b.Data, count(b.Hits, "hit", "hits"))},

@@ -33,9 +33,17 @@ func loadRules(f *flags) (*match.Sources, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, s := range set.Of {
+		if s.Rules == 0 && s.Kind != match.Installed {
+			return nil, fail(exitError, rulesHint, "rules %s: %s", s.Name, noRules)
+		}
+	}
 	set.Gaps = append(gaps, set.Gaps...)
 	return set, nil
 }
+
+// noRules is said of a source without a single rule: the wrong directory was named, and a scan would look calm for nothing.
+const noRules = "there are no rules in it"
 
 func compile(sources []match.Source) (*match.Sources, error) {
 	set, err := match.Compile(sources)

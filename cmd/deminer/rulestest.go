@@ -37,6 +37,9 @@ Exit codes: 0 all as it should be, 1 a sample says otherwise.`,
 				if err != nil {
 					return fail(exitError, "deminer rules check lists every fault with its line", "%s: %w", s.Name, err)
 				}
+				if set.Len() == 0 {
+					return fail(exitError, rulesHint, "rules %s: %s", s.Name, noRules)
+				}
 				tested, err := set.Test(cmd.Context(), s.FS)
 				if err != nil {
 					return err

@@ -60,6 +60,9 @@ your own: YARA, Sigma, lists or a signed bundle. Exit codes: 0 nothing found, 3 
 			if profile && len(paths) == 0 {
 				return fail(exitUsage, "deminer rules bench measures rules without a scan", "--profile-rules wants a PATH whose files to measure on")
 			}
+			if (f.fresh || urgent) && !l.full {
+				return fail(exitUsage, "deminer scan --full looks at every file; what is not full reads all anew and never makes way", "--fresh and --urgent go with --full only")
+			}
 			// A full scan works for minutes on a host that starves already. A quick one costs a second or two of CPU, and
 			// behind a miner on every core a lower priority would only keep the help away.
 			if l.full && !urgent {
@@ -84,10 +87,7 @@ your own: YARA, Sigma, lists or a signed bundle. Exit codes: 0 nothing found, 3 
 				return exit(codeOf(rep))
 			}
 			p := f.page(cmd)
-			p.Report(rep, f.verbose)
-			if gaps && !f.verbose {
-				p.Gaps(rep.Snapshot.Gaps, true)
-			}
+			p.Report(rep, f.verbose, gaps)
 			if profile {
 				fmt.Fprintln(cmd.OutOrStdout())
 				f.profile(cmd, out.Profile, 20)

@@ -11,8 +11,9 @@ import (
 	"github.com/deminer/deminer"
 )
 
-// Report writes a scan's result: verdict, incidents, what is for the owner to review, what was not looked at, next step.
-func (p Page) Report(r *deminer.Report, verbose bool) {
+// Report writes a scan's result: verdict, incidents, what is for the owner to review, what was not looked at (with verbose or
+// gaps all of it), next step.
+func (p Page) Report(r *deminer.Report, verbose, gaps bool) {
 	p.line("")
 	p.verdict(r)
 	for i := range r.Incidents {
@@ -22,7 +23,7 @@ func (p Page) Report(r *deminer.Report, verbose bool) {
 	p.hits(r, verbose)
 	p.review(r, verbose)
 	p.line("")
-	p.Gaps(r.Snapshot.Gaps, verbose)
+	p.Gaps(r.Snapshot.Gaps, verbose || gaps)
 	p.wrap(2, "  ", p.paint(dim, looked(r)))
 	p.rules(r)
 	p.next(r, verbose)
@@ -295,8 +296,21 @@ func (p Page) finding(f deminer.Finding, verbose bool) {
 
 func looked(r *deminer.Report) string {
 	l := r.Looked
-	return fmt.Sprintf("Looked at %d processes, %d sockets, %d footholds, %d files (%.1f MB) with %d rules in %s, %s scan of %s.",
-		l.Processes, l.Sockets, l.Footholds, l.Files, float64(l.Bytes)/1e6, l.Rules, Seconds(r.Elapsed), r.Mode, deminer.Safe(r.Snapshot.Host.Source))
+	return fmt.Sprintf("Looked at %s, %s, %s, %s (%.1f MB) with %s in %s, %s.",
+		plural(l.Processes, "process", "processes"), plural(l.Sockets, "socket", "sockets"), plural(l.Footholds, "foothold", "footholds"),
+		plural(l.Files, "file", "files"), float64(l.Bytes)/1e6, plural(l.Rules, "rule", "rules"), Seconds(r.Elapsed), extent(r))
+}
+
+// extent says what kind of look it was, and at which system.
+func extent(r *deminer.Report) string {
+	system := "this host"
+	if dir, ok := strings.CutPrefix(r.Snapshot.Host.Source, "root:"); ok {
+		system = "the system at " + deminer.Safe(dir)
+	}
+	if r.Mode == "paths" {
+		return "a scan of the paths given, on " + system
+	}
+	return "a " + deminer.Safe(r.Mode) + " scan of " + system
 }
 
 // blind reports whether deminer ran without the rights to see a running host whole.

@@ -43,7 +43,7 @@ func TestNothingHostileIsWritten(t *testing.T) {
 		var b bytes.Buffer
 		p := Page{W: &b, Width: 140}
 		r := hostile()
-		p.Report(r, verbose)
+		p.Report(r, verbose, false)
 		pl := deminer.Plan{ID: "x", Host: r.Snapshot.Host, Steps: []deminer.Step{{ID: "s01", Phase: deminer.PhaseUproot, Undo: true,
 			Action: deminer.Action{Verb: deminer.VerbCutLine, Target: r.Incidents[0].Members[0].Artifact}}}, Advice: []string{"evil\x1b[2J"}}
 		p.Plan(&pl, func(_, l deminer.Raw) (before, after []string) { return []string{string(l)}, nil })
@@ -96,10 +96,31 @@ func TestWithoutRoot(t *testing.T) {
 		{deminer.HostInfo{Source: "root:/mnt"}, "Nothing found in what was looked at", "deminer scan -v --root /mnt"},
 	} {
 		var scan, plan bytes.Buffer
-		Page{W: &scan}.Report(&deminer.Report{Verdict: deminer.VerdictClean, Snapshot: deminer.Snapshot{Host: one.host}}, false)
+		Page{W: &scan}.Report(&deminer.Report{Verdict: deminer.VerdictClean, Snapshot: deminer.Snapshot{Host: one.host}}, false, false)
 		Page{W: &plan}.Plan(&deminer.Plan{Host: one.host}, nil)
 		if !strings.Contains(scan.String(), one.scan) || !strings.Contains(plan.String(), one.plan) || strings.Contains(scan.String(), "sudo") == (one.host.Root || one.host.Asleep()) {
 			t.Errorf("%+v:\n%s\n%s", one.host, scan.String(), plan.String())
+		}
+	}
+}
+
+// What was looked at is counted in words, and the next step stands last, also below the whole list of gaps.
+func TestWhatWasLookedAt(t *testing.T) {
+	for _, one := range []struct{ source, mode, want string }{
+		{"live", "quick", "Looked at 2 processes, 1 socket, 0 footholds, 1 file (0.0 MB) with 1 rule in 0.0 s, a quick scan of this host."},
+		{"root:/mnt", "full", "a full scan of the system at /mnt."},
+		{"live", "paths", "a scan of the paths given, on this host."},
+	} {
+		r := &deminer.Report{Verdict: deminer.VerdictClean, Mode: one.mode, Looked: deminer.Looked{Processes: 2, Sockets: 1, Files: 1, Rules: 1},
+			Snapshot: deminer.Snapshot{Host: deminer.HostInfo{Source: one.source, Root: true}, Gaps: []deminer.Gap{{Part: "files", What: "/x", Why: "unreadable"}}}}
+		var b bytes.Buffer
+		Page{W: &b, Width: 140}.Report(r, false, true)
+		if got := strings.Join(strings.Fields(b.String()), " "); !strings.Contains(got, one.want) {
+			t.Errorf("got\n%s\nwant %s", b.String(), one.want)
+		}
+		before, _, ok := strings.Cut(b.String(), "Looked at")
+		if !ok || !strings.Contains(before, "- files /x: unreadable") || strings.Contains(b.String(), "--gaps") {
+			t.Errorf("the gaps are not all named before the sum:\n%s", b.String())
 		}
 	}
 }
