@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +31,7 @@ type fanotify struct {
 	places *places
 	fd     int
 	dirs   map[string][]string // handle -> names of the directory
-	marked map[string]bool     // by name
+	marked map[string]string   // name -> handle
 	lost   atomic.Uint64
 }
 
@@ -59,7 +60,7 @@ func (f *fanotify) open() (failed string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("open fanotify with names (Linux 5.9): %w", err)
 	}
-	f.fd, f.dirs, f.marked = fd, map[string][]string{}, map[string]bool{}
+	f.fd, f.dirs, f.marked = fd, map[string][]string{}, map[string]string{}
 	f.places = newPlaces(f.opt.Files, f.opt.Dirs)
 	bad, first := 0, ""
 	for _, dir := range f.places.marks() {
@@ -84,7 +85,7 @@ func gone(err error) bool { return err == unix.ENOENT || err == unix.ENOTDIR }
 // when it comes into being.
 func (f *fanotify) mark(dir string) error {
 	for ; ; dir = path.Dir(dir) {
-		if f.marked[dir] {
+		if _, done := f.marked[dir]; done {
 			return nil
 		}
 		err := f.markOne(dir)
@@ -116,7 +117,8 @@ func (f *fanotify) markOne(dir string) error {
 		return err
 	}
 	key := handleKey(st.Fsid, handle)
-	if f.marked[dir] = true; !slices.Contains(f.dirs[key], dir) {
+	f.marked[dir] = key
+	if !slices.Contains(f.dirs[key], dir) {
 		f.dirs[key] = append(f.dirs[key], dir)
 	}
 	return nil
@@ -188,12 +190,22 @@ func (f *fanotify) tell(c change, now time.Time, see func(deminer.Event)) {
 // renew marks what a new directory brings.
 func (f *fanotify) renew(dir string) {
 	for name := range f.marked {
-		if name == dir || len(name) > len(dir) && name[:len(dir)+1] == dir+"/" {
-			delete(f.marked, name) // another directory had this name before
+		if name == dir || strings.HasPrefix(name, dir+"/") {
+			f.forget(name) // another directory had this name before
 		}
 	}
 	for _, name := range f.places.below(dir) {
 		_ = f.mark(name)
+	}
+}
+
+// forget takes a name from the directory that had it. Whoever makes and removes a place again and again must not fill the memory.
+func (f *fanotify) forget(name string) {
+	key := f.marked[name]
+	delete(f.marked, name)
+	f.dirs[key] = slices.DeleteFunc(f.dirs[key], func(n string) bool { return n == name })
+	if len(f.dirs[key]) == 0 {
+		delete(f.dirs, key)
 	}
 }
 

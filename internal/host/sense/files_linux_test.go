@@ -90,3 +90,30 @@ func TestPlacesThatComeLater(t *testing.T) {
 		t.Error("a name beside the watched was told")
 	}
 }
+
+// TestPlacesMadeAnewTakeNoMore: a watched directory that is removed and made again and again is remembered once.
+func TestPlacesMadeAnewTakeNoMore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "watched")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f := &fanotify{opt: Options{Dirs: []string{dir}}}
+	if _, err := f.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	names, handles := len(f.marked), len(f.dirs)
+	old := f.marked[dir]
+	for range 20 {
+		if err := os.Rename(dir, t.TempDir()+"/away"); err != nil { // it keeps its inode, so the next one gets another
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f.renew(dir)
+	}
+	if f.marked[dir] == old || len(f.marked) != names || len(f.dirs) != handles {
+		t.Errorf("%d names of %d directories are remembered, want %d of %d", len(f.marked), len(f.dirs), names, handles)
+	}
+}
