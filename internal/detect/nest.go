@@ -62,7 +62,7 @@ func (p *Pass) sibling(e, f *deminer.Foothold, g, t string) bool {
 			to = a.Btime
 		}
 	}
-	if to.Sub(from) > kitWindow {
+	if to.Sub(from) > kitWindow || p.restored(e.Attr, f.Attr, first, second) {
 		return false
 	}
 	h := deminer.Finding{

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -196,6 +197,17 @@ const (
 // later than what was made with it. The change time counts, since the time of writing can be set back.
 func changedLater(a deminer.Attr) bool { return a.Ctime.Sub(a.Btime) > kitWindow }
 
+// restored reports files that came with the system itself, from a backup or an image: they were written earlier than they were
+// made, and the system's own directories were made in the same minutes. Then that they came together tells of nothing.
+func (p *Pass) restored(files ...deminer.Attr) bool {
+	return slices.ContainsFunc(files, func(a deminer.Attr) bool {
+		return !a.Mtime.IsZero() && a.Btime.Sub(a.Mtime) > kitWindow && slices.ContainsFunc([]string{"/etc", "/usr", "/var"}, func(dir string) bool {
+			d, err := p.FS.Lstat(dir)
+			return err == nil && !d.Btime.IsZero() && d.Btime.Sub(a.Btime).Abs() <= kitWindow
+		})
+	})
+}
+
 // lived reports whether something that nobody accuses runs in a directory, or is started from it: then it is no kit's.
 func (p *Pass) lived(dir string) bool {
 	for _, pr := range p.subjects() {
@@ -235,7 +247,7 @@ func (p *Pass) kit(dir, proven string) {
 	for _, e := range list {
 		name := path.Join(dir, e.Name)
 		b, err := p.FS.Lstat(name)
-		if name == proven || err != nil || !b.IsRegular() || b.Btime.Sub(d.Btime).Abs() > kitWindow || packaged(p.owner(name)) || p.accused(name) {
+		if name == proven || err != nil || !b.IsRegular() || b.Btime.Sub(d.Btime).Abs() > kitWindow || packaged(p.owner(name)) || p.accused(name) || p.restored(b) {
 			continue
 		}
 		p.Report(deminer.Finding{
