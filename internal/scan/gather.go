@@ -103,7 +103,7 @@ func (g *gather) newcomers(ctx context.Context, s *deminer.Snapshot, own *owners
 		return
 	}
 	socks, gaps := g.host.Live.Sockets(ctx, foreign)
-	g.note(gaps)
+	g.note(slices.DeleteFunc(gaps, func(gap deminer.Gap) bool { return slices.Contains(g.gaps, gap) })) // told at the first asking
 	at := make(map[uint64]int, len(s.Sockets))
 	for i := range s.Sockets {
 		at[s.Sockets[i].Inode] = i

@@ -27,7 +27,7 @@ func (l late) Sockets(_ context.Context, procs []deminer.Process) ([]deminer.Soc
 			return !slices.ContainsFunc(procs, func(p deminer.Process) bool { return p.ID == id })
 		})
 	}
-	return out, nil
+	return out, []deminer.Gap{{Part: "live/sockets", State: deminer.Partial, What: "a namespace", Why: "it cannot be entered"}}
 }
 
 // TestRestarted: only a program that used the CPU and was started anew is waited for.
@@ -59,6 +59,10 @@ func TestNewcomers(t *testing.T) {
 	}
 	if n := len(rep.Snapshot.Processes); n != 2 {
 		t.Errorf("%d processes, want 2", n)
+	}
+	gaps := slices.DeleteFunc(rep.Snapshot.Gaps, func(g deminer.Gap) bool { return g.Part != "live/sockets" })
+	if len(gaps) != 1 || gaps[0].Count > 1 {
+		t.Errorf("the gap of the sockets, which are asked for twice, is told as %+v", gaps)
 	}
 	want := map[uint64][]deminer.ProcID{1: {first.ID}, 2: {second.ID}, 3: nil}
 	if len(rep.Snapshot.Sockets) != len(want) {
