@@ -12,7 +12,7 @@ import (
 // FuzzOracle compares random strings, random conditions and random data with the oracle. A seed says which.
 func FuzzOracle(f *testing.F) {
 	oracle(f)
-	for seed := range uint64(6) {
+	for _, seed := range []uint64{0, 1, 2, 3, 4, 5, 40, 218} { // with 40 a string of two first bytes was not found everywhere
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {

@@ -219,7 +219,7 @@ func randomRound(t *testing.T, seed uint64, strs, count int) (total, refused int
 		total++
 		_, err := Compile(Options{}, Source{Name: "r", Text: ruleOf(0, d.plain)})
 		out, no := refuses(t, nil, ruleOf(0, d.plain))
-		if no != (err != nil) {
+		if no != (err != nil) && !strings.Contains(out, "too complex") { // a limit of the oracle alone
 			t.Errorf("seed %d: %s: the oracle: %s the engine: %v", seed, d.plain, out, err)
 		}
 		if no || err != nil {
