@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED = 0
 
-.PHONY: all build test check fuzz yara-oracle bench ports score demo pictures man clean
+.PHONY: all build test check guest fuzz yara-oracle bench ports score demo pictures man clean
 
 all: build
 
@@ -18,6 +18,9 @@ check:            ## vet, staticcheck, all systems compile
 	GOOS=linux GOARCH=arm64 go build -o /dev/null ./cmd/deminer
 	GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/deminer
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+guest:            ## the sensors' tests on Debian's kernel in qemu; needs linux-image-cloud-amd64, qemu-system-x86, busybox-static, cpio
+	./test/guest
 
 fuzz:             ## every fuzz target, FUZZTIME each (default 60s)
 	./test/fuzz $(or $(FUZZTIME),60s)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,13 +23,16 @@ import (
 // hook is how the programs for a kind of event are put in force: those that all must be there, and those that add to it.
 type hook struct {
 	programs, more []string
-	how, lost      string
+	// calls are the system calls whose functions are probed instead of running programs at every call of the system.
+	calls     []string
+	how, lost string
 }
 
 const (
 	unowned  = ", the process of some sockets"
 	asked    = "calls of 32-bit programs"
 	allCalls = "tracepoint of all system calls"
+	probes   = "probes of single system calls"
 	sockets  = "program at the root of the unified control groups"
 )
 
@@ -43,13 +47,13 @@ var hooks = map[deminer.EventKind]hook{
 	deminer.EventBind:     {programs: []string{kernelProgOnBind4, kernelProgOnBind6}, how: sockets},
 	deminer.EventFlow:     {programs: []string{kernelProgOnIngress, kernelProgOnEgress}, more: owners, how: sockets, lost: "raw and packet sockets"},
 	deminer.EventDNS:      {programs: []string{kernelProgOnIngress}, more: owners, how: sockets, lost: "answers over TLS or HTTPS; over TCP they are flows"},
-	deminer.EventFlags:    {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", file_setattr(2)"},
-	deminer.EventAnonExec: {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked},
-	deminer.EventBPF:      {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked},
-	deminer.EventMount:    {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", mounts through a descriptor"},
-	deminer.EventPtrace:   {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", PTRACE_TRACEME"},
-	deminer.EventMemWrite: {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", openat2(2), io_uring"},
-	deminer.EventUID:      {programs: []string{kernelProgOnCall}, how: allCalls, lost: asked + ", users changed by an exploit in the kernel"},
+	deminer.EventFlags:    {calls: []string{"ioctl"}, lost: asked + ", file_setattr(2)"},
+	deminer.EventAnonExec: {calls: []string{"mmap", "mprotect"}, lost: asked},
+	deminer.EventBPF:      {calls: []string{"bpf"}, lost: asked},
+	deminer.EventMount:    {calls: []string{"mount", "move_mount"}, lost: asked + ", mounts through a descriptor"},
+	deminer.EventPtrace:   {calls: []string{"ptrace"}, lost: asked + ", PTRACE_TRACEME"},
+	deminer.EventMemWrite: {calls: []string{"ptrace", "process_vm_writev", "openat", "open"}, lost: asked + ", openat2(2), io_uring"},
+	deminer.EventUID:      {calls: []string{"setuid", "setreuid", "setresuid"}, lost: asked + ", users changed by an exploit in the kernel"},
 }
 
 // owners are the programs that know which process a socket is of.
@@ -74,6 +78,7 @@ type bpfSensor struct {
 	links []link.Link
 	ring  *ringbuf.Reader
 	took  []deminer.EventKind
+	late  uint32 // kinds that the program at every system call is for
 	mu    sync.Mutex
 	bad   uint64 // records that could not be read
 }
@@ -88,13 +93,23 @@ func (b *bpfSensor) take(want []deminer.EventKind) (map[deminer.EventKind]demine
 		return got, why
 	}
 	_, _ = b.attach(kernelProgOnFork), b.attach(kernelProgOnExit)
+	// First the probes, then one program for the calls of those kinds that could not have theirs.
+	var late []deminer.EventKind
+	for _, k := range mine {
+		if h := hooks[k]; len(h.calls) > 0 && (b.opt.NoProbes || b.attachAll(h.calls, probe) != nil) {
+			late = append(late, k)
+		}
+	}
+	b.late = bits(late)
 	for _, k := range mine {
 		h := hooks[k]
-		var err error
-		for _, name := range h.programs {
-			err = errors.Join(err, b.attach(name))
+		switch {
+		case slices.Contains(late, k):
+			h.programs, h.how = []string{kernelProgOnCall}, allCalls
+		case len(h.calls) > 0:
+			h.how = probes
 		}
-		if err != nil {
+		if err := b.attachAll(h.programs, ""); err != nil {
 			why[k] = strings.ReplaceAll(err.Error(), "\n", "; ")
 			continue
 		}
@@ -108,6 +123,28 @@ func (b *bpfSensor) take(want []deminer.EventKind) (map[deminer.EventKind]demine
 		b.took = append(b.took, k)
 	}
 	return got, why
+}
+
+// probe begins the names of the programs that probe one system call.
+const probe = "probe_"
+
+// attachAll attaches programs that are all needed.
+func (b *bpfSensor) attachAll(names []string, prefix string) error {
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, b.attach(prefix+name))
+	}
+	return errors.Join(errs...)
+}
+
+// bits is a set of kinds as the programs have it.
+func bits(list []deminer.EventKind) (out uint32) {
+	for n, k := range kinds {
+		if slices.Contains(list, k) {
+			out |= 1 << n
+		}
+	}
+	return out
 }
 
 // prepare reads the embedded object and makes what the programs share.
@@ -124,18 +161,11 @@ func (b *bpfSensor) prepare(want []deminer.EventKind) error {
 	if err != nil {
 		return fmt.Errorf("read the programs: %w", err)
 	}
-	var bits uint32
-	for n, k := range kinds {
-		// Forks and exits keep what is known of processes current; without them each exec would cost a look at /proc.
-		if slices.Contains(want, k) || k == deminer.EventFork || k == deminer.EventExit {
-			bits |= 1 << n
-		}
-	}
 	inbound := uint8(0)
 	if b.opt.AllInbound {
 		inbound = 1
 	}
-	err = errors.Join(spec.Variables[kernelVarAgent].Set(uint32(b.opt.Agent)), spec.Variables[kernelVarWanted].Set(bits),
+	err = errors.Join(spec.Variables[kernelVarAgent].Set(uint32(b.opt.Agent)), spec.Variables[kernelVarWanted].Set(b.wanted(want)),
 		spec.Variables[kernelVarAllInbound].Set(inbound))
 	if err != nil {
 		return fmt.Errorf("set up the programs: %w", err)
@@ -152,6 +182,12 @@ func (b *bpfSensor) prepare(want []deminer.EventKind) error {
 	return nil
 }
 
+// wanted is what the programs report. Forks and exits keep what is known of processes current; without them each exec would cost
+// a look at /proc.
+func (b *bpfSensor) wanted(want []deminer.EventKind) uint32 {
+	return bits(append([]deminer.EventKind{deminer.EventFork, deminer.EventExit}, want...))
+}
+
 // attach loads one program and hangs it at its place; what was tried is not tried again.
 func (b *bpfSensor) attach(name string) error {
 	if err, done := b.tried[name]; done {
@@ -162,7 +198,7 @@ func (b *bpfSensor) attach(name string) error {
 		err = fmt.Errorf("%s: this kernel has no such hook", name)
 	} else if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
-	} else {
+	} else if l != nil {
 		b.links = append(b.links, l)
 	}
 	b.tried[name] = err
@@ -171,6 +207,14 @@ func (b *bpfSensor) attach(name string) error {
 
 func (b *bpfSensor) load(name string) (link.Link, error) {
 	one := b.spec.Copy()
+	if one.Programs[name] == nil {
+		return nil, nil // a call that this processor's kernel does not have
+	}
+	if name == kernelProgOnCall {
+		if err := one.Variables[kernelVarWanted].Set(b.late); err != nil {
+			return nil, err
+		}
+	}
 	for other := range one.Programs {
 		if other != name {
 			delete(one.Programs, other)
@@ -195,10 +239,15 @@ func (b *bpfSensor) load(name string) (link.Link, error) {
 	}
 	defer c.Close()
 	// What the first program makes, the others use too.
-	if m := c.DetachMap(kernelMapFlows); m != nil {
-		b.maps[kernelMapFlows] = m
+	for _, shared := range []string{kernelMapFlows, kernelMapJits} {
+		if m := c.DetachMap(shared); m != nil {
+			b.maps[shared] = m
+		}
 	}
 	prog := c.Programs[name]
+	if call, ok := strings.CutPrefix(name, probe); ok {
+		return link.Kprobe(map[string]string{"amd64": "__x64_sys_", "arm64": "__arm64_sys_"}[runtime.GOARCH]+call, prog, nil)
+	}
 	at, group := cgroupHooks[name]
 	if !group {
 		return link.AttachTracing(link.TracingOptions{Program: prog, AttachType: ebpf.AttachTraceRawTp})

@@ -97,6 +97,13 @@ func play(role, arg string) error {
 			return err
 		}
 		return unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC)
+	case "module":
+		f, err := os.Open(arg)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return unix.FinitModule(int(f.Fd()), "", 0)
 	case "bpf":
 		return loadProgram()
 	case "mount":

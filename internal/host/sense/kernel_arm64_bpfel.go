@@ -28,28 +28,40 @@ type kernelFlow struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kernelMapDrops       = "drops"
-	kernelMapFlows       = "flows"
-	kernelMapJits        = "jits"
-	kernelMapRing        = "ring"
-	kernelProgOnBind4    = "on_bind4"
-	kernelProgOnBind6    = "on_bind6"
-	kernelProgOnCall     = "on_call"
-	kernelProgOnConnect4 = "on_connect4"
-	kernelProgOnConnect6 = "on_connect6"
-	kernelProgOnEgress   = "on_egress"
-	kernelProgOnExec     = "on_exec"
-	kernelProgOnExit     = "on_exit"
-	kernelProgOnFork     = "on_fork"
-	kernelProgOnIngress  = "on_ingress"
-	kernelProgOnModule   = "on_module"
-	kernelProgOnSendmsg4 = "on_sendmsg4"
-	kernelProgOnSendmsg6 = "on_sendmsg6"
-	kernelProgOnSignal   = "on_signal"
-	kernelVarAgent       = "agent"
-	kernelVarAllInbound  = "all_inbound"
-	kernelVarLayout      = "layout"
-	kernelVarWanted      = "wanted"
+	kernelMapDrops                 = "drops"
+	kernelMapFlows                 = "flows"
+	kernelMapJits                  = "jits"
+	kernelMapRing                  = "ring"
+	kernelProgOnBind4              = "on_bind4"
+	kernelProgOnBind6              = "on_bind6"
+	kernelProgOnCall               = "on_call"
+	kernelProgOnConnect4           = "on_connect4"
+	kernelProgOnConnect6           = "on_connect6"
+	kernelProgOnEgress             = "on_egress"
+	kernelProgOnExec               = "on_exec"
+	kernelProgOnExit               = "on_exit"
+	kernelProgOnFork               = "on_fork"
+	kernelProgOnIngress            = "on_ingress"
+	kernelProgOnModule             = "on_module"
+	kernelProgOnSendmsg4           = "on_sendmsg4"
+	kernelProgOnSendmsg6           = "on_sendmsg6"
+	kernelProgOnSignal             = "on_signal"
+	kernelProgProbeBpf             = "probe_bpf"
+	kernelProgProbeIoctl           = "probe_ioctl"
+	kernelProgProbeMmap            = "probe_mmap"
+	kernelProgProbeMount           = "probe_mount"
+	kernelProgProbeMoveMount       = "probe_move_mount"
+	kernelProgProbeMprotect        = "probe_mprotect"
+	kernelProgProbeOpenat          = "probe_openat"
+	kernelProgProbeProcessVmWritev = "probe_process_vm_writev"
+	kernelProgProbePtrace          = "probe_ptrace"
+	kernelProgProbeSetresuid       = "probe_setresuid"
+	kernelProgProbeSetreuid        = "probe_setreuid"
+	kernelProgProbeSetuid          = "probe_setuid"
+	kernelVarAgent                 = "agent"
+	kernelVarAllInbound            = "all_inbound"
+	kernelVarLayout                = "layout"
+	kernelVarWanted                = "wanted"
 )
 
 // loadKernel returns the embedded CollectionSpec for kernel.
@@ -94,20 +106,32 @@ type kernelSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelProgramSpecs struct {
-	OnBind4    *ebpf.ProgramSpec `ebpf:"on_bind4"`
-	OnBind6    *ebpf.ProgramSpec `ebpf:"on_bind6"`
-	OnCall     *ebpf.ProgramSpec `ebpf:"on_call"`
-	OnConnect4 *ebpf.ProgramSpec `ebpf:"on_connect4"`
-	OnConnect6 *ebpf.ProgramSpec `ebpf:"on_connect6"`
-	OnEgress   *ebpf.ProgramSpec `ebpf:"on_egress"`
-	OnExec     *ebpf.ProgramSpec `ebpf:"on_exec"`
-	OnExit     *ebpf.ProgramSpec `ebpf:"on_exit"`
-	OnFork     *ebpf.ProgramSpec `ebpf:"on_fork"`
-	OnIngress  *ebpf.ProgramSpec `ebpf:"on_ingress"`
-	OnModule   *ebpf.ProgramSpec `ebpf:"on_module"`
-	OnSendmsg4 *ebpf.ProgramSpec `ebpf:"on_sendmsg4"`
-	OnSendmsg6 *ebpf.ProgramSpec `ebpf:"on_sendmsg6"`
-	OnSignal   *ebpf.ProgramSpec `ebpf:"on_signal"`
+	OnBind4              *ebpf.ProgramSpec `ebpf:"on_bind4"`
+	OnBind6              *ebpf.ProgramSpec `ebpf:"on_bind6"`
+	OnCall               *ebpf.ProgramSpec `ebpf:"on_call"`
+	OnConnect4           *ebpf.ProgramSpec `ebpf:"on_connect4"`
+	OnConnect6           *ebpf.ProgramSpec `ebpf:"on_connect6"`
+	OnEgress             *ebpf.ProgramSpec `ebpf:"on_egress"`
+	OnExec               *ebpf.ProgramSpec `ebpf:"on_exec"`
+	OnExit               *ebpf.ProgramSpec `ebpf:"on_exit"`
+	OnFork               *ebpf.ProgramSpec `ebpf:"on_fork"`
+	OnIngress            *ebpf.ProgramSpec `ebpf:"on_ingress"`
+	OnModule             *ebpf.ProgramSpec `ebpf:"on_module"`
+	OnSendmsg4           *ebpf.ProgramSpec `ebpf:"on_sendmsg4"`
+	OnSendmsg6           *ebpf.ProgramSpec `ebpf:"on_sendmsg6"`
+	OnSignal             *ebpf.ProgramSpec `ebpf:"on_signal"`
+	ProbeBpf             *ebpf.ProgramSpec `ebpf:"probe_bpf"`
+	ProbeIoctl           *ebpf.ProgramSpec `ebpf:"probe_ioctl"`
+	ProbeMmap            *ebpf.ProgramSpec `ebpf:"probe_mmap"`
+	ProbeMount           *ebpf.ProgramSpec `ebpf:"probe_mount"`
+	ProbeMoveMount       *ebpf.ProgramSpec `ebpf:"probe_move_mount"`
+	ProbeMprotect        *ebpf.ProgramSpec `ebpf:"probe_mprotect"`
+	ProbeOpenat          *ebpf.ProgramSpec `ebpf:"probe_openat"`
+	ProbeProcessVmWritev *ebpf.ProgramSpec `ebpf:"probe_process_vm_writev"`
+	ProbePtrace          *ebpf.ProgramSpec `ebpf:"probe_ptrace"`
+	ProbeSetresuid       *ebpf.ProgramSpec `ebpf:"probe_setresuid"`
+	ProbeSetreuid        *ebpf.ProgramSpec `ebpf:"probe_setreuid"`
+	ProbeSetuid          *ebpf.ProgramSpec `ebpf:"probe_setuid"`
 }
 
 // kernelMapSpecs contains maps before they are loaded into the kernel.
@@ -179,20 +203,32 @@ type kernelVariables struct {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelPrograms struct {
-	OnBind4    *ebpf.Program `ebpf:"on_bind4"`
-	OnBind6    *ebpf.Program `ebpf:"on_bind6"`
-	OnCall     *ebpf.Program `ebpf:"on_call"`
-	OnConnect4 *ebpf.Program `ebpf:"on_connect4"`
-	OnConnect6 *ebpf.Program `ebpf:"on_connect6"`
-	OnEgress   *ebpf.Program `ebpf:"on_egress"`
-	OnExec     *ebpf.Program `ebpf:"on_exec"`
-	OnExit     *ebpf.Program `ebpf:"on_exit"`
-	OnFork     *ebpf.Program `ebpf:"on_fork"`
-	OnIngress  *ebpf.Program `ebpf:"on_ingress"`
-	OnModule   *ebpf.Program `ebpf:"on_module"`
-	OnSendmsg4 *ebpf.Program `ebpf:"on_sendmsg4"`
-	OnSendmsg6 *ebpf.Program `ebpf:"on_sendmsg6"`
-	OnSignal   *ebpf.Program `ebpf:"on_signal"`
+	OnBind4              *ebpf.Program `ebpf:"on_bind4"`
+	OnBind6              *ebpf.Program `ebpf:"on_bind6"`
+	OnCall               *ebpf.Program `ebpf:"on_call"`
+	OnConnect4           *ebpf.Program `ebpf:"on_connect4"`
+	OnConnect6           *ebpf.Program `ebpf:"on_connect6"`
+	OnEgress             *ebpf.Program `ebpf:"on_egress"`
+	OnExec               *ebpf.Program `ebpf:"on_exec"`
+	OnExit               *ebpf.Program `ebpf:"on_exit"`
+	OnFork               *ebpf.Program `ebpf:"on_fork"`
+	OnIngress            *ebpf.Program `ebpf:"on_ingress"`
+	OnModule             *ebpf.Program `ebpf:"on_module"`
+	OnSendmsg4           *ebpf.Program `ebpf:"on_sendmsg4"`
+	OnSendmsg6           *ebpf.Program `ebpf:"on_sendmsg6"`
+	OnSignal             *ebpf.Program `ebpf:"on_signal"`
+	ProbeBpf             *ebpf.Program `ebpf:"probe_bpf"`
+	ProbeIoctl           *ebpf.Program `ebpf:"probe_ioctl"`
+	ProbeMmap            *ebpf.Program `ebpf:"probe_mmap"`
+	ProbeMount           *ebpf.Program `ebpf:"probe_mount"`
+	ProbeMoveMount       *ebpf.Program `ebpf:"probe_move_mount"`
+	ProbeMprotect        *ebpf.Program `ebpf:"probe_mprotect"`
+	ProbeOpenat          *ebpf.Program `ebpf:"probe_openat"`
+	ProbeProcessVmWritev *ebpf.Program `ebpf:"probe_process_vm_writev"`
+	ProbePtrace          *ebpf.Program `ebpf:"probe_ptrace"`
+	ProbeSetresuid       *ebpf.Program `ebpf:"probe_setresuid"`
+	ProbeSetreuid        *ebpf.Program `ebpf:"probe_setreuid"`
+	ProbeSetuid          *ebpf.Program `ebpf:"probe_setuid"`
 }
 
 func (p *kernelPrograms) Close() error {
@@ -211,6 +247,18 @@ func (p *kernelPrograms) Close() error {
 		p.OnSendmsg4,
 		p.OnSendmsg6,
 		p.OnSignal,
+		p.ProbeBpf,
+		p.ProbeIoctl,
+		p.ProbeMmap,
+		p.ProbeMount,
+		p.ProbeMoveMount,
+		p.ProbeMprotect,
+		p.ProbeOpenat,
+		p.ProbeProcessVmWritev,
+		p.ProbePtrace,
+		p.ProbeSetresuid,
+		p.ProbeSetreuid,
+		p.ProbeSetuid,
 	)
 }
 

@@ -17,6 +17,8 @@ type Options struct {
 	Want []deminer.EventKind
 	// Without are sensors not to be used, for tests and for hosts where one does harm.
 	Without []deminer.Sensor
+	// NoProbes has system calls watched by one program at every call even where single calls could be probed, for tests.
+	NoProbes bool
 	// Agent is the pid whose own doings are not reported and for whom signals are watched; 0: nobody.
 	Agent int
 	// AllInbound reports the first bytes of every connection that others open; else only of those that speak JSON first,

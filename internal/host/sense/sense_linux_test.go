@@ -232,9 +232,26 @@ func TestEachKindIsSeen(t *testing.T) {
 		}
 	}
 	see(t, w, seeings())
+	if module := "/modules/dummy.ko"; os.Getenv("DEMINER_GUEST") != "" { // a kernel that is there for tests, see test/guest
+		see(t, w, []seeing{{"module", deminer.EventModule, func(*testing.T) string { return module }, func(e *deminer.Event, _, _ string) bool { return e.Name == "dummy" }}})
+	}
 	if d := w.Drops(); len(d) != 0 {
 		t.Errorf("lost: %v", d)
 	}
+}
+
+// TestCallsWithoutProbes watches system calls with the one program that runs at each, as on kernels without probes.
+func TestCallsWithoutProbes(t *testing.T) {
+	w := watch(t, Options{Want: deminer.EventKinds(), NoProbes: true})
+	see(t, w, slices.DeleteFunc(seeings(), func(s seeing) bool {
+		if calls := hooks[s.kind].calls; len(calls) == 0 {
+			return true
+		}
+		if f := w.facet(s.kind); f.How != allCalls {
+			t.Errorf("%+v", f)
+		}
+		return false
+	}))
 }
 
 func facets(w *watcher) string {

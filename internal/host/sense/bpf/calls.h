@@ -10,6 +10,10 @@ enum {
 #define ARG2(r) ((r)->si)
 #define ARG3(r) ((r)->dx)
 #define ARG4(r) ((r)->r10)
+#define GET1(r) GET(r, di)
+#define GET2(r) GET(r, si)
+#define GET3(r) GET(r, dx)
+#define GET4(r) GET(r, r10)
 #elif defined(__TARGET_ARCH_arm64)
 enum {
 	N_open = -1, N_openat = 56, N_mmap = 222, N_mprotect = 226, N_ioctl = 29, N_ptrace = 117, N_setuid = 146, N_setreuid = 145, N_setresuid = 147, N_mount = 40,
@@ -19,6 +23,10 @@ enum {
 #define ARG2(r) ((r)->regs[1])
 #define ARG3(r) ((r)->regs[2])
 #define ARG4(r) ((r)->regs[3])
+#define GET1(r) GET(r, regs[0])
+#define GET2(r) GET(r, regs[1])
+#define GET3(r) GET(r, regs[2])
+#define GET4(r) GET(r, regs[3])
 #endif
 enum { N_move_mount = 429 };
 
@@ -256,3 +264,29 @@ int on_call(u64 *ctx)
 	}
 	return 0;
 }
+
+// One probe for each call's function, where the kernel has probes: other calls then cost nothing. The function is given the
+// registers of the caller.
+#define PROBE(call, does)                                                                                              \
+	SEC("kprobe")                                                                                                  \
+	int probe_##call(struct pt_regs *ctx)                                                                          \
+	{                                                                                                              \
+		struct pt_regs *r = (void *)GET1(ctx);                                                                 \
+		return does;                                                                                           \
+	}
+
+PROBE(openat, call_open((void *)GET2(r), GET3(r)))
+PROBE(mmap, GET3(r) & PROT_EXEC && GET4(r) & MAP_ANONYMOUS ? call_exec_memory(GET1(r), GET2(r), GET3(r)) : 0)
+PROBE(mprotect, GET3(r) & PROT_EXEC ? call_exec_memory(GET1(r), GET2(r), GET3(r)) : 0)
+PROBE(ioctl, call_flags(GET1(r), GET2(r), (void *)GET3(r)))
+PROBE(ptrace, call_ptrace(GET1(r), GET2(r)))
+PROBE(setuid, call_uid(GET1(r), GET1(r)))
+PROBE(setreuid, call_uid(GET1(r), GET2(r)))
+PROBE(setresuid, call_uid(GET1(r), GET2(r)))
+PROBE(mount, call_mount((void *)GET2(r)))
+PROBE(move_mount, call_mount((void *)GET4(r)))
+PROBE(process_vm_writev, small(MEM_WRITE, GET1(r), 0, 0, 0))
+PROBE(bpf, call_bpf(GET1(r), (void *)GET2(r)))
+#if defined(__TARGET_ARCH_x86)
+PROBE(open, call_open((void *)GET1(r), GET2(r)))
+#endif
