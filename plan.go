@@ -84,8 +84,9 @@ type Expect struct {
 	Exe    string `json:"exe,omitempty"`
 	Dev    uint64 `json:"dev,omitempty"`
 	Ino    uint64 `json:"ino,omitempty"`
-	Size   int64  `json:"size,omitempty"` // bytes of a program that is looked for by its content
-	Link   Raw    `json:"link,omitempty"` // target of a symbolic link
+	Size   int64  `json:"size,omitempty"`   // bytes of a program that is looked for by its content
+	MntNS  uint64 `json:"mnt_ns,omitempty"` // mount namespace in which a program that is looked for has its name
+	Link   Raw    `json:"link,omitempty"`   // target of a symbolic link
 }
 
 // Refusal is something a plan would have needed but must not touch, or cannot.

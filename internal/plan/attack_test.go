@@ -79,6 +79,13 @@ func TestTwinsOfAMiner(t *testing.T) {
 	if args := find(Make(r, Options{}, now)); args["same-program"] != "yes" || args["after"] != "" {
 		t.Errorf("args %v, want names only", args)
 	}
+	// One of several containers of an owner's image was broken into.
+	r.Snapshot.Processes[len(r.Snapshot.Processes)-1].Exe = r.Snapshot.Processes[6].Exe
+	r.Snapshot.Processes[6].MntNS, r.Snapshot.Processes[len(r.Snapshot.Processes)-1].MntNS = 4026532001, 4026532002
+	p := Make(r, Options{}, now)
+	if args := p.Steps[0].Action.Args; args["same-program"] != "yes" || args["after"] != "" || p.Steps[0].Expect.MntNS != 4026532001 {
+		t.Errorf("args %v, expect %+v, want names of one mount namespace only", args, p.Steps[0].Expect)
+	}
 	// Under the name of an owner's interpreter in a hidden place it is a disguise, in a package it is not looked for at all.
 	r.Snapshot.Processes[6].Exe = "/tmp/.x/python3"
 	if args := find(Make(r, Options{}, now)); args["same-program"] != "yes" {

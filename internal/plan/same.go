@@ -25,7 +25,7 @@ func (b *builder) wide(s *deminer.Step, p *deminer.Process) {
 	args := map[string]deminer.Raw{}
 	if p.Own.State == deminer.Unowned && p.Exe != "" && !p.Runtime() {
 		args["same-program"] = "yes"
-		s.Expect.Size, s.Expect.Dev, s.Expect.Ino = p.ExeAttr.Size, p.ExeAttr.Dev, p.ExeAttr.Ino
+		s.Expect.Size, s.Expect.Dev, s.Expect.Ino, s.Expect.MntNS = p.ExeAttr.Size, p.ExeAttr.Dev, p.ExeAttr.Ino, p.MntNS
 		if !b.guard.alike(p) {
 			args["after"] = deminer.Raw(strconv.FormatUint(b.guard.youngest(), 10))
 		}
@@ -78,11 +78,12 @@ func (g *guard) youngest() (last uint64) {
 	return last
 }
 
-// alike reports whether a process that is not accused runs a program of the very size by another name: then the content
-// may be an owner's, copied or linked by the intruder, and does not tell who is who.
+// alike reports whether a process that is not accused runs a program of the very size by another name, or by the same in another
+// container: then the content may be an owner's, copied or linked by the intruder or of an image that several containers were made
+// of, and does not tell who is who.
 func (g *guard) alike(p *deminer.Process) bool {
 	for _, q := range g.procs {
-		if q.Exe != p.Exe && q.ExeAttr.Size == p.ExeAttr.Size && !q.Kernel && !g.accused[q.ID] {
+		if (q.Exe != p.Exe || q.MntNS != p.MntNS) && q.ExeAttr.Size == p.ExeAttr.Size && !q.Kernel && !g.accused[q.ID] {
 			return true
 		}
 	}

@@ -43,7 +43,7 @@ func (t *Tools) twinsOf(s deminer.Step, p host.Proc, gone bool) (w twins, err er
 	if s.Action.Args["same-program"] != "yes" {
 		return w, nil
 	}
-	w = twins{SHA256: s.Expect.SHA256, Size: s.Expect.Size, Exe: s.Expect.Exe, Dev: s.Expect.Dev, Ino: s.Expect.Ino}
+	w = twins{SHA256: s.Expect.SHA256, Size: s.Expect.Size, Exe: s.Expect.Exe, Space: s.Expect.MntNS, Dev: s.Expect.Dev, Ino: s.Expect.Ino}
 	if text := string(s.Action.Args["after"]); text != "" {
 		if w.After, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return w, fmt.Errorf("read what a process may be a twin of: %w", err)

@@ -230,6 +230,32 @@ func TestKillAgainFindsWhatRunsFromTheVault(t *testing.T) {
 	}
 }
 
+// TestKillOfTheDeadSparesOtherContainers: the process that was meant has ended. What runs its program by its name in its own mount
+// namespace dies, what does so in another one, such as another container of the same image, lives.
+func TestKillOfTheDeadSparesOtherContainers(t *testing.T) {
+	var ns unix.Stat_t
+	must(t, unix.Stat("/proc/self/ns/mnt", &ns))
+	for name, other := range map[string]bool{"its own": false, "another": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			dir := t.TempDir()
+			exe := dir + "/server"
+			copySelf(t, exe)
+			pid := startWatch(t, exe, dir)
+			eventually(t, "it runs", func() bool { _, err := os.Stat(dir + "/m"); return err == nil })
+			s := do(deminer.VerbKill, proc(deminer.ProcID{PID: 1<<22 - 1, Start: 1}), "same-program", "yes")
+			s.Expect = deminer.Expect{Exe: exe, SHA256: sumOf(t, exe), MntNS: ns.Ino}
+			if other {
+				s.Expect.MntNS++
+			}
+			w.mustRun(t, planOf("k", s))
+			if lives := letter(pid) != ""; lives != other {
+				t.Errorf("it lives: %v, want %v", lives, other)
+			}
+		})
+	}
+}
+
 // TestFrozenByItsOwner: a cgroup that somebody else had frozen stays frozen, whatever a plan does and takes back.
 func TestFrozenByItsOwner(t *testing.T) {
 	for _, held := range []bool{true, false} {
