@@ -29,7 +29,8 @@ var readers = map[string]bool{
 // wrappers are words before the program proper.
 var wrappers = map[string]bool{
 	"sudo": true, "nohup": true, "setsid": true, "exec": true, "env": true, "nice": true, "ionice": true, "time": true, "timeout": true, "then": true, "do": true, "else": true, "!": true, "{": true,
-	"busybox": true, "xargs": true, "command": true, "builtin": true, "stdbuf": true, "chroot": false, "doas": true, "if": true, "while": true, "until": true, "elif": true,
+	"busybox": true, "toybox": true, "torify": true, "torsocks": true, "proxychains": true, "proxychains4": true, "unbuffer": true, "chrt": true, "taskset": true,
+	"parallel": true, "eval": true, "trap": true, "strace": true, "ltrace": true, "unshare": true, "nsenter": true, "prlimit": true, "systemd-run": true, "runuser": true, "pkexec": true, "xargs": true, "command": true, "builtin": true, "stdbuf": true, "chroot": false, "doas": true, "if": true, "while": true, "until": true, "elif": true,
 }
 
 var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true, "zsh": true, "ksh": true, "su": true, "ssh": true, "-sh": true, "-bash": true}

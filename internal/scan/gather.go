@@ -119,14 +119,14 @@ func (g *gather) newcomers(ctx context.Context, s *deminer.Snapshot, own *owners
 	}
 }
 
-// restarted reports whether a program that used the CPU was started anew during the look.
+// restarted reports whether a program that no package brought and that used the CPU was started anew during the look.
 func restarted(fresh, known []deminer.Process) bool {
 	const some = 0.05 // cores; a program that is started for each request of a visitor uses less
 	began := map[string]bool{}
 	for i := range fresh {
 		began[fresh[i].Exe] = fresh[i].Exe != ""
 	}
-	return slices.ContainsFunc(known, func(p deminer.Process) bool { return p.CPU >= some && began[p.Exe] && !p.Runtime() })
+	return slices.ContainsFunc(known, func(p deminer.Process) bool { return p.CPU >= some && began[p.Exe] && p.Own.State == deminer.Unowned && !p.Runtime() })
 }
 
 func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners) {

@@ -30,10 +30,12 @@ func (l late) Sockets(_ context.Context, procs []deminer.Process) ([]deminer.Soc
 	return out, []deminer.Gap{{Part: "live/sockets", State: deminer.Partial, What: "a namespace", Why: "it cannot be entered"}}
 }
 
-// TestRestarted: only a program that used the CPU and was started anew is waited for.
+// TestRestarted: only a program that no package brought, that used the CPU and was started anew, is waited for.
 func TestRestarted(t *testing.T) {
-	known := []deminer.Process{{Exe: "/opt/idle"}, {Exe: "/opt/busy", CPU: 0.3}, {CPU: 1, Kernel: true}}
-	for exe, want := range map[string]bool{"/opt/idle": false, "/opt/busy": true, "/opt/new": false, "": false} {
+	unowned := deminer.Provenance{State: deminer.Unowned}
+	known := []deminer.Process{{Exe: "/opt/idle", Own: unowned}, {Exe: "/opt/busy", CPU: 0.3, Own: unowned}, {CPU: 1, Kernel: true},
+		{Exe: "/usr/lib/gcc/cc1", CPU: 0.9, Own: deminer.Provenance{State: deminer.Intact, Package: "cpp-12"}}}
+	for exe, want := range map[string]bool{"/opt/idle": false, "/opt/busy": true, "/opt/new": false, "/usr/lib/gcc/cc1": false, "": false} {
 		if got := restarted([]deminer.Process{{Exe: exe}}, known); got != want {
 			t.Errorf("%q: %v, want %v", exe, got, want)
 		}
