@@ -126,7 +126,9 @@ func restarted(fresh, known []deminer.Process) bool {
 	for i := range fresh {
 		began[fresh[i].Exe] = fresh[i].Exe != ""
 	}
-	return slices.ContainsFunc(known, func(p deminer.Process) bool { return p.CPU >= some && began[p.Exe] && p.Own.State == deminer.Unowned && !p.Runtime() })
+	return slices.ContainsFunc(known, func(p deminer.Process) bool {
+		return p.CPU >= some && began[p.Exe] && p.Own.State == deminer.Unowned && !p.Runtime()
+	})
 }
 
 func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners) {
