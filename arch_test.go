@@ -66,7 +66,7 @@ var why = map[string]string{
 
 // reaches says who may use what reaches outside the program.
 var reaches = map[string][]string{
-	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/remedy", "internal/feed"},
+	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/remedy", "internal/feed"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},

@@ -4,8 +4,11 @@ package sense
 
 import (
 	"context"
+	"io"
+	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -105,7 +108,7 @@ func TestDropsAreCounted(t *testing.T) {
 	defer l.Close()
 	s := Open(Options{Want: []deminer.EventKind{deminer.EventExec}, Look: l, Agent: os.Getpid()})
 	defer s.Close()
-	const runs = 3000 // the ring holds about 1,900
+	const runs = 5000 // the ring holds about 3,800
 	spawn(t, runs)
 	lost := s.Drops()[deminer.EventExec]
 	ctx, cancel := context.WithCancel(t.Context())
@@ -192,4 +195,63 @@ func BenchmarkCall(b *testing.B) {
 			b.ReportMetric(float64((thread(b)-from).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
+}
+
+// BenchmarkLogin says a login line on a connection and waits for the event of it: how long that takes is what is left to cut
+// the connection before the pool's answer. early counts those that were seen before the other side had read the line.
+func BenchmarkLogin(b *testing.B) {
+	l := live.Open()
+	defer l.Close()
+	s := Open(Options{Want: []deminer.EventKind{deminer.EventFlow}, Look: l, Agent: os.Getpid()})
+	defer s.Close()
+	seen := make(chan time.Time, 16)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() {
+		done <- s.Watch(ctx, func(e deminer.Event) {
+			if e.Sent && e.Data == login {
+				seen <- time.Now()
+			}
+		})
+	}()
+	defer func() { cancel(); <-done }()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer server.Close()
+	read := make(chan time.Time, 16)
+	go func() {
+		buf := make([]byte, 1024)
+		for {
+			c, err := server.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(buf)
+			read <- time.Now()
+			c.Close()
+		}
+	}()
+	var took []time.Duration
+	early := 0
+	for b.Loop() {
+		c, err := net.Dial("tcp", server.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		from := time.Now()
+		if _, err := io.WriteString(c, login); err != nil {
+			b.Fatal(err)
+		}
+		at, arrived := <-seen, <-read
+		if took = append(took, at.Sub(from)); at.Before(arrived) {
+			early++
+		}
+		c.Close()
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+	b.ReportMetric(float64(early)/float64(len(took)), "early")
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
@@ -45,7 +47,7 @@ var hooks = map[deminer.EventKind]hook{
 	deminer.EventModule:   {programs: []string{kernelProgOnModule}, how: "tracepoint module_load"},
 	deminer.EventConnect:  {programs: []string{kernelProgOnConnect4, kernelProgOnConnect6}, how: sockets},
 	deminer.EventBind:     {programs: []string{kernelProgOnBind4, kernelProgOnBind6}, how: sockets},
-	deminer.EventFlow:     {programs: []string{kernelProgOnIngress, kernelProgOnEgress}, more: owners, how: sockets, lost: "raw and packet sockets"},
+	deminer.EventFlow:     {programs: []string{kernelProgOnIngress, kernelProgOnEgress}, more: owners, how: sockets, lost: "raw and packet sockets; of connections that were open before the watch all but those whose next piece is JSON"},
 	deminer.EventDNS:      {programs: []string{kernelProgOnIngress}, more: owners, how: sockets, lost: "answers over TLS or HTTPS; over TCP they are flows"},
 	deminer.EventFlags:    {calls: []string{"ioctl"}, lost: asked + ", file_setattr(2)"},
 	deminer.EventAnonExec: {calls: []string{"mmap", "mprotect"}, lost: asked},
@@ -77,6 +79,7 @@ type bpfSensor struct {
 	tried map[string]error
 	links []link.Link
 	ring  *ringbuf.Reader
+	types *btf.Cache
 	took  []deminer.EventKind
 	late  uint32 // kinds that the program at every system call is for
 	mu    sync.Mutex
@@ -92,6 +95,9 @@ func (b *bpfSensor) take(want []deminer.EventKind) (map[deminer.EventKind]demine
 		}
 		return got, why
 	}
+	// The kernel's types are read once for all programs; they are many megabytes that are not needed again.
+	b.types = btf.NewCache()
+	defer func() { b.types = nil }()
 	_, _ = b.attach(kernelProgOnFork), b.attach(kernelProgOnExit)
 	// First the probes, then one program for the calls of those kinds that could not have theirs.
 	var late []deminer.EventKind
@@ -171,7 +177,7 @@ func (b *bpfSensor) prepare(want []deminer.EventKind) error {
 		return fmt.Errorf("set up the programs: %w", err)
 	}
 	b.spec, b.maps = spec, map[string]*ebpf.Map{}
-	for _, name := range []string{kernelMapRing, kernelMapDrops} {
+	for _, name := range []string{kernelMapRing, kernelMapDrops, kernelMapWoken} {
 		if b.maps[name], err = ebpf.NewMap(spec.Maps[name]); err != nil {
 			return fmt.Errorf("make map %s: %w", name, err)
 		}
@@ -233,7 +239,7 @@ func (b *bpfSensor) load(name string) (link.Link, error) {
 			delete(one.Maps, m)
 		}
 	}
-	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: use})
+	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: use, Cache: b.types})
 	if err != nil {
 		return nil, err
 	}
@@ -278,8 +284,12 @@ func groups() (int, error) {
 	return unix.Openat(mount, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
-// flushEvery is how long events that wake nobody (fork, exit) may wait in the ring.
-const flushEvery = 100 * time.Millisecond
+// flushEvery is how long events that wake nobody (fork, exit) may wait in the ring while nothing else happens, and pause for how
+// long those that are one of many in a row (exec), see soon in bpf/record.h.
+const (
+	flushEvery = 100 * time.Millisecond
+	pause      = 20 * time.Millisecond
+)
 
 func (b *bpfSensor) run(ctx context.Context, see func(deminer.Event)) error {
 	done := make(chan struct{})
@@ -309,10 +319,16 @@ func (b *bpfSensor) run(ctx context.Context, see func(deminer.Event)) error {
 				return nil
 			}
 			continue
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			b.ring.SetDeadline(time.Time{})
+			continue
 		case errors.Is(err, ringbuf.ErrClosed):
 			return nil
 		case err != nil:
 			return fmt.Errorf("read the ring: %w", err)
+		}
+		if rec.Remaining == 0 {
+			b.again()
 		}
 		r, err := parseRecord(rec.RawSample)
 		if err != nil {
@@ -329,6 +345,15 @@ func (b *bpfSensor) run(ctx context.Context, see func(deminer.Event)) error {
 		if ctx.Err() != nil && rec.Remaining == 0 {
 			return nil
 		}
+	}
+}
+
+// again has the reader look again after a pause, and tells the programs so: they need not wake it.
+func (b *bpfSensor) again() {
+	b.ring.SetDeadline(time.Now().Add(pause))
+	var up unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) == nil {
+		_ = b.maps[kernelMapWoken].Put(uint32(0), uint64(up.Nano()))
 	}
 }
 

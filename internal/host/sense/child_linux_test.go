@@ -63,6 +63,14 @@ func play(role, arg string) error {
 		return spawnTrue(n)
 	case "exec":
 		return unix.Exec("/bin/true", []string{"/bin/true", "argument", "\xff\n", ""}, nil)
+	case "exec later":
+		time.Sleep(linger())
+		return unix.Exec("/bin/true", []string{"true"}, nil)
+	case "exec apart": // behind a mount of a namespace of its own
+		if err := errors.Join(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("/usr/bin", arg, "", unix.MS_BIND, "")); err != nil {
+			return err
+		}
+		return unix.Exec(filepath.Join(arg, "true"), []string{"true"}, nil)
 	case "exec long":
 		return unix.Exec("/bin/true", append([]string{"/bin/true"}, long()...), nil)
 	case "exec memfd", "exec deleted":

@@ -32,6 +32,7 @@ const (
 	kernelMapFlows                 = "flows"
 	kernelMapJits                  = "jits"
 	kernelMapRing                  = "ring"
+	kernelMapWoken                 = "woken"
 	kernelProgOnBind4              = "on_bind4"
 	kernelProgOnBind6              = "on_bind6"
 	kernelProgOnCall               = "on_call"
@@ -142,6 +143,7 @@ type kernelMapSpecs struct {
 	Flows *ebpf.MapSpec `ebpf:"flows"`
 	Jits  *ebpf.MapSpec `ebpf:"jits"`
 	Ring  *ebpf.MapSpec `ebpf:"ring"`
+	Woken *ebpf.MapSpec `ebpf:"woken"`
 }
 
 // kernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -178,6 +180,7 @@ type kernelMaps struct {
 	Flows *ebpf.Map `ebpf:"flows"`
 	Jits  *ebpf.Map `ebpf:"jits"`
 	Ring  *ebpf.Map `ebpf:"ring"`
+	Woken *ebpf.Map `ebpf:"woken"`
 }
 
 func (m *kernelMaps) Close() error {
@@ -186,6 +189,7 @@ func (m *kernelMaps) Close() error {
 		m.Flows,
 		m.Jits,
 		m.Ring,
+		m.Woken,
 	)
 }
 

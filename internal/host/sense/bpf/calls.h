@@ -59,7 +59,7 @@ INLINE int small(u16 kind, u32 target, u64 a, u64 b, u64 c)
 	r->a = a;
 	r->b = b;
 	r->c = c;
-	bpf_ringbuf_submit(r, 0);
+	soon(r, r->when);
 	return 0;
 }
 
@@ -76,7 +76,7 @@ INLINE int named(u16 kind, const char *text, u32 size, u64 a)
 	r->head.a = a;
 	long n = bpf_probe_read_user_str(r->data, size, text);
 	r->head.data_len = n > 0 ? n - 1 : 0;
-	bpf_ringbuf_submit(r, 0);
+	soon(r, r->head.when);
 	return 0;
 }
 
@@ -179,7 +179,7 @@ INLINE int call_flags(u32 fd, u64 command, const void *value)
 	r->head.a = flags;
 	r->head.b = (u32)command;
 	path_of(r, __builtin_preserve_access_index(&file->f_path), t);
-	bpf_ringbuf_submit(r, 0);
+	soon(r, r->head.when);
 	return 0;
 }
 

@@ -38,9 +38,9 @@ static void (*const bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 static void (*const bpf_ringbuf_discard)(void *data, u64 flags) = (void *)133;
 static u64 (*const bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 
-enum { NO_WAKEUP = 1 };          // BPF_RB_NO_WAKEUP
-enum { RING_AVAILABLE = 0 };     // BPF_RB_AVAIL_DATA
-enum { STORAGE_CREATE = 1 };     // BPF_SK_STORAGE_GET_F_CREATE
+enum { NO_WAKEUP = 1, FORCE_WAKEUP = 2 }; // BPF_RB_*
+enum { RING_AVAILABLE = 0 };              // BPF_RB_AVAIL_DATA
+enum { STORAGE_CREATE = 1 };              // BPF_SK_STORAGE_GET_F_CREATE
 
 // Contexts that the kernel keeps stable (linux/bpf.h).
 struct bpf_sock {

@@ -71,7 +71,7 @@ INLINE int address(struct bpf_sock_addr *ctx, u16 kind, u8 family)
 		__builtin_memcpy(r->local, to, 16);
 		r->local_port = port;
 	}
-	bpf_ringbuf_submit(r, 0);
+	tell(r);
 	return 1;
 }
 
@@ -152,7 +152,7 @@ INLINE void copy(struct __sk_buff *skb, struct flow *f, u8 family, u8 proto, u16
 	ends(&r->head, skb, f, family, sent);
 	if (f)
 		r->head.a = f->pieces[sent];
-	bpf_ringbuf_submit(r, 0);
+	tell(r);
 }
 
 INLINE int packet(struct __sk_buff *skb, u8 sent)

@@ -25,7 +25,7 @@ int on_exec(u64 *ctx)
 		r->head.data_len = size;
 	else
 		r->head.flags |= CUT_DATA;
-	bpf_ringbuf_submit(r, 0);
+	soon(r, r->head.when);
 	return 0;
 }
 
@@ -72,7 +72,7 @@ int on_signal(u64 *ctx)
 	whose(r, from);
 	r->target = agent;
 	r->a = (u32)ctx[0];
-	bpf_ringbuf_submit(r, 0);
+	tell(r);
 	return 0;
 }
 
@@ -87,6 +87,6 @@ int on_module(u64 *ctx)
 	whose(&r->head, t);
 	long n = bpf_probe_read_kernel_str(r->data, 56, __builtin_preserve_access_index(&m->name));
 	r->head.data_len = n > 0 ? n - 1 : 0;
-	bpf_ringbuf_submit(r, 0);
+	tell(r);
 	return 0;
 }

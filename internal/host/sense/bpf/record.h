@@ -20,6 +20,7 @@ enum {
 	INBOUND = 32,  // flow: the other side opened it
 };
 
+enum { RING = 8 << 20 }; // bytes
 enum { NAME = 256, PATH = 1024, DATA = 1024, DEPTH = 48 };
 
 struct record {
@@ -44,7 +45,7 @@ struct long_record {
 
 struct {
 	NUMBER(type, RINGBUF);
-	NUMBER(max_entries, 4 << 20);
+	NUMBER(max_entries, RING);
 } ring SEC(".maps");
 
 // What there was no room for, by kind.
@@ -116,9 +117,22 @@ INLINE void blank(struct record *r, u16 kind)
 	r->when = bpf_ktime_get_boot_ns();
 }
 
-INLINE struct record *begin(u16 kind)
+// room reports whether a record may be written. The last quarter of the ring is for processes that begin and end: whatever storm
+// there is of the rest, what runs is told.
+INLINE int room(u16 kind)
 {
 	if (!(wanted >> kind & 1))
+		return 0;
+	if (kind > EXIT && bpf_ringbuf_query(&ring, RING_AVAILABLE) > RING / 4 * 3) {
+		dropped(kind);
+		return 0;
+	}
+	return 1;
+}
+
+INLINE struct record *begin(u16 kind)
+{
+	if (!room(kind))
 		return 0;
 	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r)
@@ -130,7 +144,7 @@ INLINE struct record *begin(u16 kind)
 
 INLINE struct long_record *begin_long(u16 kind)
 {
-	if (!(wanted >> kind & 1))
+	if (!room(kind))
 		return 0;
 	struct long_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r)
@@ -140,10 +154,38 @@ INLINE struct long_record *begin_long(u16 kind)
 	return r;
 }
 
+// tell submits a record and wakes the reader. It must be told to: by itself the ring wakes nobody while an earlier record, which
+// woke nobody either, waits in it.
+INLINE void tell(void *r) { bpf_ringbuf_submit(r, FORCE_WAKEUP); }
+
+// When the reader was last woken for something that can wait a little, or said that it looks again soon.
+struct {
+	NUMBER(type, ARRAY);
+	NUMBER(max_entries, 1);
+	TYPE(key, u32);
+	TYPE(value, u64);
+} woken SEC(".maps");
+
+enum { PAUSE = 20000000 }; // ns; the reader looks again this long after it read something
+
+// soon submits what can wait for a few milliseconds: of many in a row the first wakes the reader, who then comes for the rest by
+// itself for as long as there is some. To be woken costs more than all that is done with a record.
+INLINE void soon(void *rec, u64 now)
+{
+	u32 zero = 0;
+	u64 *last = bpf_map_lookup_elem(&woken, &zero), flags = NO_WAKEUP;
+	if (!last || now - *last > 2 * PAUSE || bpf_ringbuf_query(&ring, RING_AVAILABLE) > RING / 8) {
+		flags = FORCE_WAKEUP;
+		if (last)
+			*last = now;
+	}
+	bpf_ringbuf_submit(rec, flags);
+}
+
 // quietly submits without waking the reader, who looks several times a second anyway, unless the ring fills up.
 INLINE void quietly(void *r)
 {
-	bpf_ringbuf_submit(r, bpf_ringbuf_query(&ring, RING_AVAILABLE) > (1 << 20) ? 0 : NO_WAKEUP);
+	bpf_ringbuf_submit(r, bpf_ringbuf_query(&ring, RING_AVAILABLE) > RING / 8 ? FORCE_WAKEUP : NO_WAKEUP);
 }
 
 // path_of writes the names from a file up to the root of the process that looks, through mounts.
