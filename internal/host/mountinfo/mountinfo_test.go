@@ -14,7 +14,7 @@ const mountText = `22 27 0:21 / /proc rw,relatime - proc proc rw
 short line - x
 nonsense
 42 27 0:52 / /no/end rw shared:1
-43 27 0:53 / /a bcd rw - tmpfs none rw
+43 27 0:53 / /a` + "\u00a0b\u0085c\vd" + ` rw - tmpfs none rw
 -1 27 0:54 / /x rw - tmpfs none rw
 `
 
