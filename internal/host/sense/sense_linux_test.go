@@ -22,6 +22,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host/live"
+	"github.com/deminer/deminer/internal/host/rootfs"
 )
 
 // watcher collects what is seen.
@@ -286,6 +287,55 @@ func see(t *testing.T, w *watcher, list []seeing) {
 				t.Errorf("got %+v", e)
 			}
 		})
+	}
+}
+
+// TestEachSensorCanBeMissing takes the sensors away one after the other and one at a time: each kind goes to the best of the rest,
+// and says of each better one why it is not in force.
+func TestEachSensorCanBeMissing(t *testing.T) {
+	order := []deminer.Sensor{deminer.SensorBPF, deminer.SensorFanotify, deminer.SensorConnector, deminer.SensorSockDiag, deminer.SensorPoll}
+	can := map[deminer.Sensor]func(deminer.EventKind) bool{
+		deminer.SensorBPF:       func(k deminer.EventKind) bool { _, ok := hooks[k]; return ok && k != deminer.EventModule },
+		deminer.SensorFanotify:  func(k deminer.EventKind) bool { return k == deminer.EventFile },
+		deminer.SensorConnector: func(k deminer.EventKind) bool { _, ok := connectorKinds[k]; return ok },
+		deminer.SensorSockDiag:  func(k deminer.EventKind) bool { _, ok := socketKinds[k]; return ok },
+		deminer.SensorPoll:      func(k deminer.EventKind) bool { _, ok := pollKinds[k]; return ok },
+	}
+	l := live.Open()
+	defer l.Close()
+	fsys, err := rootfs.Open("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(without []deminer.Sensor) {
+		s := Open(Options{Want: deminer.EventKinds(), Without: without, Look: l, FS: fsys, Dirs: []string{"/etc"}})
+		defer s.Close()
+		for _, f := range s.Facets() {
+			want := deminer.SensorNone
+			for _, o := range order {
+				if can[o](f.Kind) && !slices.Contains(without, o) {
+					want = o
+					break
+				}
+			}
+			// A kernel with modules has a hook for them, too.
+			if f.Sensor != want && (f.Kind != deminer.EventModule || f.Sensor != deminer.SensorBPF) {
+				t.Errorf("without %q: %s is seen by %q, want %q", without, f.Kind, f.Sensor, want)
+			}
+			for _, o := range without {
+				named := slices.Contains(f.Why, string(o)+": not to be used")
+				if better := f.Sensor == deminer.SensorNone || slices.Index(order, o) < slices.Index(order, f.Sensor); named != better {
+					t.Errorf("without %q: of %s: %+v", without, f.Kind, f)
+				}
+			}
+			if (f.Sensor == deminer.SensorNone) != (f.Lost == "everything") {
+				t.Errorf("without %q: %+v", without, f)
+			}
+		}
+	}
+	for i := range order {
+		check(order[:i+1])
+		check(order[i : i+1])
 	}
 }
 
