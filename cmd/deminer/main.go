@@ -68,18 +68,20 @@ func main() {
 // it costs about a twentieth of the processor time, and the host may be starving already.
 const garbage = 10
 
-// roomy lets a scan of given paths, which may read gigabytes with few rules at hand, keep up to 16 MiB of garbage even where
-// little is in use, so that it does not collect every few megabytes. With more in use it changes nothing.
+// roomy lets a scan of given paths, which may read gigabytes with few rules at hand, fill 32 MiB with what is in use and
+// garbage, so that it does not collect every few megabytes where little is in use. With more in use it changes nothing.
 func roomy() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
+	runtime.GC() // the garbage of compiling the rules is not in use
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	debug.SetGCPercent(max(garbage, min(100, int(100*roomyGarbage/max(m.HeapAlloc, 1)))))
+	live := max(int64(m.HeapAlloc), 1)
+	debug.SetGCPercent(max(garbage, min(100, int(100*(roomyHeap-live)/live))))
 }
 
-const roomyGarbage = 16 << 20
+const roomyHeap = 32 << 20
 
 // run is main without the process around it, for tests.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
