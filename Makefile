@@ -33,7 +33,7 @@ yara-oracle:      ## the YARA engine beside Debian's yara on all rules below DEM
 
 bench:            ## side by side with unhide, chkrootkit, debsums and lynis, and with libyara where DEMINER_CORPORA names its rules; needs root and Debian
 	./test/bench
-	[ -z "$(DEMINER_CORPORA)" ] || ./test/yarabench
+	[ -z "$(DEMINER_CORPORA)" ] || { ./test/yarabench && ./test/pathbench; }
 
 ports:            ## the tests of the engines, of judging and planning as programs of arm64 and of Windows (qemu-user, wine); needs root and Debian
 	./test/ports
