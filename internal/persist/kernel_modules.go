@@ -19,13 +19,13 @@ func listModules(l *Lister) {
 	})
 	listFiles(l, []fileRule{{files: []string{"/etc/sysconfig/modules/*.modules"}, user: "root", trigger: "every boot", exec: true, script: true}})
 	for _, root := range l.firstAll(l.Glob("/usr/lib/modules", "/lib/modules", "/usr/local/lib/modules")) {
-		l.walk([]place{{root, 12, 60_000}}, func(name string, e host.Entry) {
+		l.walk([]place{{root, 12, 60_000}}, func(name string, e host.Entry, _ func() (deminer.Attr, error)) {
 			if isModule(name) && e.Type == deminer.Regular && foreignModule(l, name) {
 				addModule(l, name, "")
 			}
 		})
 	}
-	l.walk(append(dropPlaces(l), place{"/etc", 2, 5000}, place{"/usr/lib", 1, 5000}, place{"/usr/bin", 1, 10_000}, place{"/var/lib", 2, 5000}), func(name string, e host.Entry) {
+	l.walk(append(dropPlaces(l), place{"/etc", 2, 5000}, place{"/usr/lib", 1, 5000}, place{"/usr/bin", 1, 10_000}, place{"/var/lib", 2, 5000}), func(name string, e host.Entry, _ func() (deminer.Attr, error)) {
 		if isModule(name) && e.Type == deminer.Regular {
 			addModule(l, name, "a kernel module outside /lib/modules")
 		}

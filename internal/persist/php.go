@@ -79,7 +79,7 @@ func listWebRoots(l *Lister, prepend func(string) (string, string)) {
 	for _, h := range l.Homes {
 		places = append(places, place{h.Dir + "/public_html", 5, 10_000}, place{h.Dir + "/www", 5, 10_000})
 	}
-	l.walk(places, func(name string, e host.Entry) {
+	l.walk(places, func(name string, e host.Entry, _ func() (deminer.Attr, error)) {
 		base := path.Base(name)
 		if e.Type != deminer.Regular || base != ".user.ini" && base != ".htaccess" {
 			return

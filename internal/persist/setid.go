@@ -16,11 +16,11 @@ const capXattr = "security.capability"
 // listSetID lists programs that run with more rights than their caller has: set-uid, set-gid, file capabilities.
 func listSetID(l *Lister) {
 	shells := interpreterFiles(l)
-	l.walk(setIDPlaces(l), func(name string, e host.Entry) {
+	l.walk(setIDPlaces(l), func(name string, e host.Entry, attr func() (deminer.Attr, error)) {
 		if e.Type != deminer.Regular {
 			return
 		}
-		a, err := l.Host.FS.Lstat(name)
+		a, err := attr()
 		if err != nil || !a.Executable() && !a.SetID() {
 			return
 		}

@@ -32,7 +32,7 @@ func dropPlaces(l *Lister) []place {
 
 // walk shows every name in these places that is no directory, each real directory once. Places that are larger or deeper
 // than their limits are named together in one gap.
-func (l *Lister) walk(places []place, see func(name string, e host.Entry)) {
+func (l *Lister) walk(places []place, see func(name string, e host.Entry, attr func() (deminer.Attr, error))) {
 	if rec, ok := l.Host.FS.(*recorder); ok {
 		rec.searching++
 		defer func() { rec.searching-- }()
@@ -45,17 +45,17 @@ func (l *Lister) walk(places []place, see func(name string, e host.Entry)) {
 			continue
 		}
 		done[dir] = true
-		full := host.Walk(l.Host.FS, dir, p.depth, p.limit, func(name string, e host.Entry) bool {
+		full := host.WalkAttr(l.Host.FS, dir, p.depth, p.limit, func(name string, e host.Entry, attr func() (deminer.Attr, error)) bool {
 			if l.ctx.Err() != nil {
 				return false
 			}
 			if e.Type == "" {
-				if a, err := l.Host.FS.Lstat(name); err == nil {
+				if a, err := attr(); err == nil {
 					e.Type = a.Type
 				}
 			}
 			if e.Type != deminer.Directory {
-				see(name, e)
+				see(name, e, attr)
 				return false
 			}
 			return !done[name] && (!dull(name) || strings.HasPrefix(dir, "/usr/lib/modules"))
