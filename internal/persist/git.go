@@ -19,6 +19,9 @@ func listGit(l *Lister) {
 	for _, dir := range []string{"/usr/share/git-core/templates/hooks", "/usr/local/share/git-core/templates/hooks"} {
 		gitHooks(l, dir, "every user", "hooks copied into every new repository")
 	}
+	if !l.searches() {
+		return
+	}
 	for _, repo := range repositories(l) {
 		user := ownerOf(l, repo)
 		gitConfig(l, repo+"/config", user)

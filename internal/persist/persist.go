@@ -31,6 +31,9 @@ type Env struct {
 	Accounts []deminer.Account
 	// Homes are the home directories to look into; nil means those of the accounts, /root, /home/* and /etc/skel.
 	Homes []Home
+	// NoSearch leaves out what has to be searched for in whole trees (set-id programs, repositories, copies of sshd,
+	// module files): each mechanism that would search says so in a gap.
+	NoSearch bool
 }
 
 // Home is a home directory and the user whose programs start from it; User is "" where no account has it.

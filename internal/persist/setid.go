@@ -15,6 +15,9 @@ const capXattr = "security.capability"
 
 // listSetID lists programs that run with more rights than their caller has: set-uid, set-gid, file capabilities.
 func listSetID(l *Lister) {
+	if !l.searches() {
+		return
+	}
 	shells := interpreterFiles(l)
 	l.walk(setIDPlaces(l), func(name string, e host.Entry, attr func() (deminer.Attr, error)) {
 		if e.Type != deminer.Regular {

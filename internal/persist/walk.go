@@ -30,12 +30,23 @@ func dropPlaces(l *Lister) []place {
 	return out
 }
 
+// searches reports whether trees are searched in this look; where they are not, a gap says so.
+func (l *Lister) searches() bool {
+	if l.NoSearch {
+		l.gap(deminer.Skipped, "", "a scan of given paths searches no other directories")
+	}
+	return !l.NoSearch
+}
+
 // walk shows every name in these places that is no directory, each real directory once. Places that are larger or deeper
 // than their limits are named together in one gap.
 func (l *Lister) walk(places []place, see func(name string, e host.Entry, attr func() (deminer.Attr, error))) {
 	if rec, ok := l.Host.FS.(*recorder); ok {
 		rec.searching++
 		defer func() { rec.searching-- }()
+	}
+	if !l.searches() {
+		return
 	}
 	done := map[string]bool{}
 	var cut []string

@@ -133,7 +133,7 @@ func restarted(fresh, known []deminer.Process) bool {
 
 func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners) {
 	g.opt.Progress(Stage{"Footholds", 0, 0})
-	found, gaps := persist.List(ctx, persist.Env{Host: g.host, Accounts: s.Accounts})
+	found, gaps := persist.List(ctx, persist.Env{Host: g.host, Accounts: s.Accounts, NoSearch: g.opt.Mode == Paths})
 	g.note(gaps)
 	s.Footholds = found
 	for i := range s.Footholds {

@@ -26,7 +26,7 @@ type Mode string
 const (
 	Quick Mode = "quick" // processes, footholds, and the places where malware lies
 	Full  Mode = "full"  // every file, every package
-	Paths Mode = "paths" // the files below the given paths, and nothing else of the file sweep
+	Paths Mode = "paths" // the files below the given paths, and nothing else that has to be searched for
 )
 
 // Options say how to look. The zero value is a quick look.
