@@ -125,7 +125,12 @@ type Sweeper struct {
 	room  int64 // bytes still to be read
 	own   inode // deminer's own program, which holds every indicator
 	short bool
+	// links is what was read of files with several names, so that each is read once.
+	links map[FileKey]Content
 }
+
+// maxLinks bounds how many files with several names are remembered during a sweep.
+const maxLinks = 100_000
 
 type inode struct{ dev, ino uint64 }
 
@@ -223,6 +228,11 @@ func (s *Sweeper) known(f *Found) bool {
 
 // look reads one file.
 func (s *Sweeper) look(ctx context.Context, f *Found) {
+	if c, ok := s.linked(f); ok {
+		f.Content = c
+		s.settle(f)
+		return
+	}
 	c, n, err := s.read(ctx, f)
 	s.mu.Lock()
 	s.out.bytes += n
@@ -244,12 +254,38 @@ const stamped = 3 * time.Second
 
 // remember puts into the cache what was read through r, if r is the file that was listed and nobody wrote to it.
 func (s *Sweeper) remember(f *Found, r host.File, c Content) {
-	if s.opt.Cache == nil || f.glance || time.Since(f.Attr.Ctime) < stamped {
+	if s.opt.Cache == nil && f.Attr.Links < 2 || f.glance || time.Since(f.Attr.Ctime) < stamped {
 		return
 	}
-	if now, err := r.Attr(); err == nil && keyOf(now) == keyOf(f.Attr) {
+	now, err := r.Attr()
+	if err != nil || keyOf(now) != keyOf(f.Attr) {
+		return
+	}
+	if s.opt.Cache != nil {
 		s.opt.Cache.Put(keyOf(f.Attr), c)
 	}
+	if f.Attr.Links > 1 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.links == nil {
+			s.links = map[FileKey]Content{}
+		}
+		if len(s.links) < maxLinks {
+			s.links[keyOf(f.Attr)] = c
+		}
+	}
+}
+
+// linked gives what was read of a file by another of its names in this sweep. Content alone counts in it, but the digest
+// is made only where the name or the content gives a reason.
+func (s *Sweeper) linked(f *Found) (Content, bool) {
+	if f.Attr.Links < 2 || f.glance {
+		return Content{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.links[keyOf(f.Attr)]
+	return c, ok && (len(f.Named) == 0 || c.Kind != "elf" || c.SHA256 != "")
 }
 
 func (s *Sweeper) settle(f *Found) {
