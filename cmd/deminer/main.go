@@ -15,6 +15,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/match"
+	"github.com/deminer/deminer/internal/scan"
 	"github.com/spf13/cobra"
 )
 
@@ -64,21 +65,30 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// garbage is how much garbage is kept for each 100 bytes in use: a tenth of what Go keeps by itself. A scan makes little, so
-// it costs about a twentieth of the processor time, and the host may be starving already.
-const garbage = 10
+// How much garbage is kept for each 100 bytes in use; Go keeps 100 by itself. Less costs processor time, more costs memory
+// that the host may need.
+const (
+	garbage     = 30 // a third more in use than needed is hardly seen beside what a scan is about
+	fullGarbage = 60 // hundreds of thousands of files are remembered: what is in use is gone through again and again
+	pathGarbage = 10 // where thousands of rules are in use
+)
 
-// roomy lets a scan of given paths, which may read gigabytes with few rules at hand, fill 32 MiB with what is in use and
-// garbage, so that it does not collect every few megabytes where little is in use. With more in use it changes nothing.
-func roomy() {
+// roomy sets how much garbage a scan keeps. One of given paths, which may read gigabytes with few rules at hand, fills 32 MiB
+// with what is in use and garbage, so that it does not collect every few megabytes where little is in use.
+func roomy(mode scan.Mode) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	runtime.GC() // the garbage of compiling the rules is not in use
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	live := max(int64(m.HeapAlloc), 1)
-	debug.SetGCPercent(max(garbage, min(100, int(100*(roomyHeap-live)/live))))
+	switch mode {
+	case scan.Full:
+		debug.SetGCPercent(fullGarbage)
+	case scan.Paths:
+		runtime.GC() // the garbage of compiling the rules is not in use
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		live := max(int64(m.HeapAlloc), 1)
+		debug.SetGCPercent(max(pathGarbage, min(100, int(100*(roomyHeap-live)/live))))
+	}
 }
 
 const roomyHeap = 32 << 20

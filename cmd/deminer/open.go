@@ -68,9 +68,7 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 			db.Remember(memory)
 		}
 	}
-	if opt.Mode == scan.Paths {
-		roomy()
-	}
+	roomy(opt.Mode)
 	rep, err := scan.Run(ctx, h, set.Set, opt)
 	bars.end()
 	if memory != nil { // what an interrupted scan read need not be read again, either
