@@ -5,6 +5,7 @@ package remedy_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -233,8 +234,6 @@ func TestKillAgainFindsWhatRunsFromTheVault(t *testing.T) {
 // TestKillOfTheDeadSparesOtherContainers: the process that was meant has ended. What runs its program by its name in its own mount
 // namespace dies, what does so in another one, such as another container of the same image, lives.
 func TestKillOfTheDeadSparesOtherContainers(t *testing.T) {
-	var ns unix.Stat_t
-	must(t, unix.Stat("/proc/self/ns/mnt", &ns))
 	for name, other := range map[string]bool{"its own": false, "another": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, true)
@@ -243,6 +242,9 @@ func TestKillOfTheDeadSparesOtherContainers(t *testing.T) {
 			copySelf(t, exe)
 			pid := startWatch(t, exe, dir)
 			eventually(t, "it runs", func() bool { _, err := os.Stat(dir + "/m"); return err == nil })
+			// Not that of the test itself: its main thread may have been in a test that goes into another one.
+			var ns unix.Stat_t
+			must(t, unix.Stat(fmt.Sprintf("/proc/%d/ns/mnt", pid), &ns))
 			s := do(deminer.VerbKill, proc(deminer.ProcID{PID: 1<<22 - 1, Start: 1}), "same-program", "yes")
 			s.Expect = deminer.Expect{Exe: exe, SHA256: sumOf(t, exe), MntNS: ns.Ino}
 			if other {

@@ -125,13 +125,18 @@ func (k *known) exec(r *record) {
 	k.keep(e.Proc.PID, remember(e))
 }
 
-// complete takes from a look what an event had no room for.
+// complete takes from a look what an event had no room for. A process that ends has no command line any more: then the event
+// keeps its part and says that there was more.
 func complete(e *deminer.Event, p *deminer.Process, argv bool) {
 	if e.ExeCut && p.Exe != "" {
 		e.Exe, e.ExeCut = limit(p.Exe, deminer.MaxEventPath)
 	}
-	if argv {
-		e.Argv, e.ArgvCut = limitArgv(p.Argv)
+	if !argv {
+		return
+	}
+	e.ArgvCut = true
+	if whole, cut := limitArgv(p.Argv); len(whole) >= len(e.Argv) && len(whole) > 0 {
+		e.Argv, e.ArgvCut = whole, cut
 	}
 }
 
