@@ -95,6 +95,8 @@ defined (1 \ (filesize - 34))
 1 % (filesize - 34) == 1
 filesize % (1 & 2) == 1
 filesize \ 0 == 1
+filesize \ (filesize >> 1KB) == 1
+filesize % (uint8(0) << 64) == 1
 filesize \ 0.0 > 1
 filesize << -1 == 1
 filesize >> (2 - 3) == 1

@@ -189,6 +189,10 @@ func binaryType(o op, l, r typeKind) *typ {
 // fold computes an operation on two constant integers; what cannot have a value, whatever stands on the left, is a fault, as in libyara.
 func (b *builder) fold(e *expr, t *typ) *typ {
 	x, y := e.kids[0], e.kids[1]
+	if (e.op == opDiv || e.op == opMod) && t.kind == tyInt && shiftedOut(y) {
+		b.failf(e.pos, "division by zero")
+		return nil
+	}
 	if y.op != opConst || y.val.kind != vInt || e.op < opAdd || e.op > opShr || t.kind != tyInt {
 		return t
 	}
@@ -209,6 +213,15 @@ func (b *builder) fold(e *expr, t *typ) *typ {
 	e.val = intOp(e.op, l, r)
 	e.op, e.kids = opConst, nil
 	return t
+}
+
+// shiftedOut reports a shift by 64 or more: whatever stands on the left, nothing is left of it.
+func shiftedOut(e *expr) bool {
+	if e.op != opShl && e.op != opShr {
+		return false
+	}
+	by := e.kids[1]
+	return by.op == opConst && by.val.kind == vInt && by.val.i >= 64
 }
 
 func overflows(o op, a, b int64) bool {
