@@ -92,7 +92,10 @@ func ends(n *node, data []byte, i int) []int {
 }
 
 func distinct(list []int) []int {
-	seen := map[int]bool{}
+	if len(list) < 2 {
+		return list
+	}
+	seen := make([]bool, slices.Max(list)+1)
 	return slices.DeleteFunc(list, func(i int) bool {
 		was := seen[i]
 		seen[i] = true
