@@ -62,7 +62,7 @@ func slowForms(d *stringDecl) []slowForm {
 }
 
 // ends gives every place where n can end when it begins at i, each once, the one to be taken first in front.
-func ends(n *node, data []byte, i int) []int {
+func ends(n *node, data []byte, i int, memo slowMemo) []int {
 	switch n.op {
 	case nSet:
 		if i < len(data) && n.set.has(data[i]) {
@@ -73,15 +73,21 @@ func ends(n *node, data []byte, i int) []int {
 			return []int{i + len(n.lit)}
 		}
 	case nCat:
-		return sequenceEnds(n.subs, data, i)
+		return sequenceEnds(n.subs, data, i, memo)
 	case nAlt:
 		var out []int
 		for _, s := range n.subs {
-			out = append(out, ends(s, data, i)...)
+			out = append(out, ends(s, data, i, memo)...)
 		}
 		return distinct(out)
 	case nRepeat:
-		return repeatEnds(n, data, i, 0, map[[2]int][]int{})
+		key := slowKey{n, i}
+		out, ok := memo[key]
+		if !ok {
+			out = repeatEnds(n, data, i, 0, map[[2]int][]int{}, memo)
+			memo[key] = out
+		}
+		return out
 	default:
 		in := inst{op: [...]instOp{iBegin, iEnd, iWord, iNotWord}[n.op-nBegin], x: uint16(n.min)}
 		if in.holds(view{data, 0, int64(len(data))}, i) {
@@ -103,12 +109,20 @@ func distinct(list []int) []int {
 	})
 }
 
-func sequenceEnds(subs []*node, data []byte, i int) []int {
+// slowMemo keeps what was found of repetitions, which nested ones ask for again and again.
+type slowMemo map[slowKey][]int
+
+type slowKey struct {
+	n *node
+	i int
+}
+
+func sequenceEnds(subs []*node, data []byte, i int, memo slowMemo) []int {
 	out := []int{i}
 	for _, s := range subs {
 		var next []int
 		for _, e := range out {
-			next = append(next, ends(s, data, e)...)
+			next = append(next, ends(s, data, e, memo)...)
 		}
 		out = distinct(next)
 	}
@@ -116,7 +130,7 @@ func sequenceEnds(subs []*node, data []byte, i int) []int {
 }
 
 // repeatEnds gives the ends after done repetitions.
-func repeatEnds(n *node, data []byte, i, done int, known map[[2]int][]int) []int {
+func repeatEnds(n *node, data []byte, i, done int, known map[[2]int][]int, memo slowMemo) []int {
 	if n.max < 0 {
 		done = min(done, n.min)
 	}
@@ -127,8 +141,8 @@ func repeatEnds(n *node, data []byte, i, done int, known map[[2]int][]int) []int
 	known[key] = nil // a repetition of nothing leads nowhere new
 	var out []int
 	if n.max < 0 || done < n.max {
-		for _, e := range ends(n.subs[0], data, i) {
-			out = append(out, repeatEnds(n, data, e, done+1, known)...)
+		for _, e := range ends(n.subs[0], data, i, memo) {
+			out = append(out, repeatEnds(n, data, e, done+1, known, memo)...)
 		}
 	}
 	if done >= n.min {
@@ -156,12 +170,13 @@ func slowHits(d *stringDecl, data []byte) []string {
 	p := &pattern{mods: d.mods}
 	v := view{data, 0, int64(len(data))}
 	forms := slowForms(d)
+	memo := slowMemo{}
 	var out []string
 	for i := range data {
 		best := 0
 		ascii := map[int]bool{} // keys with which the ascii form matches: it counts alone
 		for _, f := range forms {
-			list := ends(f.n, data, i)
+			list := ends(f.n, data, i, memo)
 			if len(list) == 0 || list[0] == i || f.wide && ascii[f.key] {
 				continue
 			}
