@@ -22,7 +22,7 @@ func thisMachine(t testing.TB) *DB {
 	t.Cleanup(func() { f.Close() })
 	p, err := Open(f)
 	if err != nil {
-		t.Skipf("this machine has no package database: %v", err)
+		t.Skipf("needs a package database (Debian: dpkg): %v", err)
 	}
 	return p.(*DB)
 }

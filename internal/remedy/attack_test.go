@@ -81,7 +81,7 @@ func TestMountInQuarantine(t *testing.T) {
 	w.write(t, "/tmp/y", "cover", 0o644)
 	must(t, os.Mkdir(w.root+"/tmp/x/mnt", 0o755))
 	if err := unix.Mount(w.root+"/data", w.root+"/tmp/x/mnt", "", unix.MS_BIND, ""); err != nil {
-		t.Skipf("no mounts here: %v", err)
+		t.Skipf("needs root, to mount a file system: %v", err)
 	}
 	defer unix.Unmount(w.root+"/tmp/x/mnt", unix.MNT_DETACH)
 	must(t, unix.Mount(w.root+"/data/business", w.root+"/tmp/y", "", unix.MS_BIND, ""))

@@ -106,7 +106,7 @@ func TestMemoryShape(t *testing.T) {
 // TestRefusesOutsideLab builds the program and runs it where there is no marker.
 func TestRefusesOutsideLab(t *testing.T) {
 	if marker.Check(marker.Path) == nil {
-		t.Skip("this machine is a lab host")
+		t.Skip("needs a machine without the marker file of the lab")
 	}
 	bin := filepath.Join(t.TempDir(), "miner")
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {

@@ -18,7 +18,7 @@ func TestLoadedPrograms(t *testing.T) {
 			break
 		}
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
-			t.Skipf("the kernel does not answer here: %v", err)
+			t.Skipf("needs bpf(2), which asks for root and a kernel with CONFIG_BPF_SYSCALL: %v", err)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -50,7 +50,7 @@ func TestLayout(t *testing.T) {
 func TestObjectsAreCurrent(t *testing.T) {
 	for _, tool := range []string{"clang-14", "llvm-strip-14"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(tool + " is not here")
+			t.Skip("needs the program " + tool + " (Debian packages clang-14 and llvm-14)")
 		}
 	}
 	doc, err := os.ReadFile("doc.go")
