@@ -70,12 +70,14 @@ type quantifier struct {
 
 // expr is a node of a condition. Its kids are bounded in depth by the parser.
 type expr struct {
-	op   op
-	pos  pos
-	kids []*expr
-	val  value // opConst
-	name string
-	num  int // index of string, rule, variable or reader
+	op op
+	// known: libyara knows the number val when it compiles. It knows what is written as a number, not what is named, and that nothing is left of a shift by 64 and more.
+	known bool
+	pos   pos
+	kids  []*expr
+	val   value // opConst, or known
+	name  string
+	num   int // index of string, rule, variable or reader
 	*extras
 }
 

@@ -97,6 +97,18 @@ filesize % (1 & 2) == 1
 filesize \ 0 == 1
 filesize \ (filesize >> 1KB) == 1
 filesize % (uint8(0) << 64) == 1
+5 \ ((filesize >> 64) * 2) == 5
+5 \ ((filesize >> 64) + 1) == 5
+5 \ -(filesize >> 64) == 5
+5 \ ~(filesize >> 64) == -5
+5 << ((filesize >> 64) - 1) == 5
+((filesize >> 64) + 0x7fffffffffffffff) + 1 < 0
+((filesize >> 64) - 1) * filesize * 2 < 0
+((filesize >> 64) + 150)% of them
+((filesize >> 64) + 50)% of them
+1.5% of them
+1.5 of them
+(filesize + 1)% of them
 filesize \ 0.0 > 1
 filesize << -1 == 1
 filesize >> (2 - 3) == 1
@@ -393,4 +405,23 @@ func TestOracleConditions(t *testing.T) {
 		}
 	}
 	t.Logf("%d conditions", len(conditions))
+}
+
+// TestOraclePlaces: a string that is asked for at one place known in advance and nowhere else is listed there only, and both know the same places in advance.
+func TestOraclePlaces(t *testing.T) {
+	places := []string{"2", "1 + 1", "filesize", "filesize >> 64", "uint8(9000) >> 64", "(filesize << 64) + 2", "(filesize >> 1KB) - 1", "-(filesize << 64)", "~(~2 + (filesize << 64))",
+		"(filesize >> 64) * filesize", "((filesize >> 64) + 5) % 3", "((filesize >> 64) + 1) << 1", "1 << (filesize << 64)", "5 << ((filesize >> 64) + 64)", "0 & filesize", "filesize >> 63",
+		"ext", "ext + 0", "ext >> 64", "elf.ET_EXEC", "elf.ET_EXEC + 0", "-elf.ET_NONE", "elf.ET_EXEC >> 64", "elf.type", "2 \\ (elf.ET_NONE + 1)", "2 \\ elf.ET_NONE", "2 << (elf.ET_NONE - 1)",
+		"elf.EM_X86_64 + 0x7fffffffffffffff"}
+	text := "import \"elf\"\n"
+	for i, p := range places {
+		text += fmt.Sprintf("rule r%d { strings: $a = \"ab\" condition: $a at (%s) or true }\n", i, p)
+		text += fmt.Sprintf("rule t%d { strings: $a = \"ab\" condition: $a at 2 or $a at (%s) or true }\n", i, p)
+	}
+	file := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(file, []byte("ababababab"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	differ, lines := compareAll(t, []Source{{Name: "r", Namespace: "n", Text: text}}, map[string]any{"ext": 2}, []string{file})
+	t.Logf("%d places, %d lines, %d files differ", len(places), lines, differ)
 }

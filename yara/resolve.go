@@ -45,6 +45,7 @@ func (b *builder) unreferenced(d *ruleDecl) {
 func (b *builder) resolve(e *expr) *typ {
 	switch e.op {
 	case opConst:
+		e.known = e.val.kind == vInt
 		return typeOf(e.val)
 	case opIdent:
 		return b.ident(e)
@@ -151,8 +152,11 @@ func (b *builder) unaryType(e *expr) *typ {
 		b.failf(e.pos, "wrong type: a %s cannot be negated or inverted", typeNames[t.kind])
 		return nil
 	}
-	if k := e.kids[0]; k.op == opConst {
+	k := e.kids[0]
+	if e.known = k.known; k.known || k.op == opConst {
 		e.val = unaryValue(e.op, k.val)
+	}
+	if k.op == opConst {
 		e.op, e.kids = opConst, nil
 	}
 	return t
@@ -186,42 +190,32 @@ func binaryType(o op, l, r typeKind) *typ {
 	return nil
 }
 
-// fold computes an operation on two constant integers; what cannot have a value, whatever stands on the left, is a fault, as in libyara.
+// fold computes an operation on whole numbers that are known; what cannot have a value, whatever stands on the left, is a fault, as in libyara.
 func (b *builder) fold(e *expr, t *typ) *typ {
 	x, y := e.kids[0], e.kids[1]
-	if (e.op == opDiv || e.op == opMod) && t.kind == tyInt && shiftedOut(y) {
-		b.failf(e.pos, "division by zero")
-		return nil
-	}
-	if y.op != opConst || y.val.kind != vInt || e.op < opAdd || e.op > opShr || t.kind != tyInt {
+	if !y.known || e.op < opAdd || e.op > opShr || t.kind != tyInt {
 		return t
 	}
 	l, r := x.val.i, y.val.i
-	switch known := x.op == opConst; {
-	case known && overflows(e.op, l, r):
+	switch shift := e.op == opShl || e.op == opShr; {
+	case x.known && overflows(e.op, l, r):
 		b.failf(e.pos, "integer overflow")
 		return nil
 	case (e.op == opDiv || e.op == opMod) && r == 0:
 		b.failf(e.pos, "division by zero")
 		return nil
-	case (e.op == opShl || e.op == opShr) && r < 0:
+	case shift && r < 0:
 		b.failf(e.pos, "shift by a negative number")
 		return nil
-	case !known:
-		return t
+	case shift && r >= 64: // whatever stands on the left, nothing is left of it
+		e.known, e.val = true, intValue(0)
+	case x.known:
+		e.known, e.val = true, intOp(e.op, l, r)
 	}
-	e.val = intOp(e.op, l, r)
-	e.op, e.kids = opConst, nil
+	if e.known && x.op == opConst && y.op == opConst {
+		e.op, e.kids = opConst, nil
+	}
 	return t
-}
-
-// shiftedOut reports a shift by 64 or more: whatever stands on the left, nothing is left of it.
-func shiftedOut(e *expr) bool {
-	if e.op != opShl && e.op != opShr {
-		return false
-	}
-	by := e.kids[1]
-	return by.op == opConst && by.val.kind == vInt && by.val.i >= 64
 }
 
 func overflows(o op, a, b int64) bool {
@@ -263,7 +257,7 @@ func (b *builder) note(e *expr) {
 	}
 	p := b.r.strings[e.num]
 	at, known := b.places[e.num]
-	if e.op != opStringAt || e.kids[0].op != opConst || known && at != e.kids[0].val.i {
+	if e.op != opStringAt || !e.kids[0].known || known && at != e.kids[0].val.i {
 		p.fixed = false
 		b.places[e.num] = -1
 		return

@@ -10,10 +10,12 @@ func quote(s string) string { return strconv.Quote(s) }
 // quantified resolves "Q of SET", "for Q of SET" and "for Q v in RANGE".
 func (b *builder) quantified(e *expr) *typ {
 	before := len(b.errs)
-	if e.quant.n != nil && b.want(e.quant.n, "a quantifier", tyInt, tyFloat) && e.quant.percent {
-		if n := e.quant.n; n.op == opConst && (n.val.i < 1 || n.val.i > 100) {
+	if n := e.quant.n; n != nil && e.quant.percent {
+		if b.want(n, "a percentage", tyInt) && n.known && (n.val.i < 1 || n.val.i > 100) {
 			b.failf(n.pos, "a percentage is from 1 to 100")
 		}
+	} else if n != nil {
+		b.want(n, "a quantifier", tyInt, tyFloat)
 	}
 	switch e.op {
 	case opForIn:
