@@ -26,7 +26,7 @@ const fetcher = `(?:curl|wget|lynx|fetch|cd1|wd1|wdt|cdt|TNTwget|TNTcurl|axel|ar
 // cradles judge the text of commands and scripts.
 var cradles = []cradle{
 	{"fetch-run-ip", []string{"|"}, regexp.MustCompile(`(?i)\b` + fetcher + `\b[^\n|;]{0,300}\b\d{1,3}(?:\.\d{1,3}){3}\b[^\n|]{0,200}\|\s*(?:sudo\s+)?(?:\S*/)?(?:ba|da|z|k)?sh\b`), "fetches code from a bare IP address and pipes it into a shell"},
-	{"fetch-run-ip", []string{"$(", "<(", "`"}, regexp.MustCompile(`(?i)(?:ba|da|z)?sh\s+(?:-c\s+)?["']?<?\(?\$?\(?` + fetcher + `\b[^\n)]{0,300}\b\d{1,3}(?:\.\d{1,3}){3}\b`), "fetches code from a bare IP address and runs it"},
+	{"fetch-run-ip", []string{"$(", "<(", "`"}, regexp.MustCompile(`(?i)(?:(?:ba|da|z)?sh\s+(?:-c\s+)?|\beval\s+|\bsource\s+)["']?<?\(?\$?\(?` + fetcher + `\b[^\n)]{0,300}\b\d{1,3}(?:\.\d{1,3}){3}\b`), "fetches code from a bare IP address and runs it"},
 	{"fetch-run-paste", []string{"|"}, regexp.MustCompile(`(?i)\b` + fetcher + `\b[^\n|;]{0,300}(?:pastebin\.com|paste\.ee|hastebin|ghostbin|transfer\.sh|termbin\.com|0x0\.st|ix\.io|\.onion\b|tor2web|onion\.(?:ws|to|pet|ly|sh|cab)|trycloudflare\.com|anondns\.net|duckdns\.org|\.dyndns\.|no-ip\.|ngrok|bashupload|oshi\.at|discordapp|raw\.githack)[^\n]{0,200}\|\s*(?:\S*/)?(?:ba|da|z|k)?sh\b`), "fetches code from a paste or throw-away host and pipes it into a shell"},
 	{"double-fetch", []string{"||"}, regexp.MustCompile(`(?i)\(?\s*(?:\S*/)?curl\b[^\n|]{0,300}\|\|\s*(?:\S*/)?wget\b[^\n|]{0,300}\)?\s*\|\s*(?:\S*/)?(?:ba|da|z)?sh\b`), "tries one downloader after the other and pipes what it gets into a shell"},
 	{"fetch-exec-temp", []string{"/tmp/", "/dev/shm/"}, regexp.MustCompile(`(?is)\b` + fetcher + `\b[^\n]{0,300}(?:/tmp/|/var/tmp/|/dev/shm/)(\S{1,80})[^\n]{0,200}(?:;|&&)\s*(?:chmod\s+\S+\s+\S+\s*(?:;|&&)\s*)?(?:nohup\s+)?(?:(?:ba|da)?sh\s+)?(?:/tmp/|/var/tmp/|/dev/shm/|\./)`), "fetches a file into a temporary directory and runs it"},
@@ -39,8 +39,8 @@ var cradles = []cradle{
 	{"reverse-shell", []string{"socket.socket("}, regexp.MustCompile(`(?i)socket\.socket\(.{0,400}(?:dup2|pty\.spawn|subprocess)`), "hands a shell to a network connection"},
 }
 
-// cradlesIn judges a text and what is encoded in it, four layers deep, and names each kind once. The text is looked at up
-// to 256 KiB.
+// cradlesIn judges a text, what is encoded in it, four layers deep, and each layer once more as a shell reads it, and names
+// each kind once. The text is looked at up to 256 KiB.
 func cradlesIn(text string) []reason {
 	var out []reason
 	seen := map[string]bool{}
@@ -52,10 +52,12 @@ func cradlesIn(text string) []reason {
 			if depth > 0 {
 				how = "in decoded text, "
 			}
-			for l := range strings.Lines(t) {
-				out = append(out, cradlesOf(l[:min(len(l), 8192)], how, seen)...)
-			}
+			out = append(out, cradlesOf(t, how, seen)...)
 			next = append(next, encoded(t)...)
+			if plain, _ := plainly(t); plain != t {
+				out = append(out, cradlesOf(plain, how+"written as the shell reads it, ", seen)...)
+				next = append(next, encoded(plain)...)
+			}
 		}
 		todo = next
 	}
@@ -72,8 +74,15 @@ func hasAny(l string, words []string) bool {
 	return false
 }
 
-// cradlesOf judges one line.
-func cradlesOf(l, how string, seen map[string]bool) []reason {
+// cradlesOf judges each line of a text.
+func cradlesOf(text, how string, seen map[string]bool) (out []reason) {
+	for l := range strings.Lines(text) {
+		out = append(out, cradlesOfLine(l[:min(len(l), 8192)], how, seen)...)
+	}
+	return out
+}
+
+func cradlesOfLine(l, how string, seen map[string]bool) []reason {
 	var out []reason
 	for _, c := range cradles {
 		if seen[c.key] || !hasAny(l, c.needs) {

@@ -172,6 +172,7 @@ func footholdOdd(_ context.Context, p *Pass) error {
 		if dir := pathPrefix(string(f.Line)); dir != "" {
 			why = append(why, "it puts "+q(dir)+" before the directories of the system's commands, so that what lies there runs in their place")
 		}
+		why = append(why, p.brokenWords(f)...)
 		base := path.Base(string(f.Path))
 		if (f.ID == "PL-01" || f.ID == "PL-06") && f.Command != "" && (strangeName(base) || strings.HasPrefix(base, ".")) && f.Own.State != deminer.Owned && len(p.foreignTargets(f)) > 0 {
 			why = append(why, "the name of the file hides it: "+q(base))
@@ -183,6 +184,22 @@ func footholdOdd(_ context.Context, p *Pass) error {
 		}
 	}
 	return nil
+}
+
+// brokenWords tells of commands whose names are broken up, in an entry, or a script it starts, that fetches and runs code.
+func (p *Pass) brokenWords(f *deminer.Foothold) (why []string) {
+	say := func(text, who string) {
+		if plain, broken := plainly(text); len(broken) > 0 && len(cradlesIn(plain)) > 0 {
+			why = append(why, who+"the name of a command is broken up so that a search does not find it: "+q(strings.Join(broken[:min(len(broken), 4)], " ")))
+		}
+	}
+	say(entryText(f), "")
+	for _, t := range p.foreignTargets(f) {
+		if body := p.script(t); body != "" {
+			say(body, "in the script "+q(t)+" it starts ")
+		}
+	}
+	return why
 }
 
 var pathSetting = regexp.MustCompile(`\bPATH=["']?(/[^\s:"']+):`)
