@@ -49,6 +49,7 @@ func TestPagesKeepWhatIsTheOwners(t *testing.T) {
 		{"between two statements of a line", ".php", "<?php foo();@ bar(); ?>", " " + evil},
 		{"in a function", ".php", "<?php\nfunction f($a) {\n@    return \"}\" . $a; // }\n}\n", "    " + evil + "\n"},
 		{"in a method behind a here-document", ".php", "<?php\nclass A {\n function f() {\n  $x = <<<E\n } ?> ' \n  E;\n@  return $x;\n }\n}\n", "  " + evil + "\n"},
+		{"by way of a name", ".php", "<?php\n@require 'a.php';\nrun($x);\n", "$zz = base64_decode($_POST['x']);\n@eval($zz);\n"},
 		{"a conditional of its own", ".php", "<?php\n@$a = f(function ($x) { return $x; });\n", "if (isset($_POST['x'])) { eval($_POST['x']); exit; }\n"},
 		{"a conditional without braces", ".php", "<?php\n@g();\n", "if (md5($_GET['p']) == 'a') eval($_REQUEST['q']);\n"},
 		{"in the middle of HTML", ".php", "<p>Hello @world</p>\r\n<p>x</p>", "<?= system($_GET['c']) ?>"},
@@ -159,4 +160,24 @@ func FuzzPage(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTwoSteps: what a request brings is followed through one name into the language itself, and nowhere else.
+func TestTwoSteps(t *testing.T) {
+	for page, want := range map[string]int{
+		"<?php $a=$_POST['k']; eval($a);": 2,
+		"<?php $a = gzinflate(base64_decode($_COOKIE['k'])); assert($a); eval(base64_decode($a));": 4,
+		"<?php $a=$_POST['k']; eval($b);":                             0,
+		"<?php eval($a); $a=$_POST['k'];":                             0,
+		"<?php $a=$_POST['k']; $a=escapeshellarg($a); system($a);":    0,
+		"<?php $a=$_POST['k']; $tpl->evaluate($a); echo 'eval($a)';":  2, // a text is not told from code: nobody writes that one
+		"<?php $name=$_POST['name']; save($name); eval($this->code);": 0,
+	} {
+		if hits := requestHits([]byte(page)); len(hits) != want {
+			t.Errorf("%s: %d hits, want %d: %v", page, len(hits), want, hits)
+		}
+	}
+	if pg, _ := dissected("<?php\n$a=$_POST['k'];\neval($a);\n", ".php"); !pg.whole {
+		t.Errorf("a page that does nothing else is not whole: %+v", pg)
+	}
 }

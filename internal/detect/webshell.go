@@ -162,5 +162,31 @@ func requestHits(body []byte) (out []pageHit) {
 			out = append(out, pageHit{span{m[0], m[1]}, r.text, rawRun.Match(body[m[0]:m[1]])})
 		}
 	}
+	return append(out, twoSteps(body)...)
+}
+
+// phpUnpack are the functions of PHP that unpack what a request brought packed.
+const phpUnpack = `@?(?:(?:stripslashes|base64_decode|gzinflate|gzuncompress|str_rot13|trim|urldecode|rawurldecode|hex2bin|strrev)\s*\(\s*@?)*`
+
+var (
+	requestKept = regexp.MustCompile(`(?i)\$([a-z_]\w{0,40})\s*=\s*` + phpUnpack + `\$_(?:POST|GET|REQUEST|COOKIE)\s*\[[^\]]{1,60}\][\s)]*;`)
+	nameRun     = regexp.MustCompile(`(?i)\b(?:eval|assert|create_function)\s*\(\s*` + phpUnpack + `["']?\$([a-z_]\w{0,40})\b`)
+)
+
+// twoSteps finds PHP that keeps what a request brings in a name and hands that to the language itself: both statements, at most
+// 1000 of each. Commands that are run so are not counted: what an owner does with a name in between is not followed.
+func twoSteps(body []byte) (out []pageHit) {
+	kept := map[string][]int{}
+	for _, m := range requestKept.FindAllSubmatchIndex(body, 1000) {
+		kept[string(body[m[2]:m[3]])] = m
+	}
+	for _, m := range nameRun.FindAllSubmatchIndex(body, 1000) {
+		from, ok := kept[string(body[m[2]:m[3]])]
+		if !ok || from[0] > m[0] {
+			continue
+		}
+		const text = "PHP that runs what a request brings, by way of a name"
+		out = append(out, pageHit{span{from[0], from[1]}, text, false}, pageHit{span{m[0], m[1]}, text, true})
+	}
 	return out
 }
