@@ -127,6 +127,9 @@ type Snapshot struct {
 	Gaps       []Gap         `json:"gaps,omitempty"`
 	// Written are the files that deminer itself changed here, and when: their times say nothing of an intruder.
 	Written []Written `json:"written,omitempty"`
+	// Seen are the events that led to a look around them; what they say of a process is evidence only while that process is
+	// among Processes.
+	Seen []Event `json:"seen,omitempty"`
 }
 
 // Written is one change of a file's content by deminer.

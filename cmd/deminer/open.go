@@ -29,7 +29,7 @@ func openHost(f *flags) (*host.Host, []deminer.Gap, error) {
 	var gaps []deminer.Gap
 	if !info.Asleep() {
 		eyes := live.Open()
-		h.Live, h.Inside = eyes, eyes
+		h.Live, h.Inside, h.Near = eyes, eyes, eyes
 		if !info.Root {
 			gaps = append(gaps, deminer.Gap{Part: "rights", State: deminer.Partial, Why: "deminer does not run as root: other users' processes, sockets and files stay unseen"})
 		}

@@ -27,6 +27,7 @@ func All() []Detector {
 		{"flat-compute", "CPU burnt at a flat rate without moving data", host.NeedLive, flatCompute},
 		{"pool-connection", "connections to known pools", host.NeedLive, poolConnection},
 		{"stratum-exchange", "both sides of a mining conversation in memory", host.NeedLive, stratumExchange},
+		{"stratum-flow", "logins to mining pools that were seen on the wire", host.NeedLive, stratumFlow},
 		{"wallet-in-process", "payout addresses of miners in memory", host.NeedLive, walletInProcess},
 		{"memory-rules", "what the rules say of a suspect's memory", host.NeedLive, memoryRules},
 		{"running-content", "programs without a file whose content the rules know", host.NeedLive, runningContent},
@@ -73,3 +74,10 @@ func All() []Detector {
 		{"open-doors", "services that let whoever reaches them in", host.NeedLive, openDoors},
 	})
 }
+
+// wide are the detectors that look through the whole host whatever the snapshot holds: no look around an event asks them, and
+// the next look at the whole host does.
+var wide = set("replaced-command", "shadowed-command", "modified-package", "unchangeable", "wiped-logs", "open-doors", "hidden-process", "unaccounted-cpu", "defences", "kit-directory")
+
+// Wide reports whether the detector looks through the whole host whatever the snapshot holds.
+func (d Detector) Wide() bool { return wide[d.Name] }

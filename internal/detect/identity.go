@@ -132,6 +132,7 @@ func poolConnection(_ context.Context, p *Pass) error {
 	if p.Rules == nil {
 		return nil
 	}
+	p.poolAnswers()
 	for _, pr := range p.subjects() {
 		for _, s := range p.outward(pr) {
 			a, err := netip.ParseAddr(ip(s.Remote))

@@ -21,9 +21,11 @@ import (
 
 // SweepOptions say which files are looked at. The zero value sweeps the places where malware lies.
 type SweepOptions struct {
-	Full     bool     // everything, not only the hot places
-	Paths    []string // only below these, all of it; overrides Full
-	Cache    Cache    // nil: none
+	Full  bool     // everything, not only the hot places
+	Paths []string // only below these, all of it; overrides Full
+	// Only makes it look at what runs and is started and at these files, not at places; nil: it looks at places, too.
+	Only     []string
+	Cache    Cache // nil: none
 	Progress func(files int)
 }
 

@@ -36,6 +36,12 @@ func (s *Sweeper) places(ctx context.Context, send func(*Found)) {
 		}
 		return
 	}
+	if s.opt.Only != nil {
+		for _, name := range s.opt.Only {
+			s.offer(path.Clean(name), "", true, s.lstat(path.Clean(name)), send)
+		}
+		return
+	}
 	roots := append([]string{}, hot...)
 	roots = append(roots, s.homes...)
 	roots = append(roots, webRoots...)

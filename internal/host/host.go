@@ -21,6 +21,7 @@ type Host struct {
 	Live     Live     // nil where the host sleeps
 	Inside   Inside   // nil where the host sleeps
 	Packages Packages // nil where no package database can be used
+	Near     Near     // nil: who wants some processes lists all
 }
 
 // Facet names a part of a Host that a plugin needs.
@@ -99,6 +100,12 @@ type Live interface {
 	Units(ctx context.Context) ([]deminer.Unit, []deminer.Gap)
 	// Containers asks the local engines over their sockets.
 	Containers(ctx context.Context) ([]deminer.Container, []deminer.Gap)
+}
+
+// Near looks at few processes, at little cost. Nothing hidden is searched for.
+type Near interface {
+	// Some describes these processes and their kin, see [Kin], with CPU figures over the window.
+	Some(ctx context.Context, pids []int, window time.Duration) ([]deminer.Process, []deminer.Gap)
 }
 
 // Inside looks into one process.

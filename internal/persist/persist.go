@@ -67,6 +67,11 @@ func Run(ctx context.Context, env Env, mechanisms []Mechanism) ([]deminer.Footho
 	return found, gaps
 }
 
+// Named gives the mechanisms of these names, in the order of All.
+func Named(names []string) []Mechanism {
+	return slices.DeleteFunc(slices.Clone(All()), func(m Mechanism) bool { return !slices.Contains(names, m.Name) })
+}
+
 // list runs the mechanism. A panic in a parser is a fault of ours, but it must not blind the rest of the look.
 func (l *Lister) list() {
 	defer func() {

@@ -22,18 +22,57 @@ const maxPlaces = 20_000
 type Places struct {
 	Files []string // names of files and directories, whether or not they exist; sorted
 	Dirs  []string // directories in which every name matters; sorted
+	asked map[string][]string
+}
+
+// Mechanisms names those that look at a file, at its directory or at one above: what has to be asked anew after it changed.
+// They are in the order of All.
+func (p Places) Mechanisms(file string) []string {
+	for name := path.Clean("/" + file); ; name = path.Dir(name) {
+		if list := p.asked[name]; len(list) > 0 {
+			return list
+		}
+		if name == "/" {
+			return nil
+		}
+	}
 }
 
 // Watched lists all mechanisms and gives the places they looked at. What was found by searching whole trees for something
 // that can be anywhere (set-uid programs, copies of sshd, kernel modules) is no place; nor is what the kernel makes up in
 // /proc, /sys and /dev.
 func Watched(ctx context.Context, env Env) (Places, []deminer.Gap) {
-	rec := &recorder{FS: env.Host.FS, files: map[string]bool{}, dirs: map[string]bool{}}
-	h := *env.Host
-	h.FS, env.Host = rec, &h
-	_, gaps := List(ctx, env)
-	out := Places{slices.Sorted(maps.Keys(rec.files)), slices.Sorted(maps.Keys(rec.dirs))}
-	if rec.full {
+	if env.Homes == nil {
+		env.Homes = homes(env)
+	}
+	var gaps []deminer.Gap
+	out := Places{asked: map[string][]string{}}
+	files, dirs, full := map[string]bool{}, map[string]bool{}, false
+	for _, m := range All() {
+		// Each alone: what an earlier one asked for would not be asked for again.
+		rec := &recorder{FS: env.Host.FS, files: map[string]bool{}, dirs: map[string]bool{}}
+		h, own := *env.Host, env
+		h.FS, own.Host = rec, &h
+		_, some := Run(ctx, own, []Mechanism{m})
+		gaps = append(gaps, some...)
+		for _, set := range [2]map[string]bool{rec.files, rec.dirs} {
+			for name := range set {
+				if len(files)+len(dirs) >= 2*maxPlaces {
+					full = true
+					break
+				}
+				if list := out.asked[name]; len(list) == 0 || list[len(list)-1] != m.Name {
+					out.asked[name] = append(list, m.Name)
+				}
+			}
+		}
+		maps.Copy(files, rec.files)
+		maps.Copy(dirs, rec.dirs)
+		full = full || rec.full
+	}
+	out.Files, out.Dirs = slices.Sorted(maps.Keys(files)), slices.Sorted(maps.Keys(dirs))
+	if full = full || len(out.Files) > maxPlaces || len(out.Dirs) > maxPlaces; full {
+		out.Files, out.Dirs = out.Files[:min(len(out.Files), maxPlaces)], out.Dirs[:min(len(out.Dirs), maxPlaces)]
 		gaps = append(gaps, deminer.Gap{Part: "persist", State: deminer.Partial, Why: fmt.Sprintf("more than %d places", maxPlaces)})
 	}
 	return out, gaps

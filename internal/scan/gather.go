@@ -29,6 +29,9 @@ type gather struct {
 }
 
 func (g *gather) run(ctx context.Context) deminer.Snapshot {
+	if g.opt.Around != nil {
+		return g.around(ctx)
+	}
 	s := deminer.Snapshot{Host: g.host.Info, Taken: time.Now().UTC(), Written: g.opt.Written}
 	var gaps []deminer.Gap
 	s.Accounts, gaps = accounts.Read(g.host.FS)
@@ -156,7 +159,7 @@ func (g *gather) footholds(ctx context.Context, s *deminer.Snapshot, own *owners
 func (g *gather) places(ctx context.Context, accounts []deminer.Account) {
 	early := &detect.Pass{Snapshot: &deminer.Snapshot{Host: g.host.Info, Accounts: accounts}, FS: g.host.FS, Packages: g.host.Packages,
 		Inside: g.host.Inside, Rules: g.rules, Full: g.opt.Mode == Full, Gap: func(gap deminer.Gap) { g.note([]deminer.Gap{gap}) }}
-	g.files = detect.NewSweeper(early, detect.SweepOptions{Full: g.opt.Mode == Full, Paths: g.opt.Paths, Cache: g.opt.Cache,
+	g.files = detect.NewSweeper(early, detect.SweepOptions{Full: g.opt.Mode == Full, Paths: g.opt.Paths, Only: g.opt.Around.files(), Cache: g.opt.Cache,
 		Progress: func(n int) { g.opt.Progress(Stage{"Files", n, 0}) }})
 	g.files.Places(ctx)
 }

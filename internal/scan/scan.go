@@ -27,6 +27,7 @@ const (
 	Quick Mode = "quick" // processes, footholds, and the places where malware lies
 	Full  Mode = "full"  // every file, every package
 	Paths Mode = "paths" // the files below the given paths, and nothing else that has to be searched for
+	Near  Mode = "event" // what surrounds an event, see Around
 )
 
 // Options say how to look. The zero value is a quick look.
@@ -39,6 +40,8 @@ type Options struct {
 	Version  string // of the program, for the report
 	// Written are deminer's own changes on this host, see deminer.Snapshot.
 	Written []deminer.Written
+	// Around limits the look to what surrounds an event: same eyes, same detectors, a small part of the host. The mode is Near.
+	Around  *Around
 	Sources []string // names of the file systems the rules were loaded from; the first is the program's own
 }
 
@@ -58,6 +61,9 @@ func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (demi
 	view.FS = knownBirths(h.FS)
 	h = &view
 	opt.Mode = cmp.Or(opt.Mode, Quick)
+	if opt.Around != nil {
+		opt.Mode, opt.Paths = Near, nil
+	}
 	opt.Window = cmp.Or(opt.Window, DefaultWindow)
 	if opt.Progress == nil {
 		opt.Progress = func(Stage) {}
@@ -76,7 +82,7 @@ func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (demi
 			rep.Verdict = deminer.VerdictSuspect
 		}
 	}
-	if len(rep.Incidents) > 0 {
+	if len(rep.Incidents) > 0 && opt.Around == nil {
 		rep.Incidents[0].Secrets = detect.Secrets(d.pass)
 	}
 	rep.Looked.Processes, rep.Looked.Sockets, rep.Looked.Footholds = len(snap.Processes), len(snap.Sockets), len(snap.Footholds)
@@ -110,6 +116,9 @@ func (d *detection) run(ctx context.Context, snap *deminer.Snapshot, rules *matc
 	d.looked.Rules = rules.Len()
 	d.looked.Files, d.looked.Bytes = d.pass.Files.Looked()
 	all := detect.All()
+	if d.opt.Around != nil {
+		all = slices.DeleteFunc(all, detect.Detector.Wide)
+	}
 	for i, one := range all {
 		d.opt.Progress(Stage{"Checks", i, len(all)})
 		d.ask(ctx, one)

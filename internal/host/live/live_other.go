@@ -58,6 +58,20 @@ func (*Live) Containers(context.Context) ([]deminer.Container, []deminer.Gap) {
 	return nil, unseen("live/containers")
 }
 
+// Some gives a gap.
+func (*Live) Some(context.Context, []int, time.Duration) ([]deminer.Process, []deminer.Gap) {
+	return nil, unseen("live/processes")
+}
+
+// Used is how much processor time a process has used since it began.
+type Used struct {
+	ID  deminer.ProcID
+	CPU time.Duration
+}
+
+// Usage gives nothing.
+func (*Live) Usage() []Used { return nil }
+
 // Exe is not available here: errors.ErrUnsupported.
 func (*Live) Exe(id deminer.ProcID) (host.File, error) {
 	return nil, fmt.Errorf("open the program of process %s: %w", id, errors.ErrUnsupported)
