@@ -46,6 +46,8 @@ var mayImport = map[string][]string{
 	"internal/vault":          {".", "internal/state"},
 	"internal/journal":        {".", "internal/state"},
 	"internal/remedy":         {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
+	"internal/service":        {"."},
+	"internal/contract":       {"internal/state"},
 	"internal/show":           {"."},
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
@@ -61,14 +63,16 @@ var why = map[string]string{
 	"internal/scan":     "looking must not act",
 	"internal/remedy":   "it does what is written, nothing else",
 	"internal/match":    "it is handed bytes and words",
+	"internal/service":  "it says what a service is made of; remedy makes it",
+	"internal/contract": "what the agent promises holds whatever the agent is made of",
 	"internal/feed":     "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
 }
 
 // reaches says who may use what reaches outside the program.
 var reaches = map[string][]string{
-	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/remedy", "internal/feed"},
+	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/remedy", "internal/feed", "internal/contract"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
-	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault"},
+	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},
 	"database/sql":          {},
 	"os/exec":               {},
@@ -77,7 +81,7 @@ var reaches = map[string][]string{
 }
 
 // tagged are the packages that may tell systems apart.
-var tagged = []string{"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/host/hosttest", "cmd/deminer"}
+var tagged = []string{"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract", "internal/host/hosttest", "cmd/deminer"}
 
 // exempt from the size limits, with the reason. Test files have no limit.
 var exempt = map[string]string{}

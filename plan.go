@@ -33,6 +33,11 @@ const (
 	VerbKill          Verb = "kill"             // process: SIGKILL by pidfd, with its descendants; args as freeze, "again"="yes": by then it is dead, what runs its program is meant; cannot be undone
 	VerbQuarantine    Verb = "quarantine"       // file: move to the vault
 	VerbUnload        Verb = "unload-module"    // module: never planned automatically
+	VerbWriteFile     Verb = "write-file"       // file: hold args "text", or the content of args "from" (whose SHA-256 must be args "sha256"); owner root, args "mode" (octal, default 0644); what stood there is kept
+	VerbMakeDir       Verb = "make-dir"         // file: make a directory, mode 0755, owner root, where nothing is; undo removes it if it is empty
+	VerbMakeLink      Verb = "make-link"        // file: make a symbolic link to args "to" where nothing is
+	VerbStartUnit     Verb = "start-unit"       // unit: start it and wait until it is up; undo stops it
+	VerbRestartUnit   Verb = "restart-unit"     // unit: let systemd read its files again, and restart the unit if it runs; undo does so again, at the end
 )
 
 // Phase orders steps: each makes the next one stick.
@@ -108,7 +113,19 @@ type Plan struct {
 	Refused   []Refusal     `json:"refused,omitempty"`
 	Advice    []string      `json:"advice,omitempty"` // what only a person can do, most important first
 	Watch     time.Duration `json:"watch"`            // longest trigger period found; verify watches at least this long
+	// Purpose says what a plan is for that ends no incident: "" is a clean-up, and what undo and verify take without a name.
+	Purpose Purpose `json:"purpose,omitempty"`
 }
+
+// Purpose is what a plan is for.
+type Purpose string
+
+// The purposes.
+const (
+	ForCleanup Purpose = ""        // it ends incidents
+	ForService Purpose = "service" // it installs or renews the agent
+	ForBan     Purpose = "ban"     // it blocks those who guess passwords, for a time
+)
 
 // Digest names the plan's content: what an approval approves. ID and Made count too, so every plan has its own. It is the
 // same before and after a way through a file.

@@ -75,6 +75,9 @@ func diagnose(ctx context.Context, f *flags) ([]check, error) {
 			out = append(out, check{"event", false, deminer.Safe(err.Error())})
 		}
 	}
+	if !i.Asleep() {
+		out = append(out, serviceCheck(f, h))
+	}
 	out = append(out, ruleChecks(f)...)
 	return append(out, state(f)...), nil
 }
@@ -124,17 +127,28 @@ func state(f *flags) []check {
 		return append(out, check{"journal", false, deminer.Safe(err.Error())})
 	}
 	slices.Sort(plans)
+	bans := 0
 	for _, id := range plans {
 		st, err := s.runner.Status(id)
 		if err != nil {
 			out = append(out, check{"plan", false, deminer.Safe(id + ": " + err.Error())})
 			continue
 		}
+		if st.Plan.Purpose == deminer.ForBan && !st.Interrupted {
+			bans++
+			continue
+		}
 		text := fmt.Sprintf("%s: %d steps, %s", id, len(st.Plan.Steps), tally(&st))
+		if st.Plan.Purpose != deminer.ForCleanup {
+			text += ", for the " + string(st.Plan.Purpose)
+		}
 		if st.Interrupted {
 			text += "; INTERRUPTED: deminer resume or deminer undo"
 		}
 		out = append(out, check{"plan", !st.Interrupted, text})
+	}
+	if bans > 0 {
+		out = append(out, check{"plan", true, fmt.Sprintf("%d more that blocked who guessed passwords (deminer block list)", bans)})
 	}
 	return out
 }

@@ -97,7 +97,7 @@ func (s *store) reach(f *flags) (*host.Host, error) {
 
 func (s *store) close() { _ = s.dir.Close() }
 
-// read loads where a plan stands. An empty id means the latest that was not undone.
+// read loads where a plan stands. An empty id means the latest clean-up that was not undone, or any plan that was interrupted.
 func (s *store) read(id string) (*remedy.Status, error) {
 	ids, err := s.runner.Journal.Plans()
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *store) read(id string) (*remedy.Status, error) {
 		if err != nil {
 			return nil, fail(exitError, "", "%w", err)
 		}
-		if id != "" || !st.Undoing || st.Interrupted {
+		if id != "" || st.Interrupted || !st.Undoing && st.Plan.Purpose == deminer.ForCleanup {
 			return &st, nil
 		}
 	}

@@ -160,7 +160,21 @@ type Units interface {
 	// ReloadUsers makes the managers of all users that have one read their files again and forget the failed units, and
 	// says how many did; the error names those that did not answer.
 	ReloadUsers(units []string) (int, error)
+	// Job starts, stops or restarts a unit and waits until systemd is done with it; it fails when the unit does.
+	Job(unit string, job UnitJob) error
+	// State tells of one unit. An unknown one has Load "not-found".
+	State(unit string) (deminer.Unit, error)
 }
+
+// UnitJob is what systemd can be asked to do with a unit.
+type UnitJob string
+
+// The jobs.
+const (
+	UnitStart   UnitJob = "StartUnit"
+	UnitStop    UnitJob = "StopUnit"
+	UnitRestart UnitJob = "TryRestartUnit" // only if it runs
+)
 
 // Kernel changes mounts of PID 1's namespace and kernel settings.
 type Kernel interface {

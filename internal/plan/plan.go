@@ -240,7 +240,8 @@ func phaseOf(v deminer.Verb) deminer.Phase {
 		return deminer.PhaseKill
 	case deminer.VerbQuarantine:
 		return deminer.PhaseQuarantine
-	case deminer.VerbChmod, deminer.VerbRename, deminer.VerbCopyFile, deminer.VerbRestore, deminer.VerbSysctl, deminer.VerbClearFlag:
+	case deminer.VerbChmod, deminer.VerbRename, deminer.VerbCopyFile, deminer.VerbRestore, deminer.VerbSysctl, deminer.VerbClearFlag,
+		deminer.VerbWriteFile, deminer.VerbMakeDir, deminer.VerbMakeLink, deminer.VerbStartUnit, deminer.VerbRestartUnit:
 		return deminer.PhaseRepair
 	}
 	return deminer.PhaseUproot

@@ -61,7 +61,23 @@ func (f *fakeKernel) Setting(n string) (string, error) {
 
 func (f *fakeKernel) SetSetting(n, v string) error { f.settings[n] = v; return nil }
 
-type fakeUnits struct{ said []string }
+type fakeUnits struct {
+	said   []string
+	active bool
+	none   error // what a job answers
+}
+
+func (f *fakeUnits) Job(u string, job host.UnitJob) error {
+	f.said = append(f.said, string(job)+" "+u)
+	if f.none == nil && job != host.UnitRestart {
+		f.active = job == host.UnitStart
+	}
+	return f.none
+}
+
+func (f *fakeUnits) State(u string) (deminer.Unit, error) {
+	return deminer.Unit{Name: u, Load: "loaded", Active: map[bool]string{true: "active", false: "inactive"}[f.active]}, nil
+}
 
 func (f *fakeUnits) Running() bool { return true }
 func (f *fakeUnits) Reload() error { f.said = append(f.said, "reload"); return nil }

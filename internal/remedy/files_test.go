@@ -3,6 +3,8 @@
 package remedy_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os"
 	"strings"
@@ -130,7 +132,46 @@ func fileCases() []fileCase {
 			holds("/etc/gshadow", "sudo:*::bob\n")(t, w)
 			holds("/etc/subuid", "bob:100000:65536\n")(t, w)
 		}},
+		{"write-file", func(t *testing.T, w *world) {
+			w.write(t, "/etc/systemd/system/x.service", "old", 0o640)
+			os.Chown(w.root+"/etc/systemd/system/x.service", 12, 34)
+			must(t, unix.Setxattr(w.root+"/etc/systemd/system/x.service", "user.note", []byte("x"), 0))
+			setFlags(t, w.root+"/etc/systemd/system/x.service", 0x10)
+		}, []deminer.Step{do(deminer.VerbWriteFile, file("/etc/systemd/system/x.service"), "text", "[Unit]\n")}, func(t *testing.T, w *world) {
+			holds("/etc/systemd/system/x.service", "[Unit]\n")(t, w)
+			if d, _ := describe(w.root + "/etc/systemd/system/x.service"); !strings.HasPrefix(d, "100644 0:0 ") {
+				t.Errorf("not root's, or another mode: %s", d)
+			}
+		}},
+		{"write-file/new-from", func(t *testing.T, w *world) {
+			w.write(t, "/home/ann/deminer", "program", 0o700)
+			os.Chown(w.root+"/home/ann/deminer", 1000, 1000)
+			w.write(t, "/usr/local/sbin/other", "", 0o755)
+		}, []deminer.Step{do(deminer.VerbWriteFile, file("/usr/local/sbin/deminer"), "from", "/home/ann/deminer", "mode", "0755", "sha256", sum("program"))}, func(t *testing.T, w *world) {
+			holds("/usr/local/sbin/deminer", "program")(t, w)
+			if d, _ := describe(w.root + "/usr/local/sbin/deminer"); !strings.HasPrefix(d, "100755 0:0 ") {
+				t.Errorf("not root's, or another mode: %s", d)
+			}
+		}},
+		{"write-file/other-mode", func(t *testing.T, w *world) { w.write(t, "/etc/x", "same", 0o666) },
+			[]deminer.Step{do(deminer.VerbWriteFile, file("/etc/x"), "text", "same")}, func(t *testing.T, w *world) {
+				if d, _ := describe(w.root + "/etc/x"); !strings.HasPrefix(d, "100644 ") {
+					t.Errorf("mode: %s", d)
+				}
+			}},
+		{"make-dir, make-link", func(t *testing.T, w *world) { w.write(t, "/etc/systemd/system/x.service", "x", 0o644) },
+			[]deminer.Step{do(deminer.VerbMakeDir, file("/etc/systemd/system/m.wants")), do(deminer.VerbMakeDir, file("/etc/systemd")),
+				do(deminer.VerbMakeLink, file("/etc/systemd/system/m.wants/x.service"), "to", "/etc/systemd/system/x.service")}, func(t *testing.T, w *world) {
+				if to, _ := os.Readlink(w.root + "/etc/systemd/system/m.wants/x.service"); to != "/etc/systemd/system/x.service" {
+					t.Errorf("link leads to %q", to)
+				}
+			}},
 	}
+}
+
+func sum(text string) string {
+	s := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(s[:])
 }
 
 func accounts(t *testing.T, w *world) {

@@ -57,7 +57,8 @@ type Tools struct {
 // All lists the verbs; what is not here cannot be done.
 func All() []Verb {
 	return []Verb{freeze(), block(), cutLine(), editLine(), dropFile(), maskUnit(), reload(), clearFlag(), chmod(), rename(),
-		copyFile(), restorePackaged(), lockAccount(), removeAccount(), unmount(), setSysctl(), stopContainer(), kill(), quarantine(), unloadModule()}
+		copyFile(), restorePackaged(), lockAccount(), removeAccount(), unmount(), setSysctl(), stopContainer(), kill(), quarantine(), unloadModule(),
+		writeFile(), makeDir(), makeLink(), startUnit(), restartUnit()}
 }
 
 // Find gives the verb of a name.

@@ -195,6 +195,16 @@ func Deed(a deminer.Action) string {
 			return "kill what still runs the program of " + t
 		}
 		return "kill " + t + " and what it started"
+	case deminer.VerbWriteFile:
+		return "write " + file
+	case deminer.VerbMakeDir:
+		return "make the directory " + file
+	case deminer.VerbMakeLink:
+		return "make " + file + " a link to " + arg("to")
+	case deminer.VerbStartUnit:
+		return "start " + deminer.Safe(a.Target.Name)
+	case deminer.VerbRestartUnit:
+		return "restart " + deminer.Safe(a.Target.Name)
 	}
 	return string(a.Verb) + " " + t
 }
@@ -229,6 +239,14 @@ func Back(a deminer.Action) string {
 		return "set " + deminer.Safe(a.Target.Name) + " back"
 	case deminer.VerbStopContainer:
 		return "start container " + deminer.Safe(a.Target.Name) + " again"
+	case deminer.VerbWriteFile:
+		return "put " + file + " back as it was"
+	case deminer.VerbMakeDir, deminer.VerbMakeLink:
+		return "remove " + file
+	case deminer.VerbStartUnit:
+		return "stop " + deminer.Safe(a.Target.Name)
+	case deminer.VerbRestartUnit:
+		return "restart " + deminer.Safe(a.Target.Name)
 	}
 	return "take back: " + Deed(a)
 }

@@ -43,8 +43,17 @@ func (u *units) ResetFailed(unit string) error {
 	return err
 }
 
-// call asks systemd over its private socket, which needs no bus daemon, else over the system bus.
 func (u *units) call(method string, args ...any) error {
+	return u.talk(func(ctx context.Context, conn *dbus.Conn) error {
+		if err := conn.Object(systemdName, systemdPath).CallWithContext(ctx, manager+method, 0, args...).Err; err != nil {
+			return fmt.Errorf("ask systemd for %s: %w", method, err)
+		}
+		return nil
+	})
+}
+
+// talk asks systemd over its private socket, which needs no bus daemon, else over the system bus.
+func (u *units) talk(say func(context.Context, *dbus.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), busPatience)
 	defer cancel()
 	conn, err := u.dial(ctx)
@@ -52,10 +61,7 @@ func (u *units) call(method string, args ...any) error {
 		return fmt.Errorf("talk to systemd: %w", err)
 	}
 	defer conn.Close()
-	if err := conn.Object(systemdName, systemdPath).CallWithContext(ctx, manager+method, 0, args...).Err; err != nil {
-		return fmt.Errorf("ask systemd for %s: %w", method, err)
-	}
-	return nil
+	return say(ctx, conn)
 }
 
 func (u *units) dial(ctx context.Context) (*dbus.Conn, error) {
