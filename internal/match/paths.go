@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,7 @@ type pathIndex struct {
 	other []pathGlob            // those whose first element is not plain, or that lie below a home directory
 	wild  bool                  // other has some that do not lie below a home directory
 	first map[string]bool       // first elements that occur in plain
+	dirs  map[string]bool       // directories of plain, as in "/tmp/"
 }
 
 // pathGlob is a pattern cut into elements. dir means that everything below matches too. home patterns begin below a home directory.
@@ -89,17 +91,18 @@ func (x *pathIndex) add(in *indicator) {
 
 // finish sorts the globs by first element.
 func (x *pathIndex) finish() {
-	x.below, x.first = map[string][]pathGlob{}, map[string]bool{}
+	x.below, x.first, x.dirs = map[string][]pathGlob{}, map[string]bool{}, map[string]bool{}
 	for name := range x.plain {
 		x.first[firstElem(name)] = true
+		x.dirs[name[:strings.LastIndexByte(name, '/')+1]] = true
 	}
 	for _, g := range x.globs {
-		if first := firstElem(g.lead); !g.home && strings.HasSuffix(first, "/") {
+		if first := firstElem(g.lead); !g.home && len(first) > 1 && strings.HasSuffix(first, "/") {
 			x.below[first] = nil
 		}
 	}
 	for _, g := range x.globs {
-		if first := firstElem(g.lead); !g.home && strings.HasSuffix(first, "/") {
+		if first := firstElem(g.lead); !g.home && len(first) > 1 && strings.HasSuffix(first, "/") {
 			x.below[first] = append(x.below[first], g)
 			continue
 		}
@@ -178,6 +181,35 @@ func (s *Set) path(name string, homes []string) []Hit {
 		}
 	}
 	return strongest(out)
+}
+
+// PathsIn reports whether Path may have something to say of a name in a directory, given with a slash at its end. False is
+// certain. Most directories hold no name that a rule speaks of, and need not be asked for name by name.
+func (s *Set) PathsIn(dir string, homes []string) bool {
+	if _, layer := insideLayer(dir); layer {
+		return true
+	}
+	x := &s.ioc.paths
+	if x.dirs[dir] {
+		return true
+	}
+	globs := x.other
+	if list := x.below[firstElem(dir)]; list != nil {
+		globs = list
+	}
+	below := belowHomes(dir, homes)
+	for i := range globs {
+		g := &globs[i]
+		if !g.home && g.mayIn(dir) || g.home && slices.ContainsFunc(below, g.mayIn) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayIn reports whether the pattern could match a name in a directory, by what is plain in it.
+func (g *pathGlob) mayIn(dir string) bool {
+	return strings.HasPrefix(dir, g.lead) || strings.HasPrefix(g.lead, dir) && strings.IndexByte(g.lead[len(dir):], '/') < 0
 }
 
 // insideLayer gives the name a file of a container layer has inside the container.
