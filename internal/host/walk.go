@@ -2,6 +2,7 @@ package host
 
 import (
 	"path"
+	"sync"
 
 	"github.com/deminer/deminer"
 )
@@ -50,26 +51,52 @@ func Walk(fsys FS, root string, depth, limit int, see func(name string, e Entry)
 // WalkAttr is Walk for those who want to know more of some names: attr is Lstat of the name, cheaper, and good only
 // until see returns.
 func WalkAttr(fsys FS, root string, depth, limit int, see func(name string, e Entry, attr func() (deminer.Attr, error)) bool, fail func(name string, err error)) (full bool) {
-	w := walk{fs: fsys, depth: depth, left: limit, see: see, todo: []place{{root, 0}}}
-	full = true
-	for len(w.todo) > 0 && w.left >= 0 {
-		p := w.todo[len(w.todo)-1]
-		w.todo = w.todo[:len(w.todo)-1]
-		if err := w.dir(p); err != nil {
-			fail(p.name, err)
-			full = false
+	return WalkDirs(fsys, root, depth, limit, 1, func(f Folder) (enter []string) {
+		var base string
+		attr := func() (deminer.Attr, error) { return f.Dir.Lstat(base) }
+		for _, e := range f.List {
+			base = e.Name
+			if name := f.Prefix + e.Name; see(name, e, attr) && e.Type == deminer.Directory {
+				enter = append(enter, name)
+			}
 		}
+		return enter
+	}, fail)
+}
+
+// Folder is one directory of a walk.
+type Folder struct {
+	Prefix string  // what makes a name in it a path: ends with a slash
+	List   []Entry // the names in it, those beyond the limit left out
+	Dir    Dir     // to look at them; good only until see returns
+}
+
+// WalkDirs is Walk directory by directory: see gives the paths of those in it to be entered. With several workers see and
+// fail are called by as many goroutines at a time, and in no order; with one, in the order of Walk.
+func WalkDirs(fsys FS, root string, depth, limit, workers int, see func(f Folder) (enter []string), fail func(name string, err error)) (full bool) {
+	w := walk{fs: fsys, depth: depth, left: limit, see: see, fail: fail, todo: []place{{root, 0}}}
+	w.more.L = &w.mu
+	var wait sync.WaitGroup
+	for range workers - 1 {
+		wait.Go(w.work)
 	}
-	return full && w.left >= 0 && !w.cut
+	w.work()
+	wait.Wait()
+	return !w.cut
 }
 
 type walk struct {
 	fs    FS
 	depth int
-	left  int // names that may still be seen
-	see   func(string, Entry, func() (deminer.Attr, error)) bool
-	todo  []place
-	cut   bool // a directory lay too deep
+	see   func(Folder) []string
+	fail  func(string, error)
+
+	mu   sync.Mutex
+	more sync.Cond // todo or busy changed
+	todo []place
+	busy int  // workers that may add to todo
+	left int  // names that may still be seen; below 0 there were more
+	cut  bool // something was left out
 }
 
 type place struct {
@@ -77,34 +104,74 @@ type place struct {
 	deep int
 }
 
-// dir goes through one directory and notes those in it.
-func (w *walk) dir(p place) error {
+// work goes through directories until there is none left.
+func (w *walk) work() {
+	for {
+		p, ok := w.next()
+		if !ok {
+			return
+		}
+		enter, err := w.dir(p)
+		if err != nil {
+			w.fail(p.name, err)
+		}
+		w.done(p, enter, err != nil)
+	}
+}
+
+// next takes the directory that was found last, so that few wait at a time.
+func (w *walk) next() (place, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.todo) == 0 && w.busy > 0 && w.left >= 0 {
+		w.more.Wait()
+	}
+	if len(w.todo) == 0 || w.left < 0 {
+		return place{}, false
+	}
+	p := w.todo[len(w.todo)-1]
+	w.todo = w.todo[:len(w.todo)-1]
+	w.busy++
+	return p, true
+}
+
+// done notes the directories found in one.
+func (w *walk) done(p place, enter []string, failed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy--
+	w.cut = w.cut || failed || len(enter) > 0 && p.deep+1 >= w.depth
+	if p.deep+1 < w.depth {
+		for _, name := range enter {
+			w.todo = append(w.todo, place{name, p.deep + 1})
+		}
+	}
+	w.more.Broadcast()
+}
+
+// room takes n names off what may still be seen, and gives how many of them may be.
+func (w *walk) room(n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	may := min(n, max(0, w.left))
+	if w.left -= n; w.left < 0 {
+		w.cut = true
+	}
+	return may
+}
+
+// dir goes through one directory.
+func (w *walk) dir(p place) (enter []string, err error) {
 	d, err := OpenDir(w.fs, p.name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer d.Close()
-	list, err := d.List() // of a directory that is too large, the names that were read
-	prefix := p.name
-	if prefix != "/" {
-		prefix += "/"
+	f := Folder{Prefix: p.name, Dir: d}
+	if p.name != "/" {
+		f.Prefix += "/"
 	}
-	var base string
-	attr := func() (deminer.Attr, error) { return d.Lstat(base) }
-	for _, e := range list {
-		if w.left--; w.left < 0 {
-			return err
-		}
-		base = e.Name
-		name := prefix + e.Name
-		if enter := w.see(name, e, attr); e.Type != deminer.Directory || !enter {
-			continue
-		}
-		if p.deep+1 >= w.depth {
-			w.cut = true
-			continue
-		}
-		w.todo = append(w.todo, place{name, p.deep + 1})
-	}
-	return err
+	f.List, err = d.List() // of a directory that is too large, the names that were read
+	f.List = f.List[:w.room(len(f.List))]
+	return w.see(f), err
 }

@@ -3,12 +3,12 @@
 package rootfs
 
 import (
-	"bytes"
 	"encoding/binary"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
@@ -33,30 +33,65 @@ func (f *FS) ReadDir(name string) ([]host.Entry, error) {
 
 // OpenDir implements host.DirOpener. The names are those of the directory that was opened, whatever is renamed meanwhile.
 func (f *FS) OpenDir(name string) (host.Dir, error) {
-	fail := func(err error) (host.Dir, error) {
+	got, err := f.openCached(name)
+	if err != nil {
+		got, err = f.openDir(name)
+	}
+	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
 	}
+	return &dir{fd: got, name: name}, nil
+}
+
+const resolveCached = 0x20 // RESOLVE_CACHED of openat2(2), since Linux 5.12
+
+const openFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+
+// openCached opens a directory that the kernel has in its memory, way and all. On that way nothing is mounted by itself, so
+// that it needs no look before, as openDir does. What cannot be opened so may well be there: ask openDir.
+func (f *FS) openCached(name string) (int, error) {
+	if f.stepped || strings.IndexByte(name, 0) >= 0 || !strings.HasPrefix(name, "/") || f.auto.below(path.Clean(name)) {
+		return -1, unix.EAGAIN
+	}
+	how := &unix.OpenHow{Flags: openFlags | unix.O_NOATIME, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | resolveCached}
+	fd, err := retry(func() (int, error) { return unix.Openat2(f.root, name, how) })
+	if err != nil {
+		return -1, err
+	}
+	if err := noAutofs(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// openDir opens a directory in two steps, so that an automount is seen before it is set off.
+func (f *FS) openDir(name string) (int, error) {
 	fd, err := f.take(name, true)
 	if err != nil {
-		return fail(err)
+		return -1, err
 	}
 	defer unix.Close(fd)
-	var sfs unix.Statfs_t
-	if unix.Fstatfs(fd, &sfs) == nil && sfs.Type == unix.AUTOFS_SUPER_MAGIC {
-		return fail(ErrAutomount)
+	if err := noAutofs(fd); err != nil {
+		return -1, err
 	}
-	const how = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	open := func(extra int) (int, error) {
-		return retry(func() (int, error) { return unix.Openat(fd, ".", how|extra, 0) })
+		return retry(func() (int, error) { return unix.Openat(fd, ".", openFlags|extra, 0) })
 	}
 	got, err := open(unix.O_NOATIME)
 	if err == unix.EPERM { // O_NOATIME is for the owner and root only
 		got, err = open(0)
 	}
-	if err != nil {
-		return fail(err)
+	return got, err
+}
+
+// noAutofs refuses directories whose names are mounted when they are asked for.
+func noAutofs(fd int) error {
+	var sfs unix.Statfs_t
+	if unix.Fstatfs(fd, &sfs) == nil && sfs.Type == unix.AUTOFS_SUPER_MAGIC {
+		return ErrAutomount
 	}
-	return &dir{fd: got, name: name}, nil
+	return nil
 }
 
 // dir is an open directory.
@@ -79,7 +114,7 @@ func (d *dir) List() ([]host.Entry, error) {
 func (d *dir) Lstat(name string) (deminer.Attr, error) {
 	var a deminer.Attr
 	err := error(unix.EINVAL)
-	if name != "" && !strings.ContainsAny(name, "/\x00") {
+	if name != "" && strings.IndexByte(name, '/') < 0 && strings.IndexByte(name, 0) < 0 {
 		a, _, err = attrAt(d.fd, name)
 	}
 	if err != nil {
@@ -91,11 +126,15 @@ func (d *dir) Lstat(name string) (deminer.Attr, error) {
 // Close implements host.Dir.
 func (d *dir) Close() error { return unix.Close(d.fd) }
 
+// buffers are kept to read directories with: there are many, and most are small.
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 func entries(dir int) ([]host.Entry, error) {
 	var out []host.Entry
-	buf := make([]byte, 32<<10)
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
 	for {
-		n, err := retry(func() (int, error) { return unix.Getdents(dir, buf) })
+		n, err := retry(func() (int, error) { return unix.Getdents(dir, buf[:]) })
 		if err != nil || n <= 0 {
 			return out, err
 		}
@@ -109,19 +148,21 @@ func entries(dir int) ([]host.Entry, error) {
 // parseDirents reads struct linux_dirent64 (getdents64(2)): inode 8 bytes, offset 8, record length 2, type 1, name.
 func parseDirents(out []host.Entry, buf []byte) []host.Entry {
 	const head = 19
-	for len(buf) > head {
-		size := int(binary.NativeEndian.Uint16(buf[16:]))
-		if size < head || size > len(buf) {
+	out = slices.Grow(out, len(buf)/40)
+	text := string(buf) // the names are parts of it
+	for at := 0; len(buf)-at > head; {
+		size := int(binary.NativeEndian.Uint16(buf[at+16:]))
+		if size < head || size > len(buf)-at {
 			return out
 		}
-		name := buf[head:size]
-		if i := bytes.IndexByte(name, 0); i >= 0 {
+		name := text[at+head : at+size]
+		if i := strings.IndexByte(name, 0); i >= 0 {
 			name = name[:i]
 		}
-		if s := string(name); s != "." && s != ".." && s != "" {
-			out = append(out, host.Entry{Name: s, Type: direntType(buf[18])})
+		if name != "." && name != ".." && name != "" {
+			out = append(out, host.Entry{Name: name, Type: direntType(buf[at+18])})
 		}
-		buf = buf[size:]
+		at += size
 	}
 	return out
 }
