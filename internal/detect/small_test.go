@@ -137,7 +137,7 @@ func TestSweepStarted(t *testing.T) {
 	for _, room := range []int{1, 0} {
 		early := &Pass{Snapshot: &deminer.Snapshot{}, FS: h.FS, Rules: set, Gap: func(deminer.Gap) {}}
 		s := NewSweeper(early, SweepOptions{})
-		s.left = room
+		s.left.Store(int64(room))
 		s.Places(context.Background())
 		if f := s.out.At("/opt/app/tool"); (f != nil) != (room > 0) || f != nil && len(f.Content.Hits) > 0 {
 			t.Fatalf("room for %d: the places gave %+v, want a glance where there is room", room, f)

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -44,7 +46,7 @@ type Content struct {
 	Hits   []match.Hit `json:"hits,omitempty"`
 }
 
-// Cache remembers contents between scans. It must be safe for two callers at a time, and must forget everything when the
+// Cache remembers contents between scans. It must be safe for many callers at a time, and must forget everything when the
 // rules change.
 type Cache interface {
 	Get(FileKey) (Content, bool)
@@ -120,13 +122,17 @@ type Sweeper struct {
 	opt   SweepOptions
 	lim   limits
 	homes []string
-	seen  map[string]bool
-	out   *Files
-	mu    sync.Mutex
-	left  int   // files still to be read
-	room  int64 // bytes still to be read
-	own   inode // deminer's own program, which holds every indicator
-	short bool
+	all   bool            // all names are looked at, and the order of them counts for nothing
+	seen  map[string]bool // names that were asked for; not changed while a tree is walked
+	// walked are the trees gone through; not changed meanwhile.
+	walked map[string]bool
+	own    inode        // deminer's own program, which holds every indicator
+	left   atomic.Int64 // files still to be read
+	room   atomic.Int64 // bytes still to be read
+	short  atomic.Bool
+	mu     sync.Mutex
+	out    *Files
+	gaps   []deminer.Gap // not told yet
 	// links is what was read of files with several names, so that each is read once.
 	links map[FileKey]Content
 }
@@ -147,11 +153,13 @@ func Sweep(ctx context.Context, p *Pass, opt SweepOptions) *Files {
 // NewSweeper begins a sweep. Of the snapshot only host and accounts need be there.
 func NewSweeper(p *Pass, opt SweepOptions) *Sweeper {
 	p.Prepare()
-	s := &Sweeper{p: p, opt: opt, lim: quickLimits, homes: p.homes(), seen: map[string]bool{}, out: &Files{by: map[string]*Found{}}}
-	if opt.Full || len(opt.Paths) > 0 {
+	s := &Sweeper{p: p, opt: opt, lim: quickLimits, homes: p.homes(), all: opt.Full || len(opt.Paths) > 0, own: p.ownProgram(),
+		seen: map[string]bool{}, walked: map[string]bool{}, out: &Files{by: map[string]*Found{}}}
+	if s.all {
 		s.lim = fullLimits
 	}
-	s.left, s.room, s.own = s.lim.files, s.lim.bytes, p.ownProgram()
+	s.left.Store(int64(s.lim.files))
+	s.room.Store(s.lim.bytes)
 	return s
 }
 
@@ -163,10 +171,11 @@ func (s *Sweeper) Places(ctx context.Context) { s.reading(ctx, s.places) }
 func (s *Sweeper) Started(ctx context.Context, p *Pass) *Files {
 	s.p = p
 	if len(s.opt.Paths) == 0 {
-		s.left, s.room = max(s.left, maxStarted), max(s.room, 0)
+		s.left.Store(max(s.left.Load(), maxStarted))
+		s.room.Store(max(s.room.Load(), 0))
 		s.reading(ctx, s.started)
 	}
-	if s.short {
+	if s.short.Load() {
 		p.Gap(deminer.Gap{Part: "files", State: deminer.Partial, Why: fmt.Sprintf("more than %d files, %d MiB, or %d names were in the quick scan's places; a full scan reads all", s.lim.files, s.lim.bytes>>20, s.lim.names)})
 	}
 	slices.SortFunc(s.out.list, func(a, b *Found) int { return strings.Compare(a.Path, b.Path) })
@@ -188,9 +197,6 @@ func (s *Sweeper) reading(ctx context.Context, part func(context.Context, func(*
 		})
 	}
 	part(ctx, func(f *Found) {
-		if s.known(f) {
-			return
-		}
 		select {
 		case todo <- f:
 		case <-ctx.Done():
@@ -198,6 +204,12 @@ func (s *Sweeper) reading(ctx context.Context, part func(context.Context, func(*
 	})
 	close(todo)
 	wait.Wait()
+	// Several saw them at a time: equal hosts give equal reports.
+	slices.SortFunc(s.gaps, func(a, b deminer.Gap) int { return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why)) })
+	for _, g := range s.gaps {
+		s.p.Gap(g)
+	}
+	s.gaps = nil
 }
 
 // keep adds a file that rules speak of by content or by name, or that other detectors ask for.
@@ -215,17 +227,12 @@ func (s *Sweeper) keep(f *Found) {
 
 func keyOf(a deminer.Attr) FileKey { return FileKey{a.Dev, a.Ino, a.Size, a.Mtime, a.Ctime} }
 
-// known takes what the cache knows of a file.
-func (s *Sweeper) known(f *Found) bool {
+// cached gives what the cache knows of a file.
+func (s *Sweeper) cached(a deminer.Attr) (Content, bool) {
 	if s.opt.Cache == nil {
-		return false
+		return Content{}, false
 	}
-	c, ok := s.opt.Cache.Get(keyOf(f.Attr))
-	if ok {
-		f.Content = c
-		s.settle(f)
-	}
-	return ok
+	return s.opt.Cache.Get(keyOf(a))
 }
 
 // look reads one file.
@@ -291,15 +298,20 @@ func (s *Sweeper) linked(f *Found) (Content, bool) {
 }
 
 func (s *Sweeper) settle(f *Found) {
-	if len(f.Content.Hits) > 0 || len(f.Named) > 0 || f.Attr.SetID() || f.Content.Kind == "elf" || f.Content.Kind == "script" || webExt[strings.ToLower(path.Ext(f.Path))] {
+	if len(f.Named) > 0 || asksFor(f.Path, f.Attr, f.Content) {
 		s.keep(f)
 	}
+}
+
+// asksFor reports whether detectors want to know of a file, by its content, rights or ending.
+func asksFor(name string, a deminer.Attr, c Content) bool {
+	return len(c.Hits) > 0 || a.SetID() || c.Kind == "elf" || c.Kind == "script" || webExt[strings.ToLower(path.Ext(name))]
 }
 
 func (s *Sweeper) gap(state deminer.GapState, what, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.p.Gap(deminer.Gap{Part: "files", State: state, What: what, Why: why})
+	s.gaps = append(s.gaps, deminer.Gap{Part: "files", State: state, What: what, Why: why})
 }
 
 func (s *Sweeper) read(ctx context.Context, f *Found) (Content, int64, error) {

@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/deminer/deminer"
@@ -108,54 +109,105 @@ func (s *Sweeper) named() []string {
 	return out
 }
 
-// walk goes through one tree.
+// maxWalkers bounds how many directories are looked at at a time, where all of a tree is.
+const maxWalkers = 4
+
+// walk goes through one tree. Where the quick scan's limits hold, what is found under them hangs on the order: one walker.
 func (s *Sweeper) walk(ctx context.Context, root string, send func(*Found)) {
 	real, err := host.Resolve(s.p.FS, root)
-	if err != nil || s.seen["walk "+real] {
+	if err != nil || s.walked[real] {
 		return
 	}
-	s.seen["walk "+real] = true
-	depth := s.lim.depth
+	s.walked[real] = true
+	depth, walkers := s.lim.depth, 1
 	if flatDirs[root] && !s.opt.Full {
 		depth = 1
 	}
+	if s.all {
+		walkers = min(maxWalkers, runtime.GOMAXPROCS(0))
+	}
 	limit := min(s.lim.perRoot, s.lim.names-s.out.names)
-	full := host.WalkAttr(s.p.FS, real, depth, limit, func(name string, e host.Entry, attr func() (deminer.Attr, error)) bool {
-		s.out.names++
-		if s.opt.Progress != nil && s.out.names%1000 == 0 {
-			s.opt.Progress(s.out.names)
-		}
-		if e.Type == deminer.Directory {
-			return ctx.Err() == nil && s.enter(name, e.Name)
-		}
-		s.offer(name, e.Type, false, attr, send)
-		return false
-	}, func(name string, err error) {
+	full := host.WalkDirs(s.p.FS, real, depth, limit, walkers, func(f host.Folder) []string { return s.folder(ctx, f, send) }, func(name string, err error) {
 		if !missing(err) {
 			s.gap(deminer.Failed, name, err.Error())
 		}
 	})
 	if !full && depth > 1 {
-		s.short = true
+		s.short.Store(true)
 	}
 }
 
-// enter decides about a directory, and judges its name.
-func (s *Sweeper) enter(name, base string) bool {
-	if name == StateDir || notFiles[name] && name != "/dev/shm" || s.seen["walk "+name] {
+// folder judges the names in one directory, and gives the directories among them that are entered.
+func (s *Sweeper) folder(ctx context.Context, f host.Folder, send func(*Found)) (enter []string) {
+	s.count(len(f.List))
+	if ctx.Err() != nil {
+		return nil
+	}
+	asked := s.p.Rules != nil && s.pathsIn(f.Prefix)
+	for _, e := range f.List {
+		switch {
+		case e.Type == deminer.Directory:
+			if name := f.Prefix + e.Name; s.enter(name, e.Name, asked) {
+				enter = append(enter, name)
+			}
+		case s.all && !asked && len(s.seen) == 0:
+			s.plain(f, e, send)
+		default:
+			s.offer(f.Prefix+e.Name, e.Type, false, func() (deminer.Attr, error) { return f.Dir.Lstat(e.Name) }, send)
+		}
+	}
+	return enter
+}
+
+// count adds to the names seen.
+func (s *Sweeper) count(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.out.names / 1000
+	s.out.names += n
+	if s.opt.Progress != nil && s.out.names/1000 > before {
+		s.opt.Progress(s.out.names)
+	}
+}
+
+// enter decides about a directory, and judges its name where a rule may speak of it.
+func (s *Sweeper) enter(name, base string, asked bool) bool {
+	if name == StateDir || notFiles[name] && name != "/dev/shm" || s.walked[name] {
 		return false
 	}
-	if s.p.Rules != nil {
+	if asked {
 		if hits := s.paths(name); len(hits) > 0 {
 			if a, err := s.p.FS.Lstat(name); err == nil {
 				s.keep(&Found{Path: name, Attr: a, Named: hits})
 			}
 		}
 	}
-	if s.opt.Full || len(s.opt.Paths) > 0 {
+	if s.all {
 		return true
 	}
 	return !skipDirs[base] && !strings.HasPrefix(base, "systemd-private-") && !strings.HasPrefix(base, "go-build")
+}
+
+// plain is offer where all is read and no rule speaks of the name. What the cache knows and nobody asks for costs no more
+// than the look at it: nearly all of an unchanged tree.
+func (s *Sweeper) plain(f host.Folder, e host.Entry, send func(*Found)) {
+	if e.Type != deminer.Regular && e.Type != "" {
+		return
+	}
+	a, err := f.Dir.Lstat(e.Name)
+	if err != nil || !s.worth(a, false) {
+		return
+	}
+	if c, ok := s.cached(a); ok && !sparse(a) && !asksFor(e.Name, a, c) {
+		s.fits(a, false, false)
+		return
+	}
+	s.take(&Found{Path: f.Prefix + e.Name, Attr: a}, false, send)
+}
+
+// worth reports whether there is something to read in a file. named: rules speak of its path.
+func (s *Sweeper) worth(a deminer.Attr, named bool) bool {
+	return a.IsRegular() && (a.Size > 0 || named) && (s.own.ino == 0 || s.own != inode{a.Dev, a.Ino})
 }
 
 // offer judges a name and hands the file out to be read if it may hold something.
@@ -171,35 +223,57 @@ func (s *Sweeper) offer(name string, t deminer.FileType, wanted bool, attr func(
 		f.Named = s.paths(name)
 	}
 	pl := placeOf(name)
-	all := wanted || s.opt.Full || len(s.opt.Paths) > 0 || pl.temp || len(f.Named) > 0
+	all := wanted || s.all || pl.temp || len(f.Named) > 0
 	ext := strings.ToLower(path.Ext(name))
 	known := telling[ext] || minerName(name)
 	if !all && ext != "" && !known && !pl.odd() && !flatDirs[path.Dir(name)] {
 		return
 	}
 	a, err := attr()
-	if err != nil || !a.IsRegular() || a.Size == 0 && len(f.Named) == 0 || s.own.ino != 0 && s.own == (inode{a.Dev, a.Ino}) {
+	if err != nil || !s.worth(a, len(f.Named) > 0) {
 		return
 	}
 	if !all && (!a.Executable() && !known && !pl.odd() || flatDirs[path.Dir(name)] && packaged(s.p.owner(name))) {
 		return
 	}
 	f.Attr = a
-	if a.Size > 64<<20 && a.Blocks*512 < a.Size/8 {
-		s.gap(deminer.Skipped, name, "sparse file")
-		return
-	}
 	// In a quick scan a program at rest in an ordinary place is only known to be there: what runs or is started, and what
 	// lies where programs do not belong, is read.
 	f.glance = !all && !pl.odd() && !webExt[ext] && !minerName(name) && !a.SetID() && !flatDirs[path.Dir(name)]
-	if !f.glance {
-		s.room -= min(a.Size, s.lim.size)
+	s.take(f, wanted, send)
+}
+
+// take hands a file out to be read, unless the cache knows it.
+func (s *Sweeper) take(f *Found, wanted bool, send func(*Found)) {
+	if sparse(f.Attr) {
+		s.gap(deminer.Skipped, f.Path, "sparse file")
+		return
 	}
-	if s.left--; s.left < 0 || s.room < 0 && !wanted {
-		s.short = true
+	if !s.fits(f.Attr, f.glance, wanted) {
+		return
+	}
+	if c, ok := s.cached(f.Attr); ok {
+		f.Content = c
+		s.settle(f)
 		return
 	}
 	send(f)
+}
+
+func sparse(a deminer.Attr) bool { return a.Size > 64<<20 && a.Blocks*512 < a.Size/8 }
+
+// fits takes a file off what may still be read, and reports whether it may be.
+func (s *Sweeper) fits(a deminer.Attr, glance, wanted bool) bool {
+	var size int64
+	if !glance {
+		size = min(a.Size, s.lim.size)
+	}
+	room := s.room.Add(-size)
+	if s.left.Add(-1) >= 0 && (room >= 0 || wanted) {
+		return true
+	}
+	s.short.Store(true)
+	return false
 }
 
 // telling are the endings of files that programs run or read settings from.
@@ -219,6 +293,20 @@ func (s *Sweeper) paths(name string) []match.Hit {
 		return s.p.Rules.Path("/usr"+name, s.homes)
 	}
 	return nil
+}
+
+// pathsIn reports whether paths may have something to say of a name in a directory, given with a slash at its end.
+func (s *Sweeper) pathsIn(dir string) bool {
+	if s.p.Rules.PathsIn(dir, s.homes) {
+		return true
+	}
+	switch {
+	case underAny(dir, "/usr/bin", "/usr/sbin", "/usr/lib"):
+		return s.p.Rules.PathsIn(dir[len("/usr"):], s.homes)
+	case underAny(dir, "/bin", "/sbin", "/lib"):
+		return s.p.Rules.PathsIn("/usr"+dir, s.homes)
+	}
+	return false
 }
 
 // minerName reports the usual names of a miner's settings.
