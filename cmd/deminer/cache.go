@@ -26,7 +26,7 @@ import (
 type cache struct {
 	file  string
 	rules [32]byte // digest of the rules the contents were judged with
-	mu    sync.Mutex
+	mu    sync.RWMutex
 	files *table
 	loud  map[key]detect.Content
 	more  bool // something new was put into loud
@@ -49,7 +49,7 @@ const maxCache = 512 << 20
 func openCache(f *flags, rules string) *cache {
 	c := &cache{file: filepath.Join(f.stateDir(), "cache", "files"), rules: sha256.Sum256([]byte(rules))}
 	if f.fresh || c.load() != nil { // what cannot be used is written anew
-		c.files, c.loud = &table{used: make([]uint64, 1), add: map[key]byte{}}, map[key]detect.Content{}
+		c.files, c.loud = &table{add: map[key]byte{}}, map[key]detect.Content{}
 	}
 	return c
 }
@@ -104,8 +104,8 @@ func nameOf(k detect.FileKey) (out key) {
 // Get implements detect.Cache.
 func (c *cache) Get(k detect.FileKey) (detect.Content, bool) {
 	name := nameOf(k)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	kind, ok := c.files.get(name)
 	switch {
 	case !ok:
@@ -142,8 +142,8 @@ func intactKey(sum [32]byte) (out key) {
 
 // Same implements pkgdb.Memory.
 func (c *cache) Same(sum [32]byte) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	kind, ok := c.files.get(intactKey(sum))
 	return ok && kind == intact
 }
