@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"internal/state":          {}, // one bounded way to read what vault, journal, remedy and feed keep
 	"internal/vault":          {".", "internal/state"},
 	"internal/journal":        {".", "internal/state"},
+	"internal/history":        {".", "internal/state"},
 	"internal/remedy":         {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
 	"internal/service":        {"."},
 	"internal/contract":       {"internal/state"},
@@ -65,12 +66,13 @@ var why = map[string]string{
 	"internal/match":    "it is handed bytes and words",
 	"internal/service":  "it says what a service is made of; remedy makes it",
 	"internal/contract": "what the agent promises holds whatever the agent is made of",
+	"internal/history":  "it keeps and finds; it does not look and does not judge",
 	"internal/feed":     "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
 }
 
 // reaches says who may use what reaches outside the program.
 var reaches = map[string][]string{
-	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/remedy", "internal/feed", "internal/contract"},
+	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},
