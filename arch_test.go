@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"internal/remedy":         {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
 	"internal/service":        {"."},
 	"internal/contract":       {"internal/state"},
-	"internal/show":           {"."},
+	"internal/show":           {".", "internal/history"},
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }

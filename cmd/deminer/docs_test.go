@@ -19,6 +19,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/feed"
+	"github.com/deminer/deminer/internal/history"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/match"
 	"github.com/deminer/deminer/internal/vault"
@@ -37,7 +38,7 @@ var outputs = []struct {
 	value   any
 }{
 	{"scan", deminer.Report{}}, {"plan, plan --out", deminer.Plan{}}, {"clean, resume, undo", cleaned{}}, {"verify", proof{}},
-	{"quarantine list (a list), quarantine show", vault.Entry{}}, {"doctor (a list)", check{}}, {"events (one after the other)", deminer.Event{}}, {"events, at its end", eventCounts{}}, {"block list (a list)", host.Block{}}, {"rules list (a list)", match.Rule{}},
+	{"quarantine list (a list), quarantine show", vault.Entry{}}, {"doctor (a list)", check{}}, {"events (one after the other)", deminer.Event{}}, {"events, at its end", eventCounts{}}, {"timeline (one after the other)", history.Entry{}}, {"timeline, at its end", timelineEnd{}}, {"block list (a list)", host.Block{}}, {"rules list (a list)", match.Rule{}},
 	{"rules check (a list)", checkedRules{}}, {"rules test (a list)", testedRules{}}, {"rules bench", benched{}}, {"scan --profile-rules, in rule_profile beside the report", match.Profile{}},
 	{"rules bundle create, verify, install, update, rollback, show; list (a list)", bundleInfo{}}, {"rules key create, trust; list (a list)", feed.Key{}},
 	{"block lift, rules bundle remove, quarantine restore, quarantine delete", deed{}}, {"block reapply", reapplied{}},
@@ -96,7 +97,7 @@ var plainWords = map[string]string{
 	"flags": "inode flags: 16 immutable, 32 append-only", "package": "name of the package", "version": "version", "tid": "number of the thread", "cpu_time": "CPU time since start",
 	"anon_exec_bytes": "size of anonymous executable memory", "mappings": "memory mappings", "start": "where or when it starts", "perms": "permissions, as in maps",
 	"path": "path", "rss": "bytes in memory", "remote": "address of the other side", "inode": "inode number", "args": "arguments of the verb, see Verb", "line": "whole line or lines, without the last newline",
-	"name": "name", "addr": "address", "home": "home directory", "shell": "login shell", "gecos": "comment", "groups": "names of all groups", "time": "when", "user": "name of the user",
+	"HistoryAlert.id": "number or name that identifies it", "HistoryAlert.rule": "rule that spoke", "grade": "how sure it is", "children": "those it started", "last": "end of the stretch that it tells of", "name": "name", "addr": "address", "home": "home directory", "shell": "login shell", "gecos": "comment", "groups": "names of all groups", "time": "when", "user": "name of the user",
 	"size": "bytes", "type": "type", "file": "path of its file", "id": "number or name that identifies it", "root": "root inside the file system", "point": "where it is mounted", "source": "what is mounted",
 	"opts": "mount options", "tag": "digest of the program's code", "loaded": "when it was loaded", "image": "image", "command": "what it runs", "running": "it runs", "privileged": "no isolation",
 	"pid_mode": "process namespace", "net_mode": "network namespace", "binds": "directories of the host inside it", "cap_add": "added capabilities", "labels": "labels", "created": "when it was made",
@@ -123,7 +124,7 @@ type docs struct {
 
 func newDocs(t *testing.T) *docs {
 	d := &docs{t: t, doc: map[string]string{}, values: map[string][][2]string{}, seen: map[reflect.Type]bool{}}
-	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract"} {
+	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract", "../../internal/history"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -208,8 +209,8 @@ func (d *docs) see(typ reflect.Type) {
 
 func label(typ reflect.Type) string {
 	name := typ.Name()
-	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "feed" || pkg == "match" && name != "Rule" {
-		name = map[string]string{"vault": "Vault", "feed": "Bundle", "match": "Rule"}[pkg] + name // the root package has one of that name, too
+	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "feed" || pkg == "history" || pkg == "match" && name != "Rule" {
+		name = map[string]string{"vault": "Vault", "feed": "Bundle", "history": "History", "match": "Rule"}[pkg] + name // the root package has one of that name, too
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/history"
 	"github.com/deminer/deminer/internal/host/hands"
 	"github.com/deminer/deminer/internal/remedy"
 	"github.com/deminer/deminer/internal/show"
@@ -79,7 +80,26 @@ func diagnose(ctx context.Context, f *flags) ([]check, error) {
 		out = append(out, serviceCheck(f, h))
 	}
 	out = append(out, ruleChecks(f)...)
-	return append(out, state(f)...), nil
+	return append(append(out, state(f)...), historyChecks(f)...), nil
+}
+
+// historyChecks tells how the history of the agent stands, and whether it is as it was written.
+func historyChecks(f *flags) []check {
+	dir, err := openHistory(f)
+	if err != nil {
+		return nil // state tells of all but that there is none
+	}
+	defer dir.Close()
+	r := history.Read(dir)
+	if err := r.Check(); err != nil {
+		return []check{{"history", false, deminer.Safe(err.Error())}}
+	}
+	text := "nothing kept yet"
+	err = r.Query(history.Filter{}, func(e history.Entry) bool {
+		text = fmt.Sprintf("as it was written, from %s on", show.Moment(e.Time))
+		return false
+	})
+	return []check{{"history", err == nil, text}}
 }
 
 // tally says how many steps of a plan stand where.
