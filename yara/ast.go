@@ -68,14 +68,23 @@ type quantifier struct {
 	percent bool
 }
 
+// knowledge says what libyara knows of a whole number when it compiles: of what is written as a number and not of what is named; and that nothing is left of a shift by 64
+// and more. That decides what is a fault and where a string is looked for.
+type knowledge uint8
+
+const (
+	numberNone    knowledge = iota
+	numberGuessed           // val is what libyara takes it for: it shifts to the left where >> is written
+	numberRight             // val is the number, if it has a value at all
+)
+
 // expr is a node of a condition. Its kids are bounded in depth by the parser.
 type expr struct {
-	op op
-	// known: libyara knows the number val when it compiles. It knows what is written as a number, not what is named, and that nothing is left of a shift by 64 and more.
-	known bool
+	op    op
+	known knowledge
 	pos   pos
 	kids  []*expr
-	val   value // opConst, or known
+	val   value // opConst, or what is known
 	name  string
 	num   int // index of string, rule, variable or reader
 	*extras

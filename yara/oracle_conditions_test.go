@@ -102,6 +102,12 @@ filesize % (uint8(0) << 64) == 1
 5 \ -(filesize >> 64) == 5
 5 \ ~(filesize >> 64) == -5
 5 << ((filesize >> 64) - 1) == 5
+filesize \ (2 >> 9) == 1
+filesize % (1 >> 1) == 1
+(1 >> 62) + 0x7fffffffffffffff > 1
+(4 >> 1) - 2 == 0
+((4 >> 1) * 2)% of them
+(400 >> 2)% of them
 ((filesize >> 64) + 0x7fffffffffffffff) + 1 < 0
 ((filesize >> 64) - 1) * filesize * 2 < 0
 ((filesize >> 64) + 150)% of them
@@ -412,11 +418,18 @@ func TestOraclePlaces(t *testing.T) {
 	places := []string{"2", "1 + 1", "filesize", "filesize >> 64", "uint8(9000) >> 64", "(filesize << 64) + 2", "(filesize >> 1KB) - 1", "-(filesize << 64)", "~(~2 + (filesize << 64))",
 		"(filesize >> 64) * filesize", "((filesize >> 64) + 5) % 3", "((filesize >> 64) + 1) << 1", "1 << (filesize << 64)", "5 << ((filesize >> 64) + 64)", "0 & filesize", "filesize >> 63",
 		"ext", "ext + 0", "ext >> 64", "elf.ET_EXEC", "elf.ET_EXEC + 0", "-elf.ET_NONE", "elf.ET_EXEC >> 64", "elf.type", "2 \\ (elf.ET_NONE + 1)", "2 \\ elf.ET_NONE", "2 << (elf.ET_NONE - 1)",
-		"elf.EM_X86_64 + 0x7fffffffffffffff"}
+		"elf.EM_X86_64 + 0x7fffffffffffffff", "4 >> 0", "0 >> 5", "-1", "uint8(9000) >> 64 << 1"}
 	text := "import \"elf\"\n"
 	for i, p := range places {
 		text += fmt.Sprintf("rule r%d { strings: $a = \"ab\" condition: $a at (%s) or true }\n", i, p)
 		text += fmt.Sprintf("rule t%d { strings: $a = \"ab\" condition: $a at 2 or $a at (%s) or true }\n", i, p)
+		text += fmt.Sprintf("rule u%d { strings: $a = \"ab\" condition: $a at (%s) or $a at 2 or true }\n", i, p)
+		text += fmt.Sprintf("rule v%d { strings: $a = \"ab\" $b = \"ba\" condition: for any of ($b) : ($ at (%s)) or $a at 2 or true }\n", i, p)
+		text += fmt.Sprintf("rule w%d { strings: $a = \"ab\" $b = \"ba\" condition: $a at 2 or for any of ($b) : ($ at (%s)) or true }\n", i, p)
+	}
+	for i, body := range []string{"true", "$", "#>1", "@>1", "!>1", "$ in (0..5)", "# in (0..5)", "$ at 2 and $ at 4", "$ at 2 and #>0"} {
+		text += fmt.Sprintf("rule x%d { strings: $a = \"ab\" $b = \"ba\" condition: for any of ($b) : (%s) or $a at 2 or true }\n", i, body)
+		text += fmt.Sprintf("rule y%d { strings: $a = \"ab\" $b = \"ba\" condition: $a at 2 or for any of ($b) : (%s) or true }\n", i, body)
 	}
 	file := filepath.Join(t.TempDir(), "data")
 	if err := os.WriteFile(file, []byte("ababababab"), 0o600); err != nil {
@@ -424,4 +437,35 @@ func TestOraclePlaces(t *testing.T) {
 	}
 	differ, lines := compareAll(t, []Source{{Name: "r", Namespace: "n", Text: text}}, map[string]any{"ext": 2}, []string{file})
 	t.Logf("%d places, %d lines, %d files differ", len(places), lines, differ)
+}
+
+// TestOracleShift: what the oracle computes of a shift to the right in advance is wrong, and not what it computes on a file.
+func TestOracleShift(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(file, []byte("ababababab"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range []string{
+		"rule r0 { strings: $a = \"ab\" condition: $a at (4 >> 1) }",
+		"rule r0 { strings: $a = \"ab\" condition: $a at (1 >> 1) or true }",
+		"rule r0 { strings: $a = \"ab\" condition: $a at ((uint8(0) >> 64) + 8 >> 1) }",
+	} {
+		src := Source{Name: "r", Namespace: "n", Text: rule}
+		want, err := oracleScan(t, []Source{src}, nil, []string{file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Compile(Options{}, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := r.Scan(context.Background(), []byte("ababababab"), ScanOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := engineLines(res)
+		if len(difference(want[file], got)) == 0 || !shiftedWrong(t, 0, rule, map[string][]string{file: got}) {
+			t.Errorf("%s: the oracle: %q, the engine: %q", rule, want[file], got)
+		}
+	}
 }

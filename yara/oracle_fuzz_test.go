@@ -3,8 +3,10 @@ package yara
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,7 +21,7 @@ func FuzzOracle(f *testing.F) {
 		if seed%2 == 0 {
 			randomRound(t, seed, 6, 3)
 		} else {
-			conditionRound(t, seed)
+			conditionRound(t, seed, 8)
 		}
 	})
 }
@@ -75,12 +77,12 @@ func (g generator) truth(depth int) string {
 	return n() + " " + g.pick("==", "!=", "<", ">", "<=", ">=") + " " + n()
 }
 
-// conditionRound compares a few random conditions over random texts.
-func conditionRound(t *testing.T, seed uint64) {
+// conditionRound compares so many random conditions over random texts.
+func conditionRound(t *testing.T, seed uint64, count int) {
 	g := generator{Rand: rand.New(rand.NewPCG(seed, 3))}
 	files := g.files(t, 4)
 	var rules []string
-	for i := range 8 {
+	for i := range count {
 		cond := g.truth(0)
 		decls := ""
 		for _, s := range []string{"s1", "s2", "s3"} {
@@ -113,6 +115,7 @@ func conditionRound(t *testing.T, seed uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	got, differ := map[string][]string{}, map[int]string{}
 	for _, f := range files {
 		data, err := os.ReadFile(f)
 		if err != nil {
@@ -122,14 +125,42 @@ func conditionRound(t *testing.T, seed uint64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, d := range difference(want[f], engineLines(res)) {
+		got[f] = engineLines(res)
+		for _, d := range difference(want[f], got[f]) {
 			var i int
 			if _, err := fmt.Sscanf(d[strings.Index(d, "n:r"):], "n:r%d ", &i); err != nil {
 				t.Fatal(d)
 			}
-			t.Errorf("%s%s on %q", rules[i], d, data)
+			differ[i] += fmt.Sprintf("%s on %q\n", d, data)
 		}
 	}
+	for i, d := range differ {
+		if shiftedWrong(t, i, rules[i], got) {
+			t.Logf("seed %d: the oracle differs from itself: %s", seed, rules[i])
+			continue
+		}
+		t.Errorf("%s%s", rules[i], d)
+	}
+}
+
+// shiftedWrong tells whether the oracle gives what the engine gave as soon as it cannot compute shifts to the right in advance: it does that wrong (docs/yara.md).
+func shiftedWrong(t *testing.T, i int, rule string, got map[string][]string) bool {
+	t.Helper()
+	other := strings.ReplaceAll(rule, " >> ", " >> (filesize - filesize) + ")
+	if other == rule {
+		return false
+	}
+	want, err := oracleScan(t, []Source{{Name: "r", Namespace: "n", Text: other}}, nil, slices.Collect(maps.Keys(got)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f, lines := range got {
+		mine := slices.DeleteFunc(slices.Clone(lines), func(s string) bool { return !strings.HasPrefix(s, fmt.Sprintf("n:r%d ", i)) })
+		if len(difference(want[f], mine)) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // FuzzDER: elements lie inside what they were read from, one behind the other, and what names them is text.

@@ -178,7 +178,7 @@ func (g generator) data() string {
 	return s
 }
 
-// TestOracleRandom compares on random rules and data. DEMINER_ORACLE_ROUNDS and DEMINER_ORACLE_SEED ask for more and for others.
+// TestOracleRandom compares on random strings, conditions and data. DEMINER_ORACLE_ROUNDS and DEMINER_ORACLE_SEED ask for more and for others.
 func TestOracleRandom(t *testing.T) {
 	oracle(t)
 	rounds, seed := asked("ROUNDS", 4), asked("SEED", 1)
@@ -186,6 +186,7 @@ func TestOracleRandom(t *testing.T) {
 	for round := range rounds {
 		n, r := randomRound(t, uint64(seed+round), 60, 8)
 		total, refused = total+n, refused+r
+		conditionRound(t, uint64(seed+round), 60)
 	}
 	t.Logf("%d strings, %d of them refused by both", total, refused)
 }

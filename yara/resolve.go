@@ -45,7 +45,9 @@ func (b *builder) unreferenced(d *ruleDecl) {
 func (b *builder) resolve(e *expr) *typ {
 	switch e.op {
 	case opConst:
-		e.known = e.val.kind == vInt
+		if e.val.kind == vInt {
+			e.known = numberRight
+		}
 		return typeOf(e.val)
 	case opIdent:
 		return b.ident(e)
@@ -153,7 +155,7 @@ func (b *builder) unaryType(e *expr) *typ {
 		return nil
 	}
 	k := e.kids[0]
-	if e.known = k.known; k.known || k.op == opConst {
+	if e.known = k.known; k.known != numberNone || k.op == opConst {
 		e.val = unaryValue(e.op, k.val)
 	}
 	if k.op == opConst {
@@ -193,12 +195,12 @@ func binaryType(o op, l, r typeKind) *typ {
 // fold computes an operation on whole numbers that are known; what cannot have a value, whatever stands on the left, is a fault, as in libyara.
 func (b *builder) fold(e *expr, t *typ) *typ {
 	x, y := e.kids[0], e.kids[1]
-	if !y.known || e.op < opAdd || e.op > opShr || t.kind != tyInt {
+	if y.known == numberNone || e.op < opAdd || e.op > opShr || t.kind != tyInt {
 		return t
 	}
 	l, r := x.val.i, y.val.i
 	switch shift := e.op == opShl || e.op == opShr; {
-	case x.known && overflows(e.op, l, r):
+	case x.known != numberNone && overflows(e.op, l, r):
 		b.failf(e.pos, "integer overflow")
 		return nil
 	case (e.op == opDiv || e.op == opMod) && r == 0:
@@ -208,11 +210,14 @@ func (b *builder) fold(e *expr, t *typ) *typ {
 		b.failf(e.pos, "shift by a negative number")
 		return nil
 	case shift && r >= 64: // whatever stands on the left, nothing is left of it
-		e.known, e.val = true, intValue(0)
-	case x.known:
-		e.known, e.val = true, intOp(e.op, l, r)
+		e.known, e.val = y.known, intValue(0)
+	case x.known != numberNone:
+		e.known, e.val = min(x.known, y.known), intOp(e.op, l, r)
 	}
-	if e.known && x.op == opConst && y.op == opConst {
+	if wrong := l << (r & 63); e.op == opShr && e.known != numberNone && r < 64 && wrong != e.val.i {
+		e.known, e.val = numberGuessed, intValue(wrong)
+	}
+	if e.known == numberRight && x.op == opConst && y.op == opConst {
 		e.op, e.kids = opConst, nil
 	}
 	return t
@@ -250,19 +255,39 @@ func (b *builder) stringIndex(e *expr) int {
 	return -1
 }
 
-// note keeps whether a string is asked for at one constant place and nowhere else: then no other place of it counts, as in libyara.
+// note keeps whether a string is asked for at one known place and nowhere else: then no other place of it counts, as in libyara. There a string without a name stands for
+// all strings of the rule.
 func (b *builder) note(e *expr) {
-	if e.num < 0 {
+	if e.num >= 0 {
+		b.asked(e.num, e)
 		return
 	}
-	p := b.r.strings[e.num]
-	at, known := b.places[e.num]
-	if e.op != opStringAt || !e.kids[0].known || known && at != e.kids[0].val.i {
-		p.fixed = false
-		b.places[e.num] = -1
+	for i := range b.cur.decl.strings {
+		b.asked(b.cur.first+i, e)
+	}
+}
+
+func (b *builder) asked(i int, e *expr) {
+	if e.op != opStringAt {
+		b.everywhere(i)
 		return
 	}
-	b.places[e.num], p.fixed, p.place = e.kids[0].val.i, true, e.kids[0].val.i
+	at, have := b.places[i]
+	switch place := e.kids[0]; {
+	case place.known == numberRight && !have:
+		p := b.r.strings[i]
+		b.places[i], p.fixed, p.place = place.val.i, true, place.val.i
+	case place.known == numberRight && at == place.val.i:
+	case e.num < 0 && !have: // an unknown place of any string: it is as if nothing had been asked
+	default:
+		b.everywhere(i)
+	}
+}
+
+// everywhere keeps that all places of a string count.
+func (b *builder) everywhere(i int) {
+	b.r.strings[i].fixed = false
+	b.places[i] = -1
 }
 
 func (b *builder) ident(e *expr) *typ {

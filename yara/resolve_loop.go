@@ -11,7 +11,7 @@ func quote(s string) string { return strconv.Quote(s) }
 func (b *builder) quantified(e *expr) *typ {
 	before := len(b.errs)
 	if n := e.quant.n; n != nil && e.quant.percent {
-		if b.want(n, "a percentage", tyInt) && n.known && (n.val.i < 1 || n.val.i > 100) {
+		if b.want(n, "a percentage", tyInt) && n.known != numberNone && (n.val.i < 1 || n.val.i > 100) {
 			b.failf(n.pos, "a percentage is from 1 to 100")
 		}
 	} else if n != nil {
@@ -120,8 +120,7 @@ func (b *builder) resolveSet(e *expr) {
 				if name == want && want != "" || star && strings.HasPrefix(name, prefix) {
 					e.list = append(e.list, b.cur.first+i)
 					b.used[name] = true
-					b.r.strings[b.cur.first+i].fixed = false
-					b.places[b.cur.first+i] = -1
+					b.everywhere(b.cur.first + i)
 				}
 			}
 		}
