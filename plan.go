@@ -14,7 +14,7 @@ type Verb string
 // The verbs. The comment names the target and the arguments (Action.Args).
 const (
 	VerbFreeze        Verb = "freeze"           // process: stop it without killing it; args "same-program"="yes", "after", "spare": see internal/remedy/twins.go; undo thaws
-	VerbBlock         Verb = "block"            // address: drop egress to "ip" or "ip:port"; args "for" (duration, default 24h), "keep"="yes": written down, so that deminer block reapply blocks again after a reboot; cgroup: drop all that its processes send, args "for", "members" (those it may hold, "pid@start" words, with their descendants), "if-possible"="yes"
+	VerbBlock         Verb = "block"            // address: drop egress to "ip" or "ip:port"; args "for" (duration, default 24h), "keep"="yes": written down, so that deminer block reapply blocks again after a reboot, "from"="yes": drop instead what comes from it ("ip", or "ip/64" for IPv6); cgroup: drop all that its processes send, args "for", "members" (those it may hold, "pid@start" words, with their descendants), "if-possible"="yes"
 	VerbCutLine       Verb = "cut-line"         // line: remove these whole lines, nothing else; args "drop-empty"="yes": remove the file if nothing but blank lines remains, "if-present"="yes"
 	VerbEditLine      Verb = "edit-line"        // line: replace Line by args "new" (whole line or lines)
 	VerbDropFile      Verb = "drop-file"        // file: move a foothold's file or link to the vault

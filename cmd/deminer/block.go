@@ -18,8 +18,8 @@ import (
 
 func newBlock(f *flags) *cobra.Command {
 	c := &cobra.Command{Use: "block", Short: "List, lift or reapply blocks",
-		Long: `Blocks live in deminer's own nftables table (inet deminer) and expire by themselves. No other
-table is touched. A block of a control group is a program of deminer's own at its hooks; it
+		Long: `Blocks live in deminer's own nftables tables (inet deminer; inet deminer-from for sources of
+guessed passwords) and expire by themselves. No other table is touched. A block of a control group is a program of deminer's own at its hooks; it
 expires by itself, too, and goes with the group. The kernel forgets them at a reboot; those of deminer clean --keep-blocks are
 written down, and deminer block reapply puts them in force again (docs/blocks.md: at every boot).`}
 	return group(c, blockList(f), blockLift(f), blockReapply(f))
@@ -70,7 +70,7 @@ func (f *flags) blocks(cmd *cobra.Command, list []host.Block) error {
 
 func blockLift(f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use: "lift WHAT...", Short: "Lift blocks (ip, ip:port, or the path of a cgroup)", Args: args(cobra.MinimumNArgs(1)),
+		Use: "lift WHAT...", Short: "Lift blocks (ip, ip:port, \"from ip\", or the path of a cgroup)", Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			var blocks []host.Block
 			for _, text := range list {

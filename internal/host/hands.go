@@ -114,21 +114,29 @@ type Procs interface {
 	Frozen(cgroup string) (bool, error)
 }
 
-// Block is one blocked destination, or one control group that may send nothing. Port 0 means every port.
+// Block is one blocked destination, one source from which nothing comes in, or one control group that may send nothing. Port 0
+// means every port.
 type Block struct {
 	Addr   netip.AddrPort `json:"addr,omitzero"`
+	From   netip.Prefix   `json:"from,omitzero"`    // an IPv4 address (32 bits), or an IPv6 network of 64 bits
 	Cgroup string         `json:"cgroup,omitempty"` // path in the unified hierarchy
 	Until  time.Time      `json:"until"`
 }
 
 // Same reports whether two blocks are of the same thing, whatever their times.
-func (b Block) Same(o Block) bool { return b.Addr == o.Addr && b.Cgroup == o.Cgroup }
+func (b Block) Same(o Block) bool {
+	return b.Addr == o.Addr && b.From == o.From && b.Cgroup == o.Cgroup
+}
 
 // String names what is blocked. It is safe to show.
 func (b Block) String() string {
 	switch {
 	case b.Cgroup != "":
 		return "cgroup " + deminer.Safe(b.Cgroup)
+	case b.From.IsValid() && b.From.IsSingleIP():
+		return "from " + b.From.Addr().String()
+	case b.From.IsValid():
+		return "from " + b.From.String()
 	case b.Addr.Port() == 0:
 		return b.Addr.Addr().String()
 	}
@@ -138,8 +146,8 @@ func (b Block) String() string {
 // ErrUnsupported: the kernel of this host cannot do that, or does not allow it.
 var ErrUnsupported = errors.New("not possible on this host")
 
-// Net blocks traffic to addresses in a table of deminer's own, and of control groups by programs of deminer's own; no
-// other table or program is touched.
+// Net blocks traffic to addresses and from sources in tables of deminer's own, and of control groups by programs of deminer's
+// own; no other table or program is touched.
 type Net interface {
 	// Block adds or renews a block. ErrUnsupported where a control group cannot be blocked, fs.ErrNotExist where it is gone.
 	Block(b Block) error

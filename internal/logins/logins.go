@@ -72,8 +72,9 @@ type collector struct {
 	failed map[failKey]*deminer.Login
 	events map[eventKey]*Event
 	gaps   []deminer.Gap
-	over   map[string]bool // limits that were told
-	read   int64           // bytes of logs, unpacked
+	over   map[string]bool     // limits that were told
+	read   int64               // bytes of logs, unpacked
+	each   func(deminer.Login) // gets each login by itself, as it was written; nil: they are folded and kept
 }
 
 func newCollector() *collector {
@@ -106,6 +107,10 @@ func (c *collector) login(class string, l deminer.Login) {
 		return
 	}
 	l.User, l.From, l.TTY, l.Key = cut(l.User), cut(l.From), cut(l.TTY), cut(l.Key)
+	if c.each != nil {
+		c.each(l)
+		return
+	}
 	if l.Kind == "failed" {
 		c.fail(class, l)
 		return
@@ -160,7 +165,7 @@ func (c *collector) fail(class string, l deminer.Login) {
 }
 
 func (c *collector) event(class string, e Event) {
-	if e.Time.Before(c.since) {
+	if e.Time.Before(c.since) || c.each != nil {
 		return
 	}
 	e.Text, e.User = cut(e.Text), cut(e.User)

@@ -16,6 +16,15 @@ func interesting(ident string) bool {
 		"userdel", "groupadd", "passwd", "chpasswd", "systemd", "dropbear":
 		return true
 	}
+	return askedByPAM(ident)
+}
+
+// askedByPAM reports whether a program lets people in from afar by a password that PAM checks, and logs in PAM's words.
+func askedByPAM(ident string) bool {
+	switch path.Base(ident) {
+	case "vsftpd", "proftpd", "pure-ftpd", "dovecot", "auth", "saslauthd", "cockpit-session", "xrdp-sesman", "smbd", "login", "remote":
+		return true
+	}
 	return false
 }
 
@@ -27,6 +36,10 @@ func (c *collector) message(class, source string, at time.Time, ident, msg strin
 	switch path.Base(ident) {
 	case "sshd", "sshd-session", "sshd-auth":
 		if sshd(msg, &l) {
+			c.login(class, l)
+		}
+	case "vsftpd", "proftpd", "pure-ftpd", "dovecot", "auth", "saslauthd", "cockpit-session", "xrdp-sesman", "smbd", "login", "remote":
+		if pamUnix(msg, &l) {
 			c.login(class, l)
 		}
 	case "dropbear":
@@ -100,6 +113,24 @@ func sshd(msg string, l *deminer.Login) bool {
 		}
 	}
 	return true
+}
+
+// pamUnix reads "pam_unix(SERVICE:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=bob rhost=192.0.2.7
+// user=bob". Names in it are chosen by whoever tries to log in: where they hold what looks like another address, none is taken.
+func pamUnix(msg string, l *deminer.Login) bool {
+	head, rest, ok := strings.Cut(msg, ": authentication failure; ")
+	if !ok || !strings.HasPrefix(head, "pam_") || !strings.HasSuffix(head, ":auth)") || strings.Count(rest, "rhost=") != 1 {
+		return false
+	}
+	before, after, _ := strings.Cut(rest, "rhost=")
+	l.From, after, _ = strings.Cut(after, " ")
+	_, l.User, ok = strings.Cut(after, "user=")
+	if !ok {
+		_, l.User, _ = strings.Cut(before, "ruser=")
+	}
+	l.User = strings.TrimSpace(l.User)
+	l.Kind, l.Method = "failed", "password"
+	return l.From != ""
 }
 
 // dropbear reads "Pubkey auth succeeded for 'root' with ... key SHA256:... from 1.2.3.4:5" and "Password auth succeeded

@@ -35,13 +35,34 @@ func block() Verb {
 		Ready: readyBlock, Do: doBlock, Undo: undoBlock, Holds: blockHolds}
 }
 
-// ParseBlock reads what can be blocked: an address as ParseBlockAddr does, or the path of a control group.
+// ParseBlock reads what can be blocked: an address as ParseBlockAddr does, the path of a control group, or "from " and a source.
 func ParseBlock(text string) (host.Block, error) {
+	if from, ok := strings.CutPrefix(text, "from "); ok {
+		p, err := ParseSource(strings.TrimSpace(from))
+		return host.Block{From: p}, err
+	}
 	if strings.HasPrefix(text, "/") {
 		return host.Block{Cgroup: text}, checkGroup(text)
 	}
 	addr, err := ParseBlockAddr(text)
 	return host.Block{Addr: addr}, err
+}
+
+// ParseSource reads a source: an IPv4 address, or an IPv6 network of 64 bits, of which any address stands for all.
+func ParseSource(text string) (netip.Prefix, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		p, fail := netip.ParsePrefix(text)
+		if fail != nil {
+			return p, fmt.Errorf("read source %q: %w", deminer.Safe(text), err)
+		}
+		if whole := p.Addr().BitLen(); p.Bits() != whole && p.Bits() != 64 || p.Bits() != 32 && whole == 32 {
+			return p, fmt.Errorf("read source %q: only single IPv4 addresses and IPv6 networks of 64 bits can be blocked", deminer.Safe(text))
+		}
+		a = p.Addr()
+	}
+	a = a.Unmap().WithZone("")
+	return a.Prefix(min(a.BitLen(), 64))
 }
 
 // ParseBlockAddr reads "ip", "ip:port" or "[ip]:port"; port 0 means all ports. Names are not looked up.
@@ -67,10 +88,17 @@ func readyBlock(t *Tools, s deminer.Step) (any, error) {
 		if b.Block.Cgroup, b.None, err = t.readyGroup(s); err != nil || b.None != "" {
 			return b, err
 		}
+	} else if s.Action.Args["from"] == "yes" {
+		if b.Block.From, err = ParseSource(s.Action.Target.Addr); err != nil {
+			return nil, err
+		}
 	} else if b.Block.Addr, err = ParseBlockAddr(s.Action.Target.Addr); err != nil {
 		return nil, err
 	}
-	if ip := b.Block.Addr.Addr(); b.Block.Cgroup == "" && (ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && b.Block.Addr.Port() == 0) {
+	if ip := b.Block.From.Addr(); b.Block.From.IsValid() && (ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() || ip.IsLinkLocalUnicast()) {
+		return nil, fmt.Errorf("block %s: %w: it would cut the host off from itself or from its neighbours", b.Block, deminer.ErrProtected)
+	}
+	if ip := b.Block.Addr.Addr(); b.Block.Addr.IsValid() && (ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && b.Block.Addr.Port() == 0) {
 		return nil, fmt.Errorf("block %s: %w: it would cut the host off from itself", b.Block, deminer.ErrProtected)
 	}
 	span := usualBlock

@@ -159,6 +159,9 @@ func Deed(a deminer.Action) string {
 		if a.Target.Kind == deminer.KindCgroup {
 			return "block all that " + t + " sends for " + or(arg("for"), "24h")
 		}
+		if arg("from") == "yes" {
+			return "block what comes from " + t + " for " + or(arg("for"), "24h")
+		}
 		return "block outgoing traffic to " + t + " for " + or(arg("for"), "24h")
 	case deminer.VerbCutLine:
 		return "cut from " + file

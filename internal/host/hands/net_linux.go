@@ -87,29 +87,36 @@ func (k kind) addr(key []byte) (netip.AddrPort, bool) {
 }
 
 // table gives our table, or nil where there is none.
-func (n *nets) table(c *nftables.Conn) (*nftables.Table, error) {
+func (n *nets) table(c *nftables.Conn) (*nftables.Table, error) { return n.named(c, tableName) }
+
+func (n *nets) named(c *nftables.Conn, name string) (*nftables.Table, error) {
 	list, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
 	if err != nil {
 		return nil, fmt.Errorf("read the packet filter: %w", err)
 	}
 	for _, t := range list {
-		if t.Name == tableName {
+		if t.Name == name {
 			return t, nil
 		}
 	}
 	return nil, nil
 }
 
-// traffic is host.Net: addresses by nftables, control groups by programs.
+// traffic is host.Net: addresses and sources by nftables, control groups by programs.
 type traffic struct {
 	nets
 	groups
 }
 
+func (t *traffic) froms() froms { return froms{t.nets} }
+
 // Block implements host.Net.
 func (t *traffic) Block(b host.Block) error {
 	if b.Cgroup != "" {
 		return t.groups.Block(b)
+	}
+	if b.From.IsValid() {
+		return t.froms().Block(b)
 	}
 	return t.nets.Block(b)
 }
@@ -118,6 +125,9 @@ func (t *traffic) Block(b host.Block) error {
 func (t *traffic) Lift(b host.Block) error {
 	if b.Cgroup != "" {
 		return t.groups.Lift(b)
+	}
+	if b.From.IsValid() {
+		return t.froms().Lift(b)
 	}
 	return t.nets.Lift(b)
 }
@@ -128,8 +138,12 @@ func (t *traffic) List() ([]host.Block, error) {
 	if err != nil {
 		return nil, err
 	}
+	from, err := t.froms().List()
+	if err != nil {
+		return nil, err
+	}
 	list, err := t.groups.List()
-	return append(addrs, list...), err
+	return append(append(addrs, from...), list...), err
 }
 
 // Block implements host.Net for addresses. Times are whole seconds, rounded up.
