@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"internal/history":        {".", "internal/state"},
 	"internal/remedy":         {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
 	"internal/service":        {"."},
+	"internal/guess":          {"."},
+	"internal/doorman":        {".", "internal/guess", "internal/host", "internal/logins", "internal/state"},
 	"internal/contract":       {"internal/state"},
 	"internal/show":           {".", "internal/history"},
 	// cmd wires everything and is the only one that may.
@@ -64,6 +66,8 @@ var why = map[string]string{
 	"internal/scan":     "looking must not act",
 	"internal/remedy":   "it does what is written, nothing else",
 	"internal/match":    "it is handed bytes and words",
+	"internal/guess":    "logins in, verdicts out",
+	"internal/doorman":  "it follows and asks; remedy blocks",
 	"internal/service":  "it says what a service is made of; remedy makes it",
 	"internal/contract": "what the agent promises holds whatever the agent is made of",
 	"internal/history":  "it keeps and finds; it does not look and does not judge",
@@ -72,7 +76,7 @@ var why = map[string]string{
 
 // reaches says who may use what reaches outside the program.
 var reaches = map[string][]string{
-	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract"},
+	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},

@@ -42,7 +42,7 @@ var outputs = []struct {
 	{"rules check (a list)", checkedRules{}}, {"rules test (a list)", testedRules{}}, {"rules bench", benched{}}, {"scan --profile-rules, in rule_profile beside the report", match.Profile{}},
 	{"rules bundle create, verify, install, update, rollback, show; list (a list)", bundleInfo{}}, {"rules key create, trust; list (a list)", feed.Key{}},
 	{"block lift, rules bundle remove, quarantine restore, quarantine delete", deed{}}, {"block reapply", reapplied{}},
-	{"service install, service uninstall", serviceDone{}}, {"service status", serviceState{}},
+	{"service install, service uninstall", serviceDone{}}, {"service status", serviceState{}}, {"guesses (a list)", guesser{}},
 }
 
 // TestJSONDocs wants every field, with its meaning, of every type that --json writes in docs/json.md, as the
@@ -124,7 +124,7 @@ type docs struct {
 
 func newDocs(t *testing.T) *docs {
 	d := &docs{t: t, doc: map[string]string{}, values: map[string][][2]string{}, seen: map[reflect.Type]bool{}}
-	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract", "../../internal/history"} {
+	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract", "../../internal/history", "../../internal/guess"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/guess"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/live"
 	"github.com/deminer/deminer/internal/host/rootfs"
@@ -60,6 +61,9 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	own, unreadable := written(f)
 	gaps = append(gaps, unreadable...)
 	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, own, set.Names()
+	if list, err := remembered(f); err == nil { // what cannot be read is told by doctor
+		opt.Failed = guess.Logins(list, "deminer's own record")
+	}
 	var memory *cache
 	if opt.Mode == scan.Full {
 		memory = openCache(f, build()+set.Digest())

@@ -20,7 +20,7 @@ type Limits struct {
 	CPU        float64 `json:"cpu,omitempty"`         // cores
 	Memory     int64   `json:"memory,omitempty"`      // bytes, at which it is ended
 	MemoryHigh int64   `json:"memory_high,omitempty"` // bytes, at which it is slowed down
-	Tasks      int64   `json:"tasks,omitempty"`
+	Tasks      int64   `json:"tasks,omitempty"`       // processes and threads together
 }
 
 const cgroupRoot = "/sys/fs/cgroup"

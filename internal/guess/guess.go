@@ -56,7 +56,8 @@ type trail struct {
 	last  time.Time
 	told  map[string]time.Time // by rule: when it spoke last
 	bans  int
-	good  time.Time // last login that worked and was no guess
+	addr  netip.Addr // of a source: the address that failed last
+	good  time.Time  // last login that worked and was no guess
 }
 
 // Watcher judges logins one after the other. It is not safe for several goroutines.
@@ -109,6 +110,7 @@ func (w *Watcher) See(l deminer.Login) []Verdict {
 func (w *Watcher) fail(l deminer.Login, from netip.Prefix) []Verdict {
 	s := remember(w.sources, from, maxSources, l.Time)
 	s.add(l.Time, max(l.Count, 1), l.User)
+	s.addr, _ = netip.ParseAddr(l.From) // SourceOf could read it
 	a := remember(w.accounts, l.User, maxAccounts, l.Time)
 	a.add(l.Time, max(l.Count, 1), from.String())
 	var out []Verdict

@@ -15,12 +15,13 @@ import (
 // Remembered is what is kept of one source over a restart, and after the logs were rotated away.
 type Remembered struct {
 	From  netip.Prefix `json:"from"`
-	Total int          `json:"total"` // failures in all
-	First time.Time    `json:"first"`
-	Last  time.Time    `json:"last"`
+	Addr  netip.Addr   `json:"addr"`            // the address of it that failed last
+	Total int          `json:"total"`           // failures in all
+	First time.Time    `json:"first"`           // when the first of them was
+	Last  time.Time    `json:"last"`            // when the last of them was
 	Users []string     `json:"users,omitempty"` // the accounts tried, at most 8; hostile text
-	Bans  int          `json:"bans,omitempty"`
-	Good  time.Time    `json:"good,omitzero"` // last login that was no guess
+	Bans  int          `json:"bans,omitempty"`  // how often it was blocked; each time twice as long
+	Good  time.Time    `json:"good,omitzero"`   // last login that was no guess
 }
 
 // MaxMemory bounds what Save gives, in bytes: 20,000 sources with names of 32 bytes.
@@ -43,7 +44,7 @@ func (w *Watcher) Known(now time.Time) []Remembered {
 		if now.Sub(t.last) > w.policy.Memory.D() && now.Sub(t.good) > w.policy.Trust.D() {
 			continue
 		}
-		r := Remembered{From: from, Total: t.total, First: t.first, Last: t.last, Bans: t.bans, Good: t.good}
+		r := Remembered{From: from, Addr: t.addr, Total: t.total, First: t.first, Last: t.last, Bans: t.bans, Good: t.good}
 		for _, u := range slices.Sorted(maps.Keys(t.names)) {
 			if len(r.Users) < 8 {
 				r.Users = append(r.Users, u[:min(len(u), 32)])
@@ -73,7 +74,7 @@ func (w *Watcher) Load(list []Remembered) {
 			continue
 		} else {
 			t := remember(w.sources, from, maxSources, r.First)
-			t.total, t.last, t.bans, t.good = max(r.Total, 0), r.Last, min(max(r.Bans, 0), 20), r.Good
+			t.total, t.last, t.bans, t.good, t.addr = max(r.Total, 0), r.Last, min(max(r.Bans, 0), 20), r.Good, r.Addr
 			for _, u := range r.Users[:min(len(r.Users), maxNames)] {
 				t.names[u] = r.Last
 			}
@@ -84,7 +85,7 @@ func (w *Watcher) Load(list []Remembered) {
 // Logins tells what is remembered in the words of the logs, for a look at a host whose logs were rotated away.
 func Logins(list []Remembered, source string) (out []deminer.Login) {
 	for _, r := range list {
-		if r.Total <= 0 {
+		if r.Total <= 0 || !r.Addr.IsValid() {
 			continue
 		}
 		users := r.Users
@@ -98,7 +99,7 @@ func Logins(list []Remembered, source string) (out []deminer.Login) {
 				n += rest
 			}
 			if n > 0 {
-				out = append(out, deminer.Login{Time: r.Last, Kind: "failed", User: u, From: r.From.Addr().String(), Source: source, Count: n})
+				out = append(out, deminer.Login{Time: r.Last, Kind: "failed", User: u, From: r.Addr.String(), Source: source, Count: n})
 			}
 		}
 	}

@@ -133,3 +133,8 @@ func (s Spare) Why(source netip.Prefix) string {
 	}
 	return ""
 }
+
+// With joins two lists of who must not be blocked.
+func (s Spare) With(o Spare) Spare {
+	return Spare{own: append(append([]spared{}, s.own...), o.own...)}
+}

@@ -175,7 +175,29 @@ func (g *gather) logs(ctx context.Context, s *deminer.Snapshot) {
 	}
 	found, ev, gaps := logins.Read(ctx, g.host.FS, from, g.host.Info.Zone)
 	g.note(gaps)
-	s.Logins, g.events = found, ev
+	s.Logins, g.events = longer(found, g.opt.Failed), ev
 	g.hints, gaps = logins.Tampering(ctx, g.host.FS, g.host.Info.Boot)
 	g.note(gaps)
+}
+
+// longer puts what is remembered of failed logins in the place of what logs tell, for each address from which they tell of fewer.
+func longer(logs, remembered []deminer.Login) []deminer.Login {
+	count := func(list []deminer.Login) map[string]int {
+		out := map[string]int{}
+		for _, l := range list {
+			if l.Kind == "failed" {
+				out[l.From] += max(l.Count, 1)
+			}
+		}
+		return out
+	}
+	told, known := count(logs), count(remembered)
+	fewer := func(l deminer.Login) bool { return l.Kind == "failed" && told[l.From] < known[l.From] }
+	out := slices.DeleteFunc(slices.Clone(logs), fewer)
+	for _, l := range remembered {
+		if fewer(l) {
+			out = append(out, l)
+		}
+	}
+	return out
 }

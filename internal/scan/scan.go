@@ -38,6 +38,8 @@ type Options struct {
 	Cache    detect.Cache  // remembers unchanged files; nil: none
 	Progress func(stage Stage)
 	Version  string // of the program, for the report
+	// Failed are failed logins that deminer remembers; they count where the logs, rotated since, tell of fewer from there.
+	Failed []deminer.Login
 	// Written are deminer's own changes on this host, see deminer.Snapshot.
 	Written []deminer.Written
 	// Around limits the look to what surrounds an event: same eyes, same detectors, a small part of the host. The mode is Near.
