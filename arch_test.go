@@ -29,7 +29,8 @@ var mayImport = map[string][]string{
 	"internal/host/bpf":       {},    // one way to call bpf(2) for eyes and hands
 	"internal/host/mountinfo": {"."},
 	"internal/host/live":      {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},
-	"internal/host/sense":     {".", "internal/host"}, // eyes that stay open; cmd hands them the others
+	"internal/host/sense":     {".", "internal/host"},                                  // eyes that stay open; cmd hands them the others
+	"internal/host/deny":      {".", "internal/host/inode", "internal/host/mountinfo"}, // hands that answer while the kernel waits: it refuses what it is told to, who judges is handed in
 	"internal/host/rootfs":    {".", "internal/host", "internal/host/inode", "internal/host/mountinfo"},
 	"internal/host/hands":     {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},
 	"internal/pkgdb":          {".", "internal/host"},
@@ -76,9 +77,9 @@ var why = map[string]string{
 
 // reaches says who may use what reaches outside the program.
 var reaches = map[string][]string{
-	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman"},
+	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
-	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
+	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},
 	"database/sql":          {},
 	"os/exec":               {},
@@ -87,7 +88,7 @@ var reaches = map[string][]string{
 }
 
 // tagged are the packages that may tell systems apart.
-var tagged = []string{"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract", "internal/host/hosttest", "cmd/deminer"}
+var tagged = []string{"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract", "internal/host/hosttest", "cmd/deminer"}
 
 // exempt from the size limits, with the reason. Test files have no limit.
 var exempt = map[string]string{}

@@ -1,0 +1,111 @@
+//go:build linux
+
+package deny
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/deminer/deminer/internal/host/mountinfo"
+	"golang.org/x/sys/unix"
+)
+
+// local are the file systems that answer by themselves: no server, no program stands behind them. What is not here is not asked
+// about, for a question about it might wait for something that waits for us.
+var local = map[int64]string{
+	unix.EXT4_SUPER_MAGIC: "ext", 0x58465342: "xfs", unix.BTRFS_SUPER_MAGIC: "btrfs", unix.TMPFS_MAGIC: "tmpfs", unix.RAMFS_MAGIC: "ramfs",
+	unix.OVERLAYFS_SUPER_MAGIC: "overlay", unix.F2FS_SUPER_MAGIC: "f2fs", 0x2fc12fc1: "zfs", unix.BCACHEFS_SUPER_MAGIC: "bcachefs",
+	unix.EROFS_SUPER_MAGIC_V1: "erofs", unix.SQUASHFS_MAGIC: "squashfs", unix.MSDOS_SUPER_MAGIC: "vfat", unix.EXFAT_SUPER_MAGIC: "exfat",
+	unix.ISOFS_SUPER_MAGIC: "iso9660", unix.REISERFS_SUPER_MAGIC: "reiserfs", 0x3153464a: "jfs", unix.NILFS_SUPER_MAGIC: "nilfs2", unix.UDF_SUPER_MAGIC: "udf",
+}
+
+// Cover has the programs of the file system that path lies on asked about, through whatever mount or namespace they are reached.
+// A path like /proc/PID/root/ names what another mount namespace sees. ErrPlace: it is none that may be waited for.
+func (e *execs) Cover(path string) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "cover", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if err := errors.Join(unix.Fstatfs(fd, &fs), unix.Fstat(fd, &st)); err != nil {
+		return &os.PathError{Op: "cover", Path: path, Err: err}
+	}
+	if local[int64(uint32(fs.Type))] == "" {
+		return fmt.Errorf("cover %q: %w", path, ErrPlace)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// Marked again and again: a device number may have become another file system's.
+	if err := unix.FanotifyMark(int(e.known.fd), unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd)); err != nil {
+		return &os.PathError{Op: "cover", Path: path, Err: err}
+	}
+	e.cover[st.Dev] = path
+	return nil
+}
+
+// maxMounts bounds what is read of one list of mounts.
+const maxMounts = 20_000
+
+// CoverProcess covers all local file systems that a process sees: those of a container, by one of its processes.
+func (e *execs) CoverProcess(pid int) error {
+	proc := "/proc/" + strconv.Itoa(pid)
+	f, err := os.Open(proc + "/mountinfo")
+	if err != nil {
+		return fmt.Errorf("cover the mounts of process %d: %w", pid, err)
+	}
+	defer f.Close()
+	var failed []error
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for n := 0; lines.Scan() && n < maxMounts; n++ {
+		m, ok := mountinfo.Parse(lines.Bytes())
+		if !ok || far[m.Type] {
+			continue
+		}
+		if err := e.Cover(proc + "/root" + m.Point); err != nil && !errors.Is(err, ErrPlace) && !errors.Is(err, os.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(append(failed, lines.Err())...)
+}
+
+// far are types of file systems whose mounts are not even opened, as that alone may hang; the rest is told by its number.
+var far = map[string]bool{"nfs": true, "nfs4": true, "cifs": true, "smb3": true, "fuse": true, "fuseblk": true, "9p": true, "ceph": true, "afs": true, "autofs": true,
+	"glusterfs": true, "lustre": true, "ocfs2": true, "gfs2": true, "beegfs": true, "virtiofs": true}
+
+// follow covers what is mounted later.
+func (e *execs) follow(stop <-chan struct{}) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	for {
+		ready := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}}
+		n, err := unix.Poll(ready, 200)
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if err != nil && err != unix.EINTR {
+			time.Sleep(time.Second)
+		}
+		if n > 0 {
+			_ = e.CoverProcess(e.self)
+		}
+	}
+}
+
+// covered says how many file systems are asked about.
+func (e *execs) covered() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.cover)
+}
