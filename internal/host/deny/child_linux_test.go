@@ -44,6 +44,8 @@ func play(role, arg string) error {
 	switch role {
 	case "run":
 		return runAll(arg)
+	case "time":
+		return timeAll(arg)
 	case "talk":
 		return talkAll(arg)
 	case "exec memfd":

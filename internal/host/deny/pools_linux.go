@@ -3,6 +3,7 @@
 package deny
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -53,7 +54,7 @@ func (s *sockets) removePool(p netip.Prefix) error {
 	return nil
 }
 
-func isGone(err error) bool { return err != nil && (err == ebpf.ErrKeyNotExist || os.IsNotExist(err)) }
+func isGone(err error) bool { return errors.Is(err, ebpf.ErrKeyNotExist) }
 
 // sweep forgets what is over.
 func (s *sockets) sweep() {
