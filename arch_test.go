@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/remedy":         {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
 	"internal/service":        {"."},
 	"internal/guess":          {"."},
+	"internal/selfwatch":      {"."},
 	"internal/doorman":        {".", "internal/guess", "internal/host", "internal/logins", "internal/state"},
 	"internal/contract":       {"internal/state"},
 	"internal/show":           {".", "internal/history"},
@@ -59,20 +60,21 @@ var mayImport = map[string][]string{
 
 // why tells the reader of a failure what the rule is for.
 var why = map[string]string{
-	".":                 "words must not depend on deeds",
-	"internal/detect":   "detectors look and say; they must not be able to act",
-	"internal/persist":  "it lists, it does not judge",
-	"internal/plan":     "a plan is thinking, not looking",
-	"internal/incident": "joining is thinking, not looking",
-	"internal/scan":     "looking must not act",
-	"internal/remedy":   "it does what is written, nothing else",
-	"internal/match":    "it is handed bytes and words",
-	"internal/guess":    "logins in, verdicts out",
-	"internal/doorman":  "it follows and asks; remedy blocks",
-	"internal/service":  "it says what a service is made of; remedy makes it",
-	"internal/contract": "what the agent promises holds whatever the agent is made of",
-	"internal/history":  "it keeps and finds; it does not look and does not judge",
-	"internal/feed":     "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
+	".":                  "words must not depend on deeds",
+	"internal/detect":    "detectors look and say; they must not be able to act",
+	"internal/persist":   "it lists, it does not judge",
+	"internal/plan":      "a plan is thinking, not looking",
+	"internal/incident":  "joining is thinking, not looking",
+	"internal/scan":      "looking must not act",
+	"internal/remedy":    "it does what is written, nothing else",
+	"internal/match":     "it is handed bytes and words",
+	"internal/selfwatch": "events in, findings out",
+	"internal/guess":     "logins in, verdicts out",
+	"internal/doorman":   "it follows and asks; remedy blocks",
+	"internal/service":   "it says what a service is made of; remedy makes it",
+	"internal/contract":  "what the agent promises holds whatever the agent is made of",
+	"internal/history":   "it keeps and finds; it does not look and does not judge",
+	"internal/feed":      "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
 }
 
 // reaches says who may use what reaches outside the program.
