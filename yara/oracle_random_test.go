@@ -74,7 +74,8 @@ func (g generator) hex() string {
 	return "{ " + s + "}"
 }
 
-// spelled is an expression in two spellings: as it is, and with what may be left out as an alternative to nothing. Both mean the same.
+// spelled is an expression in two spellings: as it is, and with what may be left out as an alternative to nothing, and no place where libyara cuts it in two. Both mean
+// the same.
 type spelled struct{ plain, other string }
 
 func same(s string) spelled { return spelled{s, s} }
@@ -108,6 +109,9 @@ func (g generator) repeated(a spelled) spelled {
 		q, lazy = g.pick("*", "+", "{2}", "{1,3}", "{2,}"), "?"
 	}
 	out := a.wrap("", q+lazy)
+	if a.plain == "." && q == "{2,}" {
+		out.other = "(.|.)" + q + lazy
+	}
 	switch empty := "(" + a.other + "|)"; {
 	case q == "?":
 		out.other = empty
