@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"internal/vault":          {".", "internal/state"},
 	"internal/journal":        {".", "internal/state"},
 	"internal/history":        {".", "internal/state"},
+	"internal/guard":          {".", "internal/history"},
 	"internal/remedy":         {".", "internal/host", "internal/vault", "internal/journal", "internal/state"},
 	"internal/service":        {"."},
 	"internal/guess":          {"."},
@@ -73,6 +74,7 @@ var why = map[string]string{
 	"internal/doorman":   "it follows and asks; remedy blocks",
 	"internal/service":   "it says what a service is made of; remedy makes it",
 	"internal/contract":  "what the agent promises holds whatever the agent is made of",
+	"internal/guard":     "facts in, verdict out",
 	"internal/history":   "it keeps and finds; it does not look and does not judge",
 	"internal/feed":      "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
 }

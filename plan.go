@@ -125,6 +125,7 @@ const (
 	ForCleanup Purpose = ""        // it ends incidents
 	ForService Purpose = "service" // it installs or renews the agent
 	ForBan     Purpose = "ban"     // it blocks those who guess passwords, for a time
+	ForGuard   Purpose = "guard"   // it takes away again what came back after a clean-up
 )
 
 // Digest names the plan's content: what an approval approves. ID and Made count too, so every plan has its own. It is the

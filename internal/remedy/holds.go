@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,10 @@ type standing func(t *Tools, s deminer.Step, undo json.RawMessage) ([]Return, er
 
 // Holding looks at everything that a plan changed and tells what stands no longer. Steps that were taken back are left out,
 // and names at which the plan itself put something else. The error joins what could not be looked at.
-func (r *Runner) Holding(plan string) ([]Return, error) {
+func (r *Runner) Holding(plan string) ([]Return, error) { return r.Stands(plan, nil) }
+
+// Stands is Holding of some steps of a plan; nil: all.
+func (r *Runner) Stands(plan string, steps []string) ([]Return, error) {
 	st, err := r.Status(plan)
 	if err != nil {
 		return nil, err
@@ -36,7 +40,7 @@ func (r *Runner) Holding(plan string) ([]Return, error) {
 	var out []Return
 	var failed []error
 	for _, s := range st.Plan.Steps {
-		if states[s.ID].undone || refilled(st.Plan, states, s) {
+		if steps != nil && !slices.Contains(steps, s.ID) || states[s.ID].undone || refilled(st.Plan, states, s) {
 			continue
 		}
 		v, err := Find(s.Action.Verb)
