@@ -26,7 +26,8 @@ func openHost(f *flags) (*host.Host, []deminer.Gap, error) {
 	if err != nil {
 		return nil, nil, fail(exitError, "", "identify host: %w", err)
 	}
-	h := &host.Host{Info: info, FS: fsys}
+	near := host.NewRecent(fsys)
+	h := &host.Host{Info: info, FS: near}
 	var gaps []deminer.Gap
 	if !info.Asleep() {
 		eyes := live.Open()
@@ -37,7 +38,7 @@ func openHost(f *flags) (*host.Host, []deminer.Gap, error) {
 	} else {
 		gaps = append(gaps, deminer.Gap{Part: "processes, sockets, memory, kernel", State: deminer.Skipped, Why: "the system does not run; what lives in memory only cannot be seen"})
 	}
-	pkgs, err := pkgdb.Open(fsys)
+	pkgs, err := pkgdb.Open(near)
 	if err != nil {
 		return h, append(gaps, deminer.Gap{Part: "packages", State: deminer.Failed, Why: err.Error()}), nil
 	}
@@ -50,6 +51,9 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	h, gaps, err := openHost(f)
 	if err != nil {
 		return nil, nil, err
+	}
+	if near, ok := h.FS.(*host.Recent); ok {
+		defer near.Forget()
 	}
 	set, err := loadRules(f)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -59,9 +60,16 @@ func thrifty() func() {
 	before := debug.SetGCPercent(compileGarbage)
 	return func() {
 		debug.SetGCPercent(before)
-		debug.FreeOSMemory()
+		var m runtime.MemStats
+		if runtime.ReadMemStats(&m); m.HeapInuse > fewRules {
+			debug.FreeOSMemory()
+		}
 	}
 }
+
+// fewRules is how much memory rules take, and the garbage they leave, when nothing is gained by giving it back: the look that
+// follows uses it at once.
+const fewRules = 24 << 20
 
 // compileGarbage is how much garbage is kept for each 100 bytes in use while rules are compiled.
 const compileGarbage = 20

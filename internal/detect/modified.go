@@ -24,7 +24,6 @@ func modifiedPackage(ctx context.Context, p *Pass) error {
 	}
 	done := map[string]bool{}
 	dirs := realDirs{fs: p.FS, real: map[string]string{}}
-	defer dirs.close()
 	check := func(name string) {
 		real, err := dirs.resolve(name)
 		if err != nil || done[real] || inList(watched, path.Base(real)) {
@@ -54,13 +53,10 @@ func modifiedPackage(ctx context.Context, p *Pass) error {
 	return ctx.Err()
 }
 
-// realDirs resolves the links in paths. Packages bring many files to one directory, one after the other, so that a directory
-// is resolved once and the last one is held open.
+// realDirs resolves the links in paths. Packages bring many files to one directory, so that a directory is resolved once.
 type realDirs struct {
 	fs   host.FS
 	real map[string]string // directory as it is named to as it is
-	last string
-	open host.Dir // last; nil where it cannot be held
 }
 
 func (d *realDirs) resolve(name string) (string, error) {
@@ -70,29 +66,13 @@ func (d *realDirs) resolve(name string) (string, error) {
 		real, _ = host.Resolve(d.fs, path.Clean(dir))
 		d.real[dir] = real
 	}
-	if real == "" {
-		return host.Resolve(d.fs, name)
-	}
-	if real != d.last {
-		d.close()
-		d.last = real
-		if open, err := host.OpenDir(d.fs, real); err == nil {
-			d.open = open
-		}
-	}
-	if d.open != nil {
-		if a, err := d.open.Lstat(base); err == nil && a.Type != deminer.Symlink {
-			return path.Join(real, base), nil
+	if real != "" {
+		name = path.Join(real, base)
+		if a, err := d.fs.Lstat(name); err == nil && a.Type != deminer.Symlink {
+			return name, nil
 		}
 	}
 	return host.Resolve(d.fs, name)
-}
-
-func (d *realDirs) close() {
-	if d.open != nil {
-		_ = d.open.Close()
-		d.open = nil
-	}
 }
 
 // libDirs are the directories of system libraries.

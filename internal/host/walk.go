@@ -95,6 +95,7 @@ type walk struct {
 	more sync.Cond // todo or busy changed
 	todo []place
 	busy int  // workers that may add to todo
+	wait int  // workers that wait for more
 	left int  // names that may still be seen; below 0 there were more
 	cut  bool // something was left out
 }
@@ -124,7 +125,9 @@ func (w *walk) next() (place, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.todo) == 0 && w.busy > 0 && w.left >= 0 {
+		w.wait++
 		w.more.Wait()
+		w.wait--
 	}
 	if len(w.todo) == 0 || w.left < 0 {
 		return place{}, false
@@ -146,7 +149,9 @@ func (w *walk) done(p place, enter []string, failed bool) {
 			w.todo = append(w.todo, place{name, p.deep + 1})
 		}
 	}
-	w.more.Broadcast()
+	if w.wait > 0 && (len(w.todo) > 1 || w.busy == 0 || w.left < 0) { // one is for this worker
+		w.more.Broadcast()
+	}
 }
 
 // room takes n names off what may still be seen, and gives how many of them may be.

@@ -65,22 +65,39 @@ func (db *DB) item(id uint32, known string) (item, error) {
 			return c.items[h], nil
 		}
 	}
+	got, _, err := db.read(id, false)
+	return got[h], err
+}
+
+// names gives the files of a package that have a digest, in the package's order; the caller holds mu. A record that cannot be
+// read now could not be read in load either, or vanished since.
+func (db *DB) names(id uint32) []string {
+	_, names, _ := db.read(id, true)
+	return names
+}
+
+// read takes the digests of a package, and with list the paths they are of, and keeps the digests if all could be read; the
+// caller holds mu.
+func (db *DB) read(id uint32, list bool) (got map[uint64]item, names []string, err error) {
 	p := &db.pkgs[id]
-	got := map[uint64]item{}
-	err := db.dbs[p.db].items(p, func(it item) bool {
-		key := db.index.hash(db.canon(it.path))
+	got = map[uint64]item{}
+	err = db.dbs[p.db].items(p, func(it item) bool {
+		name := db.canon(it.path)
+		if list {
+			names = append(names, name)
+		}
 		it.path = ""
-		got[key] = it
-		return len(got) < maxFiles
+		got[db.index.hash(name)] = it
+		return len(got) < maxFiles && len(names) < maxFiles
 	})
-	if err != nil {
-		return got[h], err
+	if err != nil || slices.ContainsFunc(db.cache, func(c sums) bool { return c.pkg == id }) {
+		return got, names, err
 	}
 	if len(db.cache) == maxCache {
 		db.cache = slices.Delete(db.cache, 0, 1)
 	}
 	db.cache = append(db.cache, sums{id, got})
-	return got[h], nil
+	return got, names, nil
 }
 
 // expected gives what the packages that list a path keep of it, and the provenance without a look at the content.

@@ -142,30 +142,29 @@ func lines(r io.Reader, see func(line string, size int) bool) error {
 		b.Reset(nil)
 		lineReaders.Put(b)
 	}()
-	var line []byte
-	for {
-		line = line[:0]
-		size := 0
-		for {
-			chunk, err := b.ReadSlice('\n')
-			size += len(chunk)
-			line = append(line, chunk[:min(len(chunk), maxLine-len(line))]...)
-			if err == nil {
-				break
+	var long []byte // the beginning of a line that is longer than the buffer
+	for size := 0; ; {
+		chunk, err := b.ReadSlice('\n')
+		size += len(chunk)
+		line := chunk
+		if size > len(chunk) || errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long, chunk[:min(len(chunk), maxLine-len(long))]...)
+			line = long
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err == io.EOF:
+			if size > 0 {
+				see(strings.TrimSuffix(string(line), "\n"), size)
 			}
-			if errors.Is(err, bufio.ErrBufferFull) {
-				continue
-			}
-			if err == io.EOF {
-				if size > 0 {
-					see(strings.TrimSuffix(string(line), "\n"), size)
-				}
-				return nil
-			}
+			return nil
+		case err != nil:
 			return err
 		}
 		if !see(strings.TrimSuffix(string(line), "\n"), size) {
 			return nil
 		}
+		long, size = long[:0], 0
 	}
 }

@@ -79,7 +79,10 @@ func readLinks(fsys host.FS) []link {
 
 // canon gives the form of a path under which it is indexed.
 func (db *DB) canon(name string) string {
-	name = path.Clean("/" + strings.TrimPrefix(name, "/"))
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	name = path.Clean(name)
 	for _, l := range db.links {
 		if rest, ok := strings.CutPrefix(name, l.from); ok && (rest == "" || rest[0] == '/') {
 			return l.to + rest

@@ -199,14 +199,15 @@ func (db *DB) Each(see func(path, pkg string) bool) {
 	pkgs := db.pkgs
 	db.mu.Unlock()
 	for i := range pkgs {
-		p, more := &pkgs[i], true
-		// A record that cannot be read now could not be read in load either, or vanished since.
-		_ = db.dbs[p.db].items(p, func(it item) bool {
-			more = see(db.canon(it.path), p.name)
-			return more
-		})
-		if !more {
-			return
+		p := &pkgs[i]
+		// Its digests are kept: who goes through all files is likely to have each of them checked.
+		db.mu.Lock()
+		names := db.names(uint32(i))
+		db.mu.Unlock()
+		for _, name := range names {
+			if !see(name, p.name) {
+				return
+			}
 		}
 	}
 }
