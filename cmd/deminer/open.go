@@ -76,6 +76,9 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 			db.Remember(memory)
 		}
 	}
+	past, closePast := openPast(f)
+	defer closePast()
+	opt.Past = past
 	roomy(opt.Mode)
 	rep, err := scan.Run(ctx, h, set.Set, opt)
 	bars.end()

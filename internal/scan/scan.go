@@ -43,7 +43,9 @@ type Options struct {
 	// Written are deminer's own changes on this host, see deminer.Snapshot.
 	Written []deminer.Written
 	// Around limits the look to what surrounds an event: same eyes, same detectors, a small part of the host. The mode is Near.
-	Around  *Around
+	Around *Around
+	// Past is what a history knows of this host; nil: nothing. Incidents are carried back by it.
+	Past    Past
 	Sources []string // names of the file systems the rules were loaded from; the first is the program's own
 }
 
@@ -77,6 +79,7 @@ func Run(ctx context.Context, h *host.Host, rules *match.Set, opt Options) (demi
 	d.run(ctx, &rep.Snapshot, rules)
 	rep.Findings, rep.Looked = d.found, d.looked
 	rep.Incidents = incident.Join(&rep.Snapshot, rep.Findings)
+	reach(rep.Incidents, opt.Past)
 	rep.Verdict = incident.Verdict(rep.Incidents, rep.Findings)
 	if opt.Mode == Paths {
 		var asked bool
@@ -125,6 +128,7 @@ func (d *detection) run(ctx context.Context, snap *deminer.Snapshot, rules *matc
 		d.opt.Progress(Stage{"Checks", i, len(all)})
 		d.ask(ctx, one)
 	}
+	d.worked(snap)
 	d.opt.Progress(Stage{"Checks", len(all), len(all)})
 	slices.SortStableFunc(d.found, func(a, b deminer.Finding) int { return cmp.Compare(tierOrder(a.Tier), tierOrder(b.Tier)) })
 	d.found = unique(d.found)
