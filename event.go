@@ -105,7 +105,7 @@ type Event struct {
 	DataCut bool   `json:"data_cut,omitempty"` // there were more in this piece
 
 	Op     FileOp `json:"op,omitempty"`
-	Path   Raw    `json:"path,omitempty"`    // of file: in the view of the host; of file-flags, proc-mount, memory-write: in that of the process
+	Path   Raw    `json:"path,omitempty"`    // of file: in the view of the host; of file-flags, proc-mount, memory-write: in that of the process; of a refused exec: what was to be run
 	Target int    `json:"target,omitempty"`  // pid of the other process, as the doer named it: in its own PID namespace
 	Name   Raw    `json:"name,omitempty"`    // of a module or eBPF program
 	Code   int64  `json:"code,omitempty"`    // see the kinds
