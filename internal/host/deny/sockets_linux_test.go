@@ -184,8 +184,11 @@ func TestModes(t *testing.T) {
 			t.Errorf("mode %d: told %+v", c.mode, list)
 		}
 	}
-	d.socks.o.Grace = 0
-	if err := d.socks.beat(); err != nil {
+	d.socks.mu.Lock()
+	d.socks.set.Until = 1
+	err := d.socks.write()
+	d.socks.mu.Unlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := g.talk(t, say); got.Answered != 1 {

@@ -20,6 +20,14 @@ volatile const u8 table_keep[256];   // depth -> 0: nothing is remembered there
 volatile const u8 table_hit[256];    // flags -> LIKE, PROOF
 volatile const u16 table_go[256];    // state -> 0: the run ends here
 
+// BOUND keeps an index within a mask where the kernel's check sees it: what the compiler makes of a plain & is not always followed.
+#define BOUND(index, mask)                                                                                             \
+	({                                                                                                             \
+		u64 i_ = (index);                                                                                      \
+		asm volatile("%0 &= " #mask : "+r"(i_));                                                               \
+		i_;                                                                                                    \
+	})
+
 enum { NEW, OTHER, LINE, HEAD, FRAME };
 
 struct flow {
@@ -63,11 +71,10 @@ struct {
 // frame takes what there is of the header of a WebSocket frame (RFC 6455): how many bytes, or 0 where it is none that is followed.
 INLINE u32 frame(struct __sk_buff *skb, struct flow *f, u32 at, u32 avail)
 {
-	u64 have = f->have & 15, n = f->need - have;
+	u64 have = BOUND(f->have, 15), n = f->need - have;
 	if (n > avail)
 		n = avail;
-	n = (n - 1) & 15;
-	n += 1;
+	n = BOUND(n - 1, 15) + 1;
 	if (bpf_skb_load_bytes(skb, at, f->head + have, n) < 0)
 		return 0;
 	have += n;
@@ -86,7 +93,8 @@ INLINE u32 frame(struct __sk_buff *skb, struct flow *f, u32 at, u32 avail)
 		f->left = f->head[2] << 8 | f->head[3];
 	if (more == 8)
 		f->left = (u64)f->head[6] << 24 | f->head[7] << 16 | f->head[8] << 8 | f->head[9]; // longer ones are beyond LOOK anyway
-	f->mask = f->head[2 + (more & 15)] | f->head[3 + (more & 15)] << 8 | f->head[4 + (more & 15)] << 16 | (u32)f->head[5 + (more & 15)] << 24;
+	u64 key = BOUND(2 + more, 15);
+	f->mask = f->head[key] | f->head[key + 1] << 8 | f->head[key + 2] << 16 | (u32)f->head[key + 3] << 24;
 	f->skip = (first & 15) > 2;
 	if ((first & 15) == 1 || (first & 15) == 2) { // a message begins
 		f->state = STATE_OUT;
@@ -121,18 +129,19 @@ __attribute__((noinline)) int feed(struct __sk_buff *skb, u32 at, u32 n)
 	size += 1;
 	if (bpf_skb_load_bytes(skb, at, b, size) < 0)
 		return 0;
-	u32 s = f->state, depth = f->depth, flags = f->flags, hit = f->hit, mask = f->mask, i;
+	u64 s = f->state, depth = f->depth, flags = f->flags, hit = f->hit;
+	u32 mask = f->mask, i;
 #pragma clang loop unroll(disable)
 	for (i = 0; i < RUN; i++) {
-		if (i >= (size & table_go[s & 255]))
+		if (i >= (size & table_go[BOUND(s, 255)]))
 			break;
 		u32 c = (b[i] ^ mask) & 255;
 		mask = mask >> 8 | mask << 24;
-		s = table_next[(s << 8 | c) & 65535];
-		flags |= table_flags[s & 255] & table_where[depth & 255];
-		hit |= table_hit[flags & 255];
-		depth = (depth + table_depth[s & 255]) & table_stay[s & 255];
-		flags &= table_keep[depth & 255];
+		s = table_next[BOUND(s << 8 | c, 65535)];
+		flags |= table_flags[BOUND(s, 255)] & table_where[BOUND(depth, 255)];
+		hit |= table_hit[BOUND(flags, 255)];
+		depth = (depth + table_depth[BOUND(s, 255)]) & table_stay[BOUND(s, 255)];
+		flags &= table_keep[BOUND(depth, 255)];
 	}
 	f->state = s;
 	f->depth = depth;
