@@ -218,7 +218,7 @@ func (g *Guard) Counts() Counts {
 	return c
 }
 
-// Close lifts everything: whoever waits for an answer runs, and nothing is left at Pin.
+// Close lifts everything: whoever waits for an answer runs, and nothing is left at Pin. It waits for calls of Judge that have begun.
 func (g *Guard) Close() error { return g.end(false) }
 
 // Leave ends like Close, but what is pinned stays in force for the time of grace: for a next process that takes it over.

@@ -89,28 +89,31 @@ func (h *holds) judge(r Refusal) {
 	}
 	defer f.Close()
 	var told atomic.Bool
+	done := make(chan struct{})
 	late := time.AfterFunc(h.o.Answer, func() {
+		defer close(done)
 		if !told.Swap(true) {
 			h.n.late.Add(1)
 			h.end(id, unix.SIGCONT)
 		}
 	})
-	defer late.Stop()
 	x := Exec{PID: id.PID, File: f, Until: time.Now().Add(h.o.Answer)}
 	st, err := stamp(int(f.Fd()))
 	if err == nil {
 		x.Attr = inode.Of(&st)
 	}
 	verdict := h.o.Judge(&x)
-	if told.Swap(true) && verdict != Deny {
-		return
+	intime := !told.Swap(true)
+	if !late.Stop() {
+		<-done
 	}
 	if verdict != Deny {
-		h.end(id, unix.SIGCONT)
+		if intime {
+			h.end(id, unix.SIGCONT)
+		}
 		return
 	}
-	// Whoever ran on because the judge was slow is killed all the same, but an instruction of it has run.
-	intime := late.Stop()
+	// Whoever ran on because the judge was slow is killed all the same, but instructions of it have run.
 	r.Event.Denied = h.end(id, unix.SIGKILL) && intime
 	if r.Event.Denied {
 		h.n.denied.Add(1)
