@@ -107,7 +107,7 @@ func TestMemfd(t *testing.T) {
 	}
 	var s told
 	g = guard(t, Options{Mounts: []string{dir}, Hold: true, Group: group.dir, See: s.see})
-	const times = 20
+	const times = 10
 	for range times {
 		if wrote, _, state := group.plays(t, "exec memfd", good); wrote != "x" || state.ExitCode() != ranCode {
 			t.Errorf("a good one: %q %v", wrote, state)
