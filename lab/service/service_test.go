@@ -85,7 +85,7 @@ func waitFor(t *testing.T, h *host.Host, script, want string) string {
 		}
 		time.Sleep(250 * time.Millisecond)
 	}
-	t.Fatalf("%s never gives %q but\n%s", script, want, got)
+	t.Fatalf("%s never gives %q but\n%s\nthe agent says\n%s\nand sshd\n%s", script, want, got, sh(t, h, log), sh(t, h, "journalctl -o short -t sshd --no-pager | tail -n 30"))
 	return ""
 }
 
@@ -140,7 +140,7 @@ func TestServiceThereAndBack(t *testing.T) {
 // TestBruteForce guesses passwords of a lab host from the machine beside it.
 func TestBruteForce(t *testing.T) {
 	h, standin := boot(t)
-	sh(t, h, "echo alice:right | chpasswd; printf 'PasswordAuthentication yes\\nKbdInteractiveAuthentication no\\nMaxStartups 100\\n' > /etc/ssh/sshd_config.d/lab.conf; systemctl restart ssh")
+	sh(t, h, "echo alice:right | chpasswd; sed -i '/^PasswordAuth/d; /^KbdInter/d; /^AuthenticationMethods/d' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; printf 'PasswordAuthentication yes\\nKbdInteractiveAuthentication no\\nMaxStartups 100\\n' > /etc/ssh/sshd_config.d/00-lab.conf; systemctl restart ssh")
 	wants(t, "install", sh(t, h, "/root/deminer service install --from /run/standin1"), "the agent is installed and runs")
 	from := func(args ...string) string {
 		t.Helper()
