@@ -121,3 +121,28 @@ func TestPAMWords(t *testing.T) {
 		}
 	}
 }
+
+// TestSSHDWords: names and the ids of certificates are the words of who tries to log in; he must not have others taken for him.
+func TestSSHDWords(t *testing.T) {
+	const cert = " ssh2: ED25519-CERT SHA256:abc ID a from 6.6.6.6 port 22 ssh2 (serial 0) CA ED25519 SHA256:def"
+	for msg, want := range map[string]string{
+		"Failed password for invalid user b from 6.6.6.6 port 1 ssh2 from 192.0.2.2 port 22 ssh2":                            "failed 192.0.2.2",
+		"Failed password for invalid user  from 6.6.6.6 port 1 ssh2: from  from 192.0.2.2 port 22 ssh2":                      "failed 192.0.2.2",
+		"Failed publickey for root from 192.0.2.2 port 22" + cert:                                                            "failed ",
+		"Failed publickey for invalid user from 6.6.6.6 port 1 ssh2: from 192.0.2.2 port 22" + cert:                          "failed ",
+		"message repeated 9 times: [ Failed publickey for root from 192.0.2.2 port 22" + cert + "]":                          "failed ",
+		"Failed publickey for root from 192.0.2.2 port 22 ssh2: ED25519 SHA256:abc":                                          "failed 192.0.2.2",
+		"Failed publickey for root from 192.0.2.2 port 22 ssh2: RSA-CERT SHA256:abc ID ann (serial 0) CA x y":                "failed 192.0.2.2",
+		"Accepted publickey for ann from 192.0.2.2 port 22" + cert:                                                           "login 192.0.2.2",
+		"Failed none for invalid user from from 192.0.2.2 port 22 ssh2":                                                      "failed 192.0.2.2",
+		"Failed hostbased for root from 192.0.2.2 port 1 ssh2: client user \" from 6.6.6.6 port 1 ssh2\", client host \"x\"": "failed ",
+	} {
+		c := newCollector()
+		got := ""
+		c.each = func(l deminer.Login) { got = l.Kind + " " + l.From }
+		c.message("text", "x", time.Now(), "sshd", msg)
+		if got != want {
+			t.Errorf("%s: %q, want %q", msg, got, want)
+		}
+	}
+}

@@ -96,16 +96,12 @@ func sshd(msg string, l *deminer.Login) bool {
 		return false
 	}
 	method, rest, ok := strings.Cut(rest, " for ")
-	at := strings.LastIndex(rest, " from ")
+	at, w := sshdFrom(rest, l.Kind == "login")
 	if !ok || at < 0 {
 		return false
 	}
 	l.Method = strings.TrimSuffix(method, "/pam")
 	l.User = strings.TrimPrefix(rest[:at], "invalid user ")
-	w := strings.Fields(rest[at+len(" from "):])
-	if len(w) < 3 || w[1] != "port" {
-		return false
-	}
 	l.From = w[0]
 	for _, f := range w {
 		if strings.HasPrefix(f, "SHA256:") || strings.HasPrefix(f, "MD5:") {
@@ -113,6 +109,37 @@ func sshd(msg string, l *deminer.Login) bool {
 		}
 	}
 	return true
+}
+
+// sshdFrom finds "from ADDRESS port N ssh2" and gives where it begins and its words from the address on. Two texts around it are
+// chosen by who tries to log in and may hold the same words: the name before it, and after it the id of a certificate that nobody
+// has to have signed. An account that exists has no such name; a line that ends with the address has nothing after it. Of another
+// line that has several the address is "".
+func sshdFrom(rest string, exists bool) (int, []string) {
+	const from = " from "
+	var at []int
+	var words [][]string
+	for i := 0; len(at) < 3; {
+		n := strings.Index(rest[i:], from)
+		if n < 0 {
+			break
+		}
+		i += n
+		if w := strings.Fields(rest[i+len(from):]); len(w) >= 3 && w[1] == "port" {
+			at, words = append(at, i), append(words, w)
+		}
+		i += len(from) - 1 // the blank may begin the next
+	}
+	switch last := len(at) - 1; {
+	case last < 0:
+		return -1, nil
+	case last == 0 || exists:
+		return at[0], words[0]
+	case len(words[last]) <= 4:
+		return at[last], words[last]
+	default:
+		return at[0], []string{""}
+	}
 }
 
 // pamUnix reads "pam_unix(SERVICE:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=bob rhost=192.0.2.7
