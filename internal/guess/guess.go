@@ -51,7 +51,8 @@ const (
 type trail struct {
 	times []time.Time          // of failures, oldest first
 	names map[string]time.Time // the other side: accounts or sources, with their last failure
-	total int                  // failures in all
+	of    map[string]int       // failures by those names, of a source; after a restart from 0
+	total int                  // failures in all that nobody's own login explains
 	first time.Time
 	last  time.Time
 	told  map[string]time.Time // by rule: when it spoke last
@@ -100,6 +101,9 @@ func (w *Watcher) See(l deminer.Login) []Verdict {
 	}
 	switch l.Kind {
 	case "failed":
+		if l.Method == "publickey" || l.Method == "none" || l.Method == "hostbased" {
+			return nil // no password was tried: a client offers every key it has, and asks for the methods first
+		}
 		return w.fail(l, from)
 	case "login":
 		return w.worked(l, from)
@@ -171,6 +175,10 @@ func (w *Watcher) worked(l deminer.Login, from netip.Prefix) []Verdict {
 	if l.Method == "publickey" || !guessing {
 		s = remember(w.sources, from, maxSources, l.Time)
 		s.good = l.Time
+		if !guessing { // who mistyped has now got it right; else a house of people had guessed after some months
+			s.total -= s.of[l.User]
+			delete(s.of, l.User)
+		}
 		return nil
 	}
 	if at, told := s.told["guessed "+l.User]; told && l.Time.Sub(at) < time.Hour {
@@ -190,7 +198,7 @@ func remember[K comparable](m map[K]*trail, key K, most int, at time.Time) *trai
 	if len(m) >= most {
 		forget(m, most/10)
 	}
-	t = &trail{names: map[string]time.Time{}, told: map[string]time.Time{}, first: at, last: at}
+	t = &trail{names: map[string]time.Time{}, of: map[string]int{}, told: map[string]time.Time{}, first: at, last: at}
 	m[key] = t
 	return t
 }
@@ -217,6 +225,7 @@ func (t *trail) add(at time.Time, n int, name string) {
 	}
 	if _, known := t.names[name]; known || len(t.names) < maxNames {
 		t.names[name] = at
+		t.of[name] += n
 	}
 	if at.After(t.last) {
 		t.last = at

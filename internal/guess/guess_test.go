@@ -82,6 +82,9 @@ func TestVerdicts(t *testing.T) {
 		{"a guess that was right", repeat(10, 5, "failed root 192.0.2.1") + "60 login root 192.0.2.1", []string{"guessed/ 192.0.2.1/32 n=10 ban=0s"}},
 		{"and does not make its source the operator's", repeat(10, 5, "failed root 192.0.2.1") + "60 login root 192.0.2.1\n" + repeatFrom(70, 12, 0.1, "failed bob 192.0.2.1"),
 			[]string{"guessed/ 192.0.2.1/32 n=10 ban=0s", "source/fast 192.0.2.1/32 n=10 ban=1h0m0s"}},
+		{"a client offers its keys and asks for the methods", repeat(30, 0.1, "failed ann 192.0.2.1 publickey") + repeat(30, 0.1, "failed ann 192.0.2.1 none"), nil},
+		{"a person mistypes twice a week before it is right", repeatFrom(0, 20, 5000, "failed ann 192.0.2.1\n#.1 login ann 192.0.2.1"), nil},
+		{"a login of one's own does not explain the failures of others", repeat(9, 5, "failed root 192.0.2.1") + "50 login bob 192.0.2.1\n51 failed root 192.0.2.1\n52 login root 192.0.2.1", []string{"guessed/ 192.0.2.1/32 n=10 ban=0s"}},
 		{"a key is no guess", repeat(9, 5, "failed root 192.0.2.1") + "50 failed root 192.0.2.1\n60 login root 192.0.2.1 publickey", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
