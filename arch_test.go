@@ -54,7 +54,10 @@ var mayImport = map[string][]string{
 	"internal/selfwatch":      {"."},
 	"internal/doorman":        {".", "internal/guess", "internal/host", "internal/logins", "internal/state"},
 	"internal/contract":       {"internal/state"},
-	"internal/show":           {".", "internal/history"},
+	"internal/alert":          {".", "internal/state"},
+	"internal/policy":         {".", "internal/alert"},
+	"internal/agent":          {".", "internal/host", "internal/scan", "internal/plan", "internal/match", "internal/alert", "internal/policy"},
+	"internal/show":           {".", "internal/history", "internal/alert"},
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }
@@ -77,11 +80,13 @@ var why = map[string]string{
 	"internal/guard":     "facts in, verdict out",
 	"internal/history":   "it keeps and finds; it does not look and does not judge",
 	"internal/feed":      "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
+	"internal/agent":     "it decides when to look and what may be done; hands and disks are lent to it",
+	"internal/policy":    "it says what may be done and does nothing",
 }
 
 // reaches says who may use what reaches outside the program.
 var reaches = map[string][]string{
-	"os":                    {"cmd/deminer", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman"},
+	"os":                    {"cmd/deminer", "internal/alert", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},

@@ -70,7 +70,7 @@ func diagnose(ctx context.Context, f *flags) ([]check, error) {
 		out = append(out, check{"cannot see", false, deminer.Safe(g.Part + ": " + g.Why)})
 	}
 	if i.Root && !i.Asleep() {
-		s := sensors(ctx, h, deminer.EventKinds())
+		s, _ := sensors(ctx, h, deminer.EventKinds())
 		out = append(out, facets(s.Facets())...)
 		if err := s.Close(); err != nil {
 			out = append(out, check{"event", false, deminer.Safe(err.Error())})

@@ -18,15 +18,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// sensors puts the best sensors in force for these kinds. Close them, too.
-func sensors(ctx context.Context, h *host.Host, want []deminer.EventKind) *sense.Sensors {
+// sensors puts the best sensors in force for these kinds, and gives the places whose files they watch. Close them, too.
+func sensors(ctx context.Context, h *host.Host, want []deminer.EventKind) (*sense.Sensors, persist.Places) {
+	var at persist.Places
 	opt := sense.Options{Want: want, Agent: os.Getpid(), Look: live.Open(), FS: h.FS}
 	if slices.Contains(want, deminer.EventFile) {
 		all, _ := accounts.Read(h.FS)
-		at, _ := persist.Watched(ctx, persist.Env{Host: h, Accounts: all})
+		at, _ = persist.Watched(ctx, persist.Env{Host: h, Accounts: all})
 		opt.Files, opt.Dirs = at.Files, at.Dirs
 	}
-	return sense.Open(opt)
+	return sense.Open(opt), at
 }
 
 // eventCounts is the last thing that events says.
@@ -95,7 +96,7 @@ func wantedKinds(names []string) ([]deminer.EventKind, error) {
 
 func showEvents(cmd *cobra.Command, f *flags, h *host.Host, want []deminer.EventKind, window time.Duration) error {
 	ctx := cmd.Context()
-	s := sensors(ctx, h, want)
+	s, _ := sensors(ctx, h, want)
 	defer s.Close()
 	if window > 0 {
 		var stop context.CancelFunc

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/agent"
+	"github.com/deminer/deminer/internal/alert"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/hands"
+	"github.com/deminer/deminer/internal/host/live"
+	"github.com/deminer/deminer/internal/match"
+	"github.com/deminer/deminer/internal/scan"
+	"github.com/spf13/cobra"
+)
+
+// agentKinds are what the agent wants to be told of.
+var agentKinds = []deminer.EventKind{deminer.EventExec, deminer.EventFork, deminer.EventExit, deminer.EventConnect, deminer.EventFlow, deminer.EventDNS, deminer.EventFile,
+	deminer.EventFlags, deminer.EventAnonExec, deminer.EventModule, deminer.EventBPF, deminer.EventMount, deminer.EventPtrace, deminer.EventMemWrite}
+
+func newAgent(f *flags) *cobra.Command {
+	var window time.Duration
+	var file string
+	c := &cobra.Command{
+		Use:   "agent",
+		Short: "Stay, see an intrusion as it happens, and do what the policy allows",
+		Long: `Watches this host with the sensors of its kernel. An event only says where to look: the detectors
+of deminer scan look at a small part around it. What they find is an alert, in deminer alerts and
+as one line on standard output, which the system's journal takes.
+
+Without a policy nothing is changed. deminer policy init writes the recommended one: it freezes
+and blocks what is proven, and deminer undo takes that back.`,
+		Example: "  deminer agent\n  deminer agent --policy ./policy.yaml",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			if window > 0 {
+				var stop context.CancelFunc
+				ctx, stop = context.WithTimeout(ctx, window)
+				defer stop()
+			}
+			return runAgent(ctx, cmd, f, file)
+		},
+	}
+	c.Flags().StringVar(&file, "policy", policyFile, "do what the policy in `FILE` allows; without the file nothing is changed")
+	spanVar(c, span{&window, 0, longestWatch}, "for", 0, "end after this `TIME` (default: when it is told to)")
+	return c
+}
+
+// resident is what the agent's parts share.
+type resident struct {
+	flags  *flags
+	host   *host.Host
+	eyes   *live.Live
+	rules  *match.Sources
+	store  *store
+	policy *policyOf
+	mu     sync.Mutex
+	out    io.Writer
+	places map[string]bool
+}
+
+func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) error {
+	h, _, err := openHost(f)
+	switch {
+	case err != nil:
+		return err
+	case h.Info.Asleep():
+		return fail(exitUsage, "", "an agent watches a running system: leave out --root")
+	case !h.Info.Root:
+		return fail(exitError, "run it as root", "the sensors of the kernel need root's rights")
+	}
+	r := &resident{flags: f, host: h, eyes: live.Open(), out: cmd.OutOrStdout()}
+	defer r.eyes.Close()
+	if r.store, err = openStore(f, true); err != nil {
+		return err
+	}
+	defer r.store.close()
+	lock, err := r.alone()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if r.policy, err = openPolicy(r.store, file); err != nil {
+		return err
+	}
+	if err := r.store.arm(f, h); err != nil {
+		return err
+	}
+	if r.rules, err = loadRules(f); err != nil {
+		return err
+	}
+	book, err := r.book()
+	if err != nil {
+		return err
+	}
+	warnUnfinished(f, func(format string, a ...any) { r.say(true, fmt.Sprintf(format, a...)) })
+	s, at := sensors(ctx, h, agentKinds)
+	defer s.Close()
+	for _, one := range s.Facets() {
+		if one.Sensor == deminer.SensorNone {
+			r.say(false, "not seen: "+deminer.Safe(string(one.Kind)))
+		}
+	}
+	r.say(false, "deminer "+version+" watches; "+r.policy.get().String())
+	a := agent.New(agent.Options{Sensors: s, Rules: r.rules.Set, Look: r.look, Alerts: book, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
+		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: r.usage, CPU: cpuTime, Say: r.say})
+	err = a.Run(ctx)
+	if f.json {
+		err = errors.Join(err, f.write(cmd, a.Counts()))
+	}
+	if err != nil {
+		return fail(exitError, "start it again; deminer doctor says which sensors work here", "watch: %w", err)
+	}
+	return nil
+}
+
+// alone keeps a second agent away until the answer is closed.
+func (r *resident) alone() (io.Closer, error) {
+	lock, err := r.store.dir.OpenFile("agent.lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fail(exitError, "", "open the lock of the agent: %w", err)
+	}
+	if err := hands.Lock(lock); err != nil {
+		lock.Close()
+		return nil, fail(exitBusy, "one is enough", "another agent watches this host: %w", err)
+	}
+	return lock, nil
+}
+
+// book opens the alerts and puts damaged ones aside.
+func (r *resident) book() (*alert.Book, error) {
+	book, err := openAlerts(r.store)
+	if err != nil {
+		return nil, err
+	}
+	said, err := book.Tidy()
+	for _, line := range said {
+		r.say(true, line)
+	}
+	if err != nil {
+		r.say(true, "the alerts could not be tidied: "+deminer.Safe(err.Error()))
+	}
+	return book, nil
+}
+
+// look looks at the host with the rules that were loaded.
+func (r *resident) look(ctx context.Context, opt scan.Options) (deminer.Report, error) {
+	opt.Version, opt.Sources = version, r.rules.Names()
+	if own, err := r.store.runner.Written(); err == nil {
+		opt.Written = own
+	}
+	if opt.Around == nil {
+		h, _, err := openHost(r.flags) // packages are installed and removed while the agent runs
+		if err != nil {
+			return deminer.Report{}, err
+		}
+		h.Info.Self = r.host.Info.Self
+		r.host = h
+	}
+	return scan.Run(ctx, r.host, r.rules.Set, opt)
+}
+
+// run runs a plan that the policy allows.
+func (r *resident) run(ctx context.Context, p deminer.Plan) error {
+	return r.store.runner.Run(ctx, p, p.Digest(), nil)
+}
+
+func (r *resident) usage() []agent.Used {
+	list := r.eyes.Usage()
+	out := make([]agent.Used, len(list))
+	for i, u := range list {
+		out[i] = agent.Used{ID: u.ID, CPU: u.CPU}
+	}
+	return out
+}
+
+// maxDigest is how large a file may be whose SHA-256 an alert holds.
+const maxDigest = 64 << 20
+
+// digest gives the SHA-256 of what runs, or of what lies at the path.
+func (r *resident) digest(t alert.Thing) string {
+	var file host.File
+	var err error
+	switch {
+	case t.Artifact.Kind == deminer.KindProcess:
+		file, err = r.eyes.Exe(t.Artifact.Proc)
+	case t.Artifact.Kind == deminer.KindFile || t.Artifact.Kind == deminer.KindLine:
+		file, err = r.host.FS.Open(string(t.Path))
+	default:
+		return ""
+	}
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	return sha256Of(file, maxDigest)
+}
+
+// say writes one line. The journal of the system takes the grave ones as such.
+func (r *resident) say(grave bool, line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mark := ""
+	if os.Getenv("JOURNAL_STREAM") != "" {
+		mark = map[bool]string{true: "<2>", false: "<5>"}[grave] // syslog's critical and notice, see sd-daemon(3)
+	}
+	fmt.Fprintf(r.out, "%s%s\n", mark, deminer.Safe(trimNewline(line)))
+}

@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"net/netip"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/match"
+)
+
+// Limits of reading programs.
+const (
+	maxProgram = 16 << 20 // bytes of one; a miner is smaller
+	maxKnown   = 8192     // programs whose content is remembered
+)
+
+// fileKey names a content as long as nobody writes to it.
+type fileKey struct {
+	dev, ino uint64
+	size     int64
+	ctime    time.Time
+}
+
+// programs remembers what was read of programs, and how command lines were judged.
+type programs struct {
+	bad  map[fileKey]string // "": nothing speaks against it
+	args map[string]bool
+}
+
+func newPrograms() *programs {
+	return &programs{bad: map[fileKey]string{}, args: map[string]bool{}}
+}
+
+// match asks the rules about each program that starts: its command line, and once about its content.
+func (a *Agent) match(ctx context.Context) {
+	a.heard.mu.Lock()
+	a.heard.asked = a.pools
+	a.heard.mu.Unlock()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-a.execs:
+			if why := a.suspect(ctx, &e); why != "" {
+				j := (&job{why: why, urgent: true, due: time.Now()}).of(&e)
+				a.queue.add(j)
+			}
+		}
+	}
+}
+
+// suspect says why a program that started is worth a look, or "".
+func (a *Agent) suspect(ctx context.Context, e *deminer.Event) string {
+	if a.line(e) {
+		return "a program started with a command line that the rules know"
+	}
+	return a.content(ctx, e)
+}
+
+// line asks about the command line. The same one is asked once.
+func (a *Agent) line(e *deminer.Event) bool {
+	args := make([]string, len(e.Argv))
+	for i, s := range e.Argv {
+		args[i] = string(s)
+	}
+	joined := strings.Join(args, " ")
+	key := string(e.Exe) + "\x00" + joined
+	if bad, ok := a.files.args[key]; ok {
+		return bad
+	}
+	bad := false
+	w := match.Words{"argv": joined, "exe": string(e.Exe), "name": path.Base(string(e.Exe))}
+	if up := a.heard.program(e.Parent); up != "" {
+		w["parent.exe"] = "/" + up
+	}
+	for _, h := range append(a.opt.Rules.Argv(args), a.opt.Rules.Event(match.LinuxProcess, w)...) {
+		bad = bad || h.Strength >= match.Strong
+	}
+	if len(a.files.args) >= maxKnown {
+		clear(a.files.args)
+	}
+	if len(key) < 1024 {
+		a.files.args[key] = bad
+	}
+	return bad
+}
+
+// content reads the program of a process, if it is one that was not read before.
+func (a *Agent) content(ctx context.Context, e *deminer.Event) string {
+	f, err := a.opt.Program(e.Proc)
+	if err != nil {
+		return "" // it has ended
+	}
+	defer f.Close()
+	attr, err := f.Attr()
+	if err != nil {
+		return ""
+	}
+	key := fileKey{attr.Dev, attr.Ino, attr.Size, attr.Ctime}
+	if why, ok := a.files.bad[key]; ok {
+		return why
+	}
+	hits, err := a.opt.Rules.File(ctx, f, min(attr.Size, maxProgram))
+	why := ""
+	for _, h := range hits {
+		if h.Strength >= match.Strong {
+			why = "a program started whose content the rules know: " + deminer.Cut(h.What, 100)
+		}
+	}
+	if err != nil {
+		return why // asked again the next time
+	}
+	if len(a.files.bad) >= maxKnown {
+		clear(a.files.bad)
+	}
+	a.files.bad[key] = why
+	return why
+}
+
+// pools asks about the names in an answer of the DNS, and gives its addresses if one is of a pool.
+func (a *Agent) pools(data deminer.Raw) (out []netip.Addr) {
+	answer, ok := match.DNS([]byte(data))
+	if !ok {
+		return nil
+	}
+	if h, hit := a.opt.Rules.Asked(answer); !hit || h.Strength < match.Weak {
+		return nil
+	}
+	for _, one := range answer.Addrs {
+		if one = one.Unmap(); !one.IsUnspecified() && !one.IsLoopback() {
+			out = append(out, one)
+		}
+	}
+	return out
+}

@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer/internal/alert"
+	"go.yaml.in/yaml/v3"
+)
+
+// MaxFile bounds a policy in bytes.
+const MaxFile = 1 << 20
+
+// longest is how far in the future an entry may expire: what was allowed is to be thought about again.
+const longest = 400 * 24 * time.Hour
+
+// Recommended is the policy that deminer policy init writes.
+//
+//go:embed recommended.yaml
+var Recommended string
+
+// Parse reads a policy. An unknown key, a wrong value and an entry that allows too much are errors that name the line.
+func Parse(text []byte, now time.Time) (*Policy, error) {
+	if len(text) > MaxFile {
+		return nil, fmt.Errorf("read policy: more than %d bytes", MaxFile)
+	}
+	p := &Policy{}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(p); err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	if err := dec.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
+		return nil, errors.New("read policy: more than one document")
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	if err := p.check(&root, now); err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	return p, nil
+}
+
+// ParseAllow reads a list of entries, as deminer alerts allow keeps them.
+func ParseAllow(text []byte, now time.Time) ([]Entry, error) {
+	var list []Entry
+	if len(text) > MaxFile {
+		return nil, fmt.Errorf("read allow list: more than %d bytes", MaxFile)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(&list); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read allow list: %w", err)
+	}
+	for i := range list {
+		if err := list[i].Check(now); err != nil {
+			return nil, fmt.Errorf("read allow list: entry %d: %w", i+1, err)
+		}
+	}
+	return list, nil
+}
+
+// FormatAllow writes a list that ParseAllow reads.
+func FormatAllow(list []Entry) ([]byte, error) { return yaml.Marshal(list) }
+
+func (p *Policy) check(root *yaml.Node, now time.Time) error {
+	at := func(path ...string) string { return fmt.Sprintf("line %d", lineOf(root, path...)) }
+	if p.Version != 1 {
+		return fmt.Errorf("%s: version %d is not 1", at("version"), p.Version)
+	}
+	for name, g := range map[string]*alert.Grade{"freeze": &p.Respond.Freeze, "block": &p.Respond.Block, "clean": &p.Respond.Clean} {
+		if *g == "" {
+			*g = Never
+		}
+		if *g != Never && *g != alert.Strong && *g != alert.Proof {
+			return fmt.Errorf("%s: %s is %q; want never, strong or proof", at("respond", name), name, *g)
+		}
+	}
+	if d := p.Respond.BlockFor; d < 0 || d > 90*24*time.Hour {
+		return fmt.Errorf("%s: block_for is %s; want at most 2160h", at("respond", "block_for"), d)
+	}
+	var known []string
+	for _, t := range Topics() {
+		known = append(known, Class(t))
+	}
+	for name, m := range p.Classes {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%s: there is no class %q; there are %s", at("classes", name), name, strings.Join(known, ", "))
+		}
+		if m != Off && m != Alert && m != Block {
+			return fmt.Errorf("%s: class %s is %q; want off, alert or block", at("classes", name), name, m)
+		}
+	}
+	for i := range p.Quiet {
+		if err := p.Quiet[i].check(); err != nil {
+			return fmt.Errorf("%s: maintenance %d: %w", at("maintenance"), i+1, err)
+		}
+	}
+	for i := range p.Allow {
+		if err := p.Allow[i].Check(now); err != nil {
+			return fmt.Errorf("%s: allow %d: %w", at("allow"), i+1, err)
+		}
+	}
+	return nil
+}
+
+func (w *Window) check() error {
+	if clock(w.From) < 0 || clock(w.To) < 0 || w.From == w.To {
+		return fmt.Errorf("from %q to %q is no time of a day, such as 22:00", w.From, w.To)
+	}
+	for _, d := range w.Days {
+		if !slices.Contains(days, d) {
+			return fmt.Errorf("%q is no day; there are %s", d, strings.Join(days, ", "))
+		}
+	}
+	if _, err := time.LoadLocation(w.Zone); err != nil {
+		return fmt.Errorf("zone %q: %w", w.Zone, err)
+	}
+	return nil
+}
+
+// Check refuses an entry that allows more than one thing, or for ever. One that has expired is no error.
+func (e *Entry) Check(now time.Time) error {
+	switch {
+	case len(e.SHA256) != 64 || strings.Trim(strings.ToLower(e.SHA256), "0123456789abcdef") != "":
+		return fmt.Errorf("sha256 %q is not the SHA-256 of a content: a name alone allows whoever takes it", e.SHA256)
+	case e.Path == "" && e.Unit == "" && e.Container == "" && e.User == "":
+		return errors.New("besides the content, name at least one of path, unit, container, user")
+	case strings.TrimSpace(e.Reason) == "":
+		return errors.New("there is no reason")
+	case e.Expires.IsZero():
+		return errors.New("there is no time at which it expires")
+	case e.Expires.After(now.Add(longest)):
+		return fmt.Errorf("it expires in more than %d days", int(longest.Hours()/24))
+	}
+	return nil
+}
+
+// lineOf finds the line of a key; of the nearest one above it where there is none.
+func lineOf(n *yaml.Node, path ...string) int {
+	for n != nil && n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	line := 1
+	for _, key := range path {
+		var next *yaml.Node
+		for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == key {
+				line, next = n.Content[i].Line, n.Content[i+1]
+			}
+		}
+		n = next
+	}
+	return line
+}

@@ -1,0 +1,128 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/alert"
+)
+
+var now = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC) // a Sunday
+
+const digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+func parsed(t *testing.T, text string) *Policy {
+	t.Helper()
+	p, err := Parse([]byte(text), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestRecommended: what policy init writes is a policy, acts on proof only, and never cleans.
+func TestRecommended(t *testing.T) {
+	p := parsed(t, Recommended)
+	mining := []deminer.Topic{deminer.TopicMining}
+	for g, want := range map[alert.Grade]string{alert.Proof: "[freeze block]", alert.Strong: "[]", alert.Suspected: "[]"} {
+		if got := fmt.Sprint(p.Judge(g, mining, alert.Thing{}, now).Phases); got != want {
+			t.Errorf("%s: %s, want %s", g, got, want)
+		}
+	}
+	if v := p.Judge(alert.Proof, []deminer.Topic{deminer.TopicWebShell}, alert.Thing{}, now); len(v.Phases) > 0 || !v.Heard {
+		t.Errorf("a web shell: %+v", v)
+	}
+	for _, topic := range Topics() {
+		if _, ok := p.Classes[Class(topic)]; !ok {
+			t.Errorf("class %s is not in the recommended policy", Class(topic))
+		}
+	}
+}
+
+// TestNoPolicy: without a policy nothing is ever done, whatever was seen.
+func TestNoPolicy(t *testing.T) {
+	var p Policy
+	for _, topic := range Topics() {
+		if v := p.Judge(alert.Proof, []deminer.Topic{topic}, alert.Thing{}, now); !v.Heard || len(v.Phases) > 0 {
+			t.Errorf("%s: %+v", topic, v)
+		}
+	}
+	if v := p.Judge(alert.Proof, []deminer.Topic{deminer.TopicDoor}, alert.Thing{}, now); v.Heard {
+		t.Error("advice is an alert")
+	}
+}
+
+func TestJudge(t *testing.T) {
+	p := parsed(t, "version: 1\nrespond: {freeze: strong, clean: proof}\nclasses: {mining: block, rootkit: off}\n"+
+		"maintenance:\n - {name: night, days: [sat], from: '22:00', to: '04:00'}\n"+
+		"allow:\n - {sha256: "+digest+", path: /opt/a, user: bob, reason: ours, expires: 2026-12-31}\n")
+	mining := []deminer.Topic{deminer.TopicMining}
+	ours := alert.Thing{Path: "/opt/a", SHA256: strings.ToUpper(digest), User: "bob"}
+	later := now.Add(2 * time.Hour)
+	for name, c := range map[string]struct {
+		grade  alert.Grade
+		topics []deminer.Topic
+		thing  alert.Thing
+		at     time.Time
+		want   string
+	}{
+		"strong":                    {alert.Strong, mining, alert.Thing{}, later, "[freeze]"},
+		"proof":                     {alert.Proof, mining, alert.Thing{}, later, fmt.Sprint(deminer.Phases())},
+		"one sign":                  {alert.Suspected, mining, alert.Thing{}, later, "[]"},
+		"the night of Saturday":     {alert.Proof, mining, alert.Thing{}, now, "[]"},
+		"ours":                      {alert.Proof, mining, ours, later, "[]"},
+		"ours, of somebody else":    {alert.Strong, mining, alert.Thing{Path: "/opt/a", SHA256: digest, User: "eve"}, later, "[freeze]"},
+		"only the name is ours":     {alert.Strong, mining, alert.Thing{Path: "/opt/a", User: "bob"}, later, "[freeze]"},
+		"ours, but it has expired":  {alert.Strong, mining, ours, now.AddDate(0, 3, 1), "[freeze]"},
+		"a class that is off":       {alert.Proof, []deminer.Topic{deminer.TopicRootkit}, alert.Thing{}, later, "[]"},
+		"a class that is not named": {alert.Proof, []deminer.Topic{deminer.TopicBackdoor}, alert.Thing{}, later, "[]"},
+	} {
+		v := p.Judge(c.grade, c.topics, c.thing, c.at)
+		if got := fmt.Sprint(v.Phases); got != c.want || v.Why == "" {
+			t.Errorf("%s: %s (%s), want %s", name, got, v.Why, c.want)
+		}
+	}
+	if p.Judge(alert.Proof, []deminer.Topic{deminer.TopicRootkit}, alert.Thing{}, later).Heard {
+		t.Error("a class that is off is heard")
+	}
+}
+
+// TestParseRefuses: what is wrong is named with its line, and nothing that allows too much is taken.
+func TestParseRefuses(t *testing.T) {
+	entry := func(s string) string { return "version: 1\nallow:\n - {" + s + "}\n" }
+	good := "sha256: " + digest + ", path: /a, reason: r, expires: 2026-12-31"
+	for text, want := range map[string]string{
+		"":                                      "EOF",
+		"version: 2\n":                          "line 1",
+		"version: 1\nrespnd: {}\n":              "line 2",
+		"version: 1\nrespond:\n  kill: proof\n": "line 3",
+		"version: 1\nrespond:\n  freeze: suspected\n":                             "line 3",
+		"version: 1\nrespond:\n  block_for: -1h\n":                                "line 3",
+		"version: 1\nclasses:\n  minning: block\n":                                "line 3",
+		"version: 1\nclasses:\n  mining: kill\n":                                  "line 3",
+		"version: 1\nmaintenance:\n - {from: x}\n":                                "maintenance 1",
+		"version: 1\n---\nversion: 1\n":                                           "more than one",
+		entry("path: /a, reason: r, expires: 2026-12-31"):                         "sha256",
+		entry("sha256: " + digest + ", reason: r, expires: 2026-12-31"):           "at least one of",
+		entry("sha256: " + digest + ", path: /a, expires: 2026-12-31"):            "reason",
+		entry("sha256: " + digest + ", path: /a, reason: r"):                      "expires",
+		entry("sha256: " + digest + ", path: /a, reason: r, expires: 2099-01-01"): "more than",
+		entry(good + ", name: xmrig"):                                             "name",
+	} {
+		if _, err := Parse([]byte(text), now); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	p := parsed(t, entry(good))
+	text, err := FormatAllow(p.Allow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := ParseAllow(text, now); err != nil || !slices.Equal(list, p.Allow) {
+		t.Errorf("%+v %v, want %+v", list, err, p.Allow)
+	}
+}
