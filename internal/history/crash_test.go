@@ -339,3 +339,45 @@ func TestTamperedHistoryGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// TestDamageHidesOnlyItself: a question names what is damaged and gives all else. One changed byte must not empty the answer.
+func TestDamageHidesOnlyItself(t *testing.T) {
+	dir := memory(t)
+	life(t, dir, &power{left: 1 << 30})
+	all := query(t, dir, Filter{})
+	end, err := readTail(root(t, dir))
+	if err != nil || len(all) == 0 {
+		t.Fatal(len(all), err)
+	}
+	stored := 0 // in blocks, not in the tail
+	for _, e := range all {
+		if e.Seq < end.begin.First {
+			stored++
+		}
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, tailName))
+	if err != nil || stored == 0 {
+		t.Fatal(stored, err)
+	}
+	whole[0] ^= 1
+	if err := os.WriteFile(filepath.Join(dir, tailName), whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	given := 0
+	err = Read(root(t, dir)).Query(Filter{}, func(Entry) bool { given++; return true })
+	names(t, dir, err, "the beginning of the tail changed")
+	if given != stored {
+		t.Errorf("%d entries given, %d are in blocks", given, stored)
+	}
+	id := all[0].Proc
+	for _, e := range all[:stored] {
+		if e.begins() {
+			id = e.Proc
+		}
+	}
+	up, err := Read(root(t, dir)).Lineage(id)
+	names(t, dir, err, "a lineage beside a damaged tail")
+	if len(up) == 0 {
+		t.Errorf("no lineage of %v", id)
+	}
+}

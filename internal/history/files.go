@@ -162,7 +162,7 @@ func readTail(dir *os.Root) (tail, error) {
 	}
 	t, err := parseTail(b)
 	if err != nil {
-		return t, fmt.Errorf("%w: the tail: %w", ErrDamaged, err)
+		return t, fmt.Errorf("the tail: %w", err)
 	}
 	return t, nil
 }

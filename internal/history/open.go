@@ -30,7 +30,7 @@ func (d *disk) open(dir *os.Root, opt *Options) (err error) {
 	end, err := readTail(dir)
 	hasTail := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		d.faults = append(d.faults, err)
+		d.fault("%w", err)
 	}
 	fresh, err := d.openSegments(&was, known, &end)
 	if err != nil {

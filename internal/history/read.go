@@ -121,10 +121,7 @@ var errEnough = errors.New("enough")
 // is damaged is named in the error; the rest is given all the same.
 func (r *Reader) walk(want *Filter, newest bool, see func(raw []byte, first uint64) error) error {
 	// The tail first: a block that it becomes meanwhile is then in a segment, and is not given twice.
-	end, err := r.tail()
-	if err != nil {
-		return err
-	}
+	end, tailFault := r.tail()
 	list, err := segments(r.dir)
 	if err != nil {
 		return err
@@ -134,6 +131,9 @@ func (r *Reader) walk(want *Filter, newest bool, see func(raw []byte, first uint
 		slices.Reverse(list)
 	}
 	w := walker{Reader: r, want: want, keys: want.keys(), newest: newest, see: see, list: list}
+	if tailFault != nil {
+		w.fault(tailFault)
+	}
 	if newest && len(list) > 0 {
 		if last, err = r.lastBlock(list[0]); err != nil {
 			last = 0 // its fault is named below
@@ -277,12 +277,15 @@ func (r *Reader) Query(want Filter, see func(Entry) bool) error {
 const maxLineage = 64
 
 // Lineage gives a process and those it descends from, itself first, each by the latest entry that says what it was when it made
-// the next one. It ends where the history knows no more.
+// the next one. It ends where the history knows no more. An error that is [ErrDamaged] names what is not as it was written.
 func (r *Reader) Lineage(id deminer.ProcID) (out []Entry, err error) {
 	before := ^uint64(0)
 	for len(out) < maxLineage && id.PID > 0 {
-		e, ok, err := r.origin(id, before)
-		if err != nil && !errors.Is(err, ErrDamaged) || !ok {
+		e, ok, fault := r.origin(id, before)
+		if fault != nil {
+			err = fault
+		}
+		if !ok || err != nil && !errors.Is(err, ErrDamaged) {
 			return out, err
 		}
 		out = append(out, e)
