@@ -44,7 +44,7 @@ const (
 	maxSources  = 20_000
 	maxAccounts = 2_000
 	maxTimes    = 128 // failures of one source or account that are remembered one by one
-	maxNames    = 64  // accounts of one source, sources of one account
+	maxNames    = 64  // accounts of one source, sources of one account; the latest
 )
 
 // trail is what is remembered of one source or one account.
@@ -55,7 +55,7 @@ type trail struct {
 	total int                  // failures in all that nobody's own login explains
 	first time.Time
 	last  time.Time
-	told  map[string]time.Time // by rule: when it spoke last
+	told  map[string]time.Time // by rule, or account whose password was guessed: when that was told last
 	bans  int
 	addr  netip.Addr // of a source: the address that failed last
 	good  time.Time  // last login that worked and was no guess
@@ -184,7 +184,7 @@ func (w *Watcher) worked(l deminer.Login, from netip.Prefix) []Verdict {
 	if at, told := s.told["guessed "+l.User]; told && l.Time.Sub(at) < time.Hour {
 		return nil
 	}
-	s.told["guessed "+l.User] = l.Time
+	note(s.told, "guessed "+l.User, l.Time)
 	return []Verdict{{Kind: Guessed, Time: l.Time, From: from, User: l.User, Failures: s.total, Users: len(s.names), First: s.first,
 		Login: cmp.Or(l.Method, "unknown method") + ", " + l.Source}}
 }
@@ -223,13 +223,29 @@ func (t *trail) add(at time.Time, n int, name string) {
 	if over := len(t.times) - maxTimes; over > 0 {
 		t.times = slices.Delete(t.times, 0, over)
 	}
-	if _, known := t.names[name]; known || len(t.names) < maxNames {
-		t.names[name] = at
-		t.of[name] += n
+	note(t.names, name, at)
+	t.of[name] += n
+	if len(t.of) > maxNames {
+		maps.DeleteFunc(t.of, func(n string, _ int) bool { _, known := t.names[n]; return !known })
 	}
 	if at.After(t.last) {
 		t.last = at
 	}
+}
+
+// note sets the time of a name. Where there are too many the one that is longest ago goes: who comes from ever new places must
+// not be hidden by those that came first.
+func note(m map[string]time.Time, name string, at time.Time) {
+	if _, known := m[name]; !known && len(m) >= maxNames {
+		oldest := ""
+		for n, t := range m {
+			if oldest == "" || t.Before(m[oldest]) {
+				oldest = n
+			}
+		}
+		delete(m, oldest)
+	}
+	m[name] = at
 }
 
 // judge asks one rule. It speaks once in each of its windows, so that a source that goes on is not told with every failure.

@@ -180,6 +180,45 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// TestNewNamesAreSeen: an account that was tried from very many sources in the past is still seen to be tried from new ones, and
+// a source that tried many accounts to try others.
+func TestNewNamesAreSeen(t *testing.T) {
+	var past strings.Builder
+	for i := range 2 * maxNames {
+		fmt.Fprintf(&past, "%d failed root 10.0.%d.1\n%d failed old%d 192.0.2.1\n", i*90, i, i*90, i)
+	}
+	w := New(Usual())
+	if got := tells(w, script(t, past.String())); got != nil {
+		t.Fatalf("the past: %v", got)
+	}
+	begin := float64(2 * maxNames * 90)
+	if got := tells(w, script(t, repeatFrom(begin, 30, 1, "failed root 10.1.#.1"))); len(got) != 1 || !strings.HasPrefix(got[0], "account/") {
+		t.Errorf("an account from 30 new sources: %v", got)
+	}
+	if got := tells(w, script(t, repeatFrom(begin, 6, 5, "failed new# 192.0.2.1"))); len(got) != 1 || !strings.HasPrefix(got[0], "spray/") {
+		t.Errorf("six new accounts: %v", got)
+	}
+}
+
+// TestMemoryIsBounded: what is saved can be read again, however hostile the names are.
+func TestMemoryIsBounded(t *testing.T) {
+	var list []Remembered
+	for i := range maxSources {
+		r := Remembered{From: netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x:%x::/64", i>>8, i&255)), Total: 8, First: start, Last: start}
+		r.Addr = r.From.Addr()
+		for n := range 8 {
+			r.Users = append(r.Users, string(rune('a'+n))+strings.Repeat("\x01", 40))
+		}
+		list = append(list, r)
+	}
+	w := New(Usual())
+	w.Load(list)
+	text := mustSave(t, w, start)
+	if back, err := Read(text); len(text) > MaxMemory || len(back) != maxSources || err != nil {
+		t.Errorf("%d bytes of at most %d, %d sources: %v", len(text), MaxMemory, len(back), err)
+	}
+}
+
 func TestPolicy(t *testing.T) {
 	p := Usual()
 	if err := p.Check(); err != nil || p.Block {

@@ -24,8 +24,8 @@ type Remembered struct {
 	Good  time.Time    `json:"good,omitzero"`   // last login that was no guess
 }
 
-// MaxMemory bounds what Save gives, in bytes: 20,000 sources with names of 32 bytes.
-const MaxMemory = 16 << 20
+// MaxMemory bounds what Save gives, in bytes: 20,000 sources with 8 names of 32 bytes, each of which may take six in JSON.
+const MaxMemory = 40 << 20
 
 // Save gives what is worth remembering at a time: sources that failed or were logged in from within the policy's memory. The
 // result can be given to Load.
