@@ -57,7 +57,7 @@ func (p Page) subject(e *deminer.Event, say func(string, ...any), cut func(demin
 		say("status %d", e.Code)
 	case deminer.EventConnect, deminer.EventBind, deminer.EventFlow, deminer.EventDNS:
 		arrow := map[bool]string{true: "->", false: "<-"}[e.Sent || e.Kind == deminer.EventConnect]
-		say("%s %s %s %s %s", e.Proto, deminer.Safe(e.Local), arrow, deminer.Safe(e.Remote), cut(e.Data))
+		say("%s %s %s %s %s", deminer.Safe(e.Proto), deminer.Safe(e.Local), arrow, deminer.Safe(e.Remote), cut(e.Data))
 	case deminer.EventUID:
 		say("becomes uid %d/%d", e.ToUID, e.ToEUID)
 	case deminer.EventPtrace, deminer.EventMemWrite:
@@ -70,6 +70,6 @@ func (p Page) subject(e *deminer.Event, say func(string, ...any), cut func(demin
 	case deminer.EventFlags:
 		say("%s flags 0x%x", cut(e.Path), e.Code)
 	default:
-		say("%s %s%s", e.Op, cut(e.Path), cut(e.Name))
+		say("%s %s%s", deminer.Safe(e.Op), cut(e.Path), cut(e.Name))
 	}
 }

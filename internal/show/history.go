@@ -8,19 +8,16 @@ import (
 	"github.com/deminer/deminer/internal/history"
 )
 
-// Past writes one entry of the history as one line: when, what, who, what it is about, and how often.
+// Past writes one entry of the history as one line: when, what, who, what it is about, and how often. Whoever was root can have
+// written the entry: nothing of it is taken for safe or for complete.
 func (p Page) Past(e *history.Entry) {
 	cut := func(s deminer.Raw) string { return deminer.Cut(s, maxEventText) }
 	var about []string
 	say := func(format string, a ...any) { about = append(about, fmt.Sprintf(format, a...)) }
 	switch e.Kind {
 	case history.KindAlert:
-		say("%s", deminer.Safe(e.Alert.Text))
-		if e.Alert.Done != "" {
-			say("(%s)", deminer.Safe(e.Alert.Done))
-		}
-		if id := e.Alert.Incident; id != "" {
-			say("[incident %s]", deminer.Cut(id, 40))
+		if e.Alert != nil {
+			judged(e.Alert, say)
 		}
 	case history.KindCPU:
 		say("%.1f cores for %s", e.CPU.Seconds()/max(e.Last.Sub(e.Time).Seconds(), 1e-6), Seconds(e.Last.Sub(e.Time)))
@@ -42,7 +39,18 @@ func (p Page) Past(e *history.Entry) {
 		say("DENIED")
 	}
 	code := map[deminer.EventKind]string{history.KindAlert: red, history.KindGap: yellow}[e.Kind]
-	p.line("%s  %s  %s  %s", e.Time.UTC().Format("2006-01-02 15:04:05.000"), p.paint(code, fmt.Sprintf("%-14s", e.Kind)), whoDid(e), strings.Join(about, " "))
+	p.line("%s  %s  %s  %s", e.Time.UTC().Format("2006-01-02 15:04:05.000"), p.paint(code, fmt.Sprintf("%-14s", deminer.Safe(e.Kind))), whoDid(e), strings.Join(about, " "))
+}
+
+// judged says what an alert says.
+func judged(a *history.Alert, say func(string, ...any)) {
+	say("%s", deminer.Safe(a.Text))
+	if a.Done != "" {
+		say("(%s)", deminer.Safe(a.Done))
+	}
+	if a.Incident != "" {
+		say("[incident %s]", deminer.Cut(a.Incident, 40))
+	}
 }
 
 // whoDid names the process of an entry, and its user.
