@@ -63,7 +63,7 @@ type resident struct {
 	policy *policyOf
 	mu     sync.Mutex
 	out    io.Writer
-	places map[string]bool
+	beat   func()
 }
 
 func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) error {
@@ -101,6 +101,11 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 		return err
 	}
 	warnUnfinished(f, func(format string, a ...any) { r.say(true, fmt.Sprintf(format, a...)) })
+	more, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	r.beat = more.notify.Beat
 	s, at := sensors(ctx, h, agentKinds)
 	defer s.Close()
 	for _, one := range s.Facets() {
@@ -109,9 +114,12 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 		}
 	}
 	r.say(false, "deminer "+version+" watches; "+r.policy.get().String())
-	a := agent.New(agent.Options{Sensors: s, Rules: r.rules.Set, Look: r.look, Alerts: book, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
+	if err := more.notify.Ready("watching; " + r.policy.get().String()); err != nil {
+		r.say(true, err.Error())
+	}
+	a := agent.New(agent.Options{Sensors: recorded{s, more.past}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
 		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: r.usage, CPU: cpuTime, Say: r.say})
-	err = a.Run(ctx)
+	err = errors.Join(a.Run(ctx), more.end())
 	if f.json {
 		err = errors.Join(err, f.write(cmd, a.Counts()))
 	}
@@ -153,6 +161,7 @@ func (r *resident) book() (*alert.Book, error) {
 // look looks at the host with the rules that were loaded.
 func (r *resident) look(ctx context.Context, opt scan.Options) (deminer.Report, error) {
 	opt.Version, opt.Sources = version, r.rules.Names()
+	opt.Progress = func(scan.Stage) { r.beat() } // a look at the whole of a large host is no loop that hangs
 	if own, err := r.store.runner.Written(); err == nil {
 		opt.Written = own
 	}

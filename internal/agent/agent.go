@@ -64,6 +64,8 @@ type Options struct {
 	CPU func() time.Duration
 	// Say takes one line of safe text; grave ones are told apart.
 	Say func(grave bool, line string)
+	// Beat, where set, is told that the loop turns: every few seconds, and before each look.
+	Beat func()
 	// Every is the pause of the slow sampler, 0: one minute; Whole that between looks at the whole host, 0: six hours.
 	Every, Whole time.Duration
 }
@@ -172,6 +174,9 @@ func (a *Agent) see(e deminer.Event) {
 // looking takes what is due from the queue and looks, until ctx ends.
 func (a *Agent) looking(ctx context.Context) {
 	for {
+		if a.opt.Beat != nil {
+			a.opt.Beat()
+		}
 		jobs, whole := a.queue.take(ctx, a.budget)
 		if ctx.Err() != nil {
 			return

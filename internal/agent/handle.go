@@ -179,13 +179,14 @@ func sighting(rep *deminer.Report, inc *deminer.Incident, m *deminer.Member, pro
 	case m.Grade == deminer.Convicted:
 		s.Grade = alert.Strong
 	}
+	titled := false
 	for _, n := range m.Findings {
 		f := &rep.Findings[n]
 		if f.Topic == deminer.TopicDoor || f.Topic == deminer.TopicHygiene || f.Tier == deminer.Note {
 			continue
 		}
-		if s.Title == "" {
-			s.Title = f.Title
+		if s.Title == "" || f.Tier == deminer.Proof && !titled {
+			s.Title, titled = f.Title, f.Tier == deminer.Proof // the proof names it, whatever was found before
 		}
 		if !slices.Contains(s.Topics, f.Topic) {
 			s.Topics = append(s.Topics, f.Topic)

@@ -109,16 +109,20 @@ func (q *queue) poke() {
 	}
 }
 
-// take waits until something is due and the budget allows it, and takes it out.
+// turn is how long take waits at most.
+const turn = 5 * time.Second
+
+// take waits until something is due and the budget allows it, and takes it out. It waits no longer than a turn.
 func (q *queue) take(ctx context.Context, b *budget) (jobs []*job, whole bool) {
+	end := time.Now().Add(turn)
 	for {
 		var next time.Time
-		if jobs, whole, next = q.due(time.Now(), b); len(jobs) > 0 || whole || ctx.Err() != nil {
+		if jobs, whole, next = q.due(time.Now(), b); len(jobs) > 0 || whole || ctx.Err() != nil || !time.Now().Before(end) {
 			return jobs, whole
 		}
-		pause := time.Hour
+		pause := time.Until(end)
 		if !next.IsZero() {
-			pause = max(time.Until(next), time.Millisecond)
+			pause = max(min(pause, time.Until(next)), time.Millisecond)
 		}
 		timer := time.NewTimer(pause)
 		select {

@@ -35,12 +35,14 @@ func (s *sampler) see(now time.Time, list []Used) (out []deminer.ProcID) {
 	span := now.Sub(s.at).Seconds()
 	for _, u := range list {
 		used[u.ID] = u.CPU
+		if at, ok := s.next[u.ID]; ok { // kept over a pause: who stops for a minute is not looked at more often
+			next[u.ID], pause[u.ID] = at, s.wait[u.ID]
+		}
 		before, known := s.used[u.ID]
 		if !known || span <= 0 || (u.CPU-before).Seconds()/span < steady {
 			continue
 		}
 		busy[u.ID] = s.busy[u.ID] + 1
-		next[u.ID], pause[u.ID] = s.next[u.ID], s.wait[u.ID]
 		if busy[u.ID] >= samples && !now.Before(next[u.ID]) {
 			out = append(out, u.ID)
 			pause[u.ID] = min(max(2*pause[u.ID], again), longest)

@@ -25,7 +25,7 @@ type trigger struct {
 var triggers = []trigger{
 	{kind: deminer.EventExec, why: "a program that is only in memory started", when: func(_ *Agent, e *deminer.Event) bool { return e.Memfd }},
 	{kind: deminer.EventExec, why: "a program without a name on disk started", when: func(_ *Agent, e *deminer.Event) bool { return e.Deleted && !e.Memfd }},
-	{kind: deminer.EventExec, why: "a program with the name of a known one started", when: knownName, urgent: true},
+	{kind: deminer.EventExec, why: "a program with the name of a known one started", when: knownName},
 	{kind: deminer.EventExec, why: "a web server or a database started a shell or a downloader", when: served, delay: 300 * time.Millisecond},
 	{kind: deminer.EventFlow, why: "a login to a mining pool was seen on the wire", when: stratum, urgent: true},
 	{kind: deminer.EventConnect, why: "a connection to an address of a pool", when: toPool, urgent: true},
@@ -54,10 +54,10 @@ func set(words ...string) map[string]bool {
 	return out
 }
 
-// knownName: the base name is one of a miner or of a family, and not only borrowed.
+// knownName: the base name is one of a miner or of a family.
 func knownName(a *Agent, e *deminer.Event) bool {
 	for _, h := range a.opt.Rules.ProcessName(path.Base(string(e.Exe))) {
-		if h.Strength >= match.Strong {
+		if h.Strength >= match.Weak && h.Rule == "ioc/"+string(match.KindProcess) {
 			return true
 		}
 	}

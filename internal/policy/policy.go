@@ -34,6 +34,8 @@ type Policy struct {
 	Classes map[string]Mode `yaml:"classes"` // a class that is not named alerts only
 	Quiet   []Window        `yaml:"maintenance"`
 	Allow   []Entry         `yaml:"allow"`
+	// Guessing is what is done about who guesses passwords: off, alert, or block; "" alerts. It is read when the agent starts.
+	Guessing Mode `yaml:"guessing"`
 }
 
 // Respond says from which grade of evidence on the agent acts by itself: "never", "suspected" (not allowed), "strong" or "proof".

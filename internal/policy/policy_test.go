@@ -105,6 +105,7 @@ func TestParseRefuses(t *testing.T) {
 		"version: 1\nclasses:\n  minning: block\n":                                "line 3",
 		"version: 1\nclasses:\n  mining: kill\n":                                  "line 3",
 		"version: 1\nmaintenance:\n - {from: x}\n":                                "maintenance 1",
+		"version: 1\nguessing: maybe\n":                                           "line 2",
 		"version: 1\n---\nversion: 1\n":                                           "more than one",
 		entry("path: /a, reason: r, expires: 2026-12-31"):                         "sha256",
 		entry("sha256: " + digest + ", reason: r, expires: 2026-12-31"):           "at least one of",
