@@ -147,7 +147,7 @@ func noSystemd(h *host.Host) error {
 // source finds the program to be installed and what it holds.
 func source(h *host.Host, cfg service.Config, from string) (service.Source, error) {
 	if cfg.Binary != service.Binary {
-		return service.Source{Path: cfg.Binary}, rootOnly(h, cfg.Binary)
+		return service.Source{Path: cfg.Binary}, rootOnly(h.FS, cfg.Binary)
 	}
 	if from == "" {
 		self, err := os.Executable()
@@ -170,14 +170,19 @@ func source(h *host.Host, cfg service.Config, from string) (service.Source, erro
 	return service.Source{Path: from, SHA256: sum}, nil
 }
 
-// rootOnly refuses a program that somebody but root could put another in the place of: the service would run it as root.
-func rootOnly(h *host.Host, name string) error {
+// rootOnly refuses a program that somebody but root could put another in the place of: the service would run it as root. A link
+// on the way is refused, too: what it leads to has a way of its own.
+func rootOnly(fsys host.FS, name string) error {
 	for p := name; ; p = path.Dir(p) {
-		a, err := h.FS.Stat(p)
+		a, err := fsys.Lstat(p)
 		if err != nil {
 			return fail(exitError, "nothing was changed", "look at %s: %w", p, err)
 		}
-		if a.UID != 0 || a.Mode&0o022 != 0 && a.Mode&0o1000 == 0 {
+		if a.Type == deminer.Symlink {
+			return fail(exitUsage, "give the path to which it leads; nothing was changed", "%s is a link", deminer.Safe(p))
+		}
+		sticky := a.Type == deminer.Directory && a.Mode&0o1000 != 0 // others cannot rename what is root's in it
+		if a.UID != 0 || a.Mode&0o022 != 0 && !sticky {
 			return fail(exitError, "chown root and chmod go-w it, or let deminer service install copy the program to "+service.Binary,
 				"%s can be changed by others than root; nothing was changed", deminer.Safe(p))
 		}

@@ -24,7 +24,7 @@ type timelineEnd struct {
 	Shown int `json:"shown"` // entries
 	// Trees tell of the processes of the entries, from whom they descend; with --pid, --incident and --tree.
 	Trees []*history.Node `json:"trees,omitempty"`
-	Cut   bool            `json:"cut,omitempty"`   // the trees are not whole, there are too many processes
+	Cut   bool            `json:"cut,omitempty"`   // there is more: too many processes for the trees, or too many entries beside them
 	Fault string          `json:"fault,omitempty"` // what of the history is not as it was written
 }
 
@@ -150,7 +150,7 @@ func moment(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fail(exitUsage, "as 90m, 7d, 2026-03-01 or 2026-03-01T03:00", "%q is no time", text)
 }
 
-// maxShown is how many entries wait for the tree that is shown before them.
+// maxShown is how many entries wait for the tree that is shown before them; the rest is left out, and that is said.
 const maxShown = 100_000
 
 func showTimeline(cmd *cobra.Command, f *flags, r *history.Reader, want history.Filter, tree bool) error {
@@ -196,6 +196,8 @@ func showTimeline(cmd *cobra.Command, f *flags, r *history.Reader, want history.
 		}
 	} else if end.Shown == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "  nothing of that is in the history")
+	} else if end.Cut {
+		fmt.Fprintln(cmd.ErrOrStderr(), "  there is more than is shown here: narrow it down with --since, --until or --kind")
 	}
 	if fault != nil {
 		return fail(exitError, "what is shown is what can be read; somebody may have changed the rest", "%w", fault)
@@ -207,15 +209,21 @@ func showTimeline(cmd *cobra.Command, f *flags, r *history.Reader, want history.
 // its alerts did, and those they started.
 func withTree(r *history.Reader, want history.Filter, end *timelineEnd) (list []history.Entry, fault error) {
 	var procs []deminer.ProcID
+	known := map[deminer.ProcID]bool{}
+	full := false
 	take := func(e history.Entry) bool {
-		list = append(list, e)
-		if e.Proc.PID != 0 && !slices.Contains(procs, e.Proc) {
-			procs = append(procs, e.Proc)
+		if full = len(list) == maxShown; full {
+			return false
 		}
-		return len(list) < maxShown
+		list = append(list, e)
+		if e.Proc.PID != 0 && !known[e.Proc] {
+			known[e.Proc], procs = true, append(procs, e.Proc)
+		}
+		return true
 	}
 	fault = r.Query(want, take)
 	whole := want.Incident != ""
+	defer func() { end.Cut = end.Cut || full }()
 	var err error
 	if end.Trees, end.Cut, err = r.Tree(procs, whole); err != nil {
 		fault = err
@@ -233,11 +241,11 @@ func withTree(r *history.Reader, want history.Filter, end *timelineEnd) (list []
 				return
 			}
 			if err := r.Query(history.Filter{Proc: n.Entry.Proc, Since: want.Since, Until: want.Until, Kinds: want.Kinds}, func(e history.Entry) bool {
-				if !seen[e.Seq] {
-					seen[e.Seq] = true
-					list = append(list, e)
+				if seen[e.Seq] {
+					return true
 				}
-				return len(list) < maxShown
+				seen[e.Seq] = true
+				return take(e)
 			}); err != nil {
 				fault = err
 			}

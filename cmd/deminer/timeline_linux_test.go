@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,41 @@ func TestTimeline(t *testing.T) {
 	}
 	if got := call(exitClean, "doctor"); !strings.Contains(got, "-    history ") {
 		t.Errorf("doctor does not name it:\n%s", got)
+	}
+}
+
+// TestTimelineSaysThatThereIsMore than a tree can show.
+func TestTimelineSaysThatThereIsMore(t *testing.T) {
+	dir, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	now := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
+	s, err := history.Open(dir, history.Options{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 300
+	for pid := 2; pid < 2+many; pid++ {
+		name := deminer.Raw("/opt/job" + strconv.Itoa(pid))
+		s.Put(deminer.Event{Kind: deminer.EventExec, Time: now, Proc: deminer.ProcID{PID: pid, Start: uint64(pid)}, Parent: 1, Exe: name, Argv: []deminer.Raw{name}})
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := &flags{}
+	cmd := newTimeline(f)
+	var out, errs bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	const more = "there is more than is shown"
+	if err := showTimeline(cmd, f, history.Read(dir), history.Filter{}, true); err != nil || !strings.Contains(errs.String(), more) {
+		t.Errorf("%d processes: %v %q", many, err, errs.String())
+	}
+	errs.Reset()
+	if err := showTimeline(cmd, f, history.Read(dir), history.Filter{PID: 7}, true); err != nil || strings.Contains(errs.String(), more) || !strings.Contains(out.String(), "job7") {
+		t.Errorf("one process: %v %q", err, errs.String())
 	}
 }
 
