@@ -19,9 +19,10 @@ import (
 func newBlock(f *flags) *cobra.Command {
 	c := &cobra.Command{Use: "block", Short: "List, lift or reapply blocks",
 		Long: `Blocks live in deminer's own nftables tables (inet deminer; inet deminer-from for sources of
-guessed passwords) and expire by themselves. No other table is touched. A block of a control group is a program of deminer's own at its hooks; it
-expires by itself, too, and goes with the group. The kernel forgets them at a reboot; those of deminer clean --keep-blocks are
-written down, and deminer block reapply puts them in force again (docs/blocks.md: at every boot).`}
+guessed passwords) and expire by themselves. No other table is touched. A block of a control
+group is a program of deminer's own at its hooks; it expires by itself, too, and goes with the
+group. The kernel forgets them at a reboot; those of deminer clean --keep-blocks are written
+down, and deminer block reapply puts them in force again (docs/blocks.md: at every boot).`}
 	return group(c, blockList(f), blockLift(f), blockReapply(f))
 }
 

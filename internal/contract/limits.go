@@ -14,7 +14,8 @@ import (
 	"strings"
 )
 
-// Limits are what the control groups of this process allow it: the tightest of its own group and those above. 0 is no limit.
+// Limits are what the control groups of a process allow it: the tightest of its own group and those above; of version 1, of its
+// own group only. 0 is no limit.
 type Limits struct {
 	Group      string  `json:"group"`                 // path of its own group; "" where there is none of version 2 with controllers
 	CPU        float64 `json:"cpu,omitempty"`         // cores

@@ -35,7 +35,7 @@ var spelledTools = set("curl", "wget", "bash", "sh", "dash", "base64", "eval", "
 
 // plainly writes a text of a shell as the shell reads it: without quotes and escapes inside words, with the values of names
 // that it sets itself. What nothing is known of stays. broken are words that name a command and were written so that a search
-// for it does not find it, as c”url or $'\x63url'; no editor or tool of an owner writes one.
+// for it does not find it, with quotes that hold nothing in their middle or as $'\x63url'; no editor or tool of an owner writes one.
 func plainly(text string) (plain string, broken []string) {
 	if !strings.ContainsAny(text, `'"\$`) && !strings.Contains(text, "{") {
 		return text, nil
