@@ -106,6 +106,9 @@ func (s *Self) owns(name string) bool {
 // command reports whether one of deminer's own commands changed a file that commands change: journal, vault and the rest of the
 // state. To be taken for one, another program would have to take the place of the agent's, which is seen.
 func (s *Self) command(e *deminer.Event) bool {
+	if e.Proc.PID == 0 && !slices.Contains(s.Files, string(e.Path)) {
+		return true // whoever it was: the agent itself writes there all the time, and some sensors do not name the writer
+	}
 	return s.Program != "" && string(e.Exe) == s.Program && !e.Deleted && !e.ExeCut && !slices.Contains(s.Files, string(e.Path))
 }
 

@@ -102,7 +102,7 @@ func TestServiceThereAndBack(t *testing.T) {
 	waitFor(t, h, log, "follows systemd's journal")
 	wants(t, "first run", sh(t, h, log), "hardened; limits:", "absent: <nil>")
 	status := sh(t, h, "/root/deminer service status; cat /proc/$(systemctl show -P MainPID deminer-agent)/status; systemctl show deminer-agent; systemctl is-enabled deminer-agent")
-	wants(t, "status", status, "deminer-agent.service, active", "Seccomp:\t2", "NoNewPrivs:\t1", "enabled", "Slice=deminer.slice", "WatchdogUSec=1min")
+	wants(t, "status", status, "deminer-agent.service, active", "Seccomp:\t2", "NoNewPrivs:\t1", "enabled", "Slice=deminer.slice", "WatchdogUSec=3min")
 	wants(t, "again", sh(t, h, "/root/deminer service install --from /run/standin1; echo code $?"), "nothing to do", "code 0")
 
 	// A renewal: the old one is told that another takes over.
