@@ -103,11 +103,24 @@ type dir struct {
 // List implements host.Dir.
 func (d *dir) List() ([]host.Entry, error) {
 	list, err := entries(d.fd)
+	d.fill(list)
 	slices.SortFunc(list, func(a, b host.Entry) int { return strings.Compare(a.Name, b.Name) })
 	if err != nil {
 		err = &fs.PathError{Op: "readdir", Path: d.name, Err: err}
 	}
 	return list, err
+}
+
+// fill asks for the types that the file system does not give with its names: a walk enters only what is a directory. A name
+// that cannot be asked keeps none.
+func (d *dir) fill(list []host.Entry) {
+	for i := range list {
+		if list[i].Type == "" {
+			if a, _, err := attrAt(d.fd, list[i].Name); err == nil {
+				list[i].Type = a.Type
+			}
+		}
+	}
 }
 
 // Lstat implements host.Dir. A name that is itself a path is refused.

@@ -109,3 +109,29 @@ func BenchmarkWalk(b *testing.B) {
 	}
 	b.ReportMetric(float64(names), "names")
 }
+
+// TestTypesAreAskedFor: not every file system gives the types with the names (ext4 without filetype, XFS before version 5).
+func TestTypesAreAskedFor(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(root+"/sub", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("sub", root+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.OpenDir("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	list := []host.Entry{{Name: "sub"}, {Name: "link"}, {Name: "gone"}}
+	got.(*dir).fill(list)
+	want := []host.Entry{{Name: "sub", Type: deminer.Directory}, {Name: "link", Type: deminer.Symlink}, {Name: "gone"}}
+	if !slices.Equal(list, want) {
+		t.Errorf("%v, want %v", list, want)
+	}
+}
