@@ -118,7 +118,7 @@ func (g *Guard) execFacet() deminer.Sense {
 }
 
 const (
-	flowLost = "logins over TLS, in compressed WebSocket frames, behind 8,192 bytes of something else, with keys written as escapes, or on connections that were open before; " +
+	flowLost = "logins over TLS, in compressed WebSocket frames, behind 8,192 bytes of something else, through a SOCKS or HTTP proxy, with keys written as escapes, or on connections that were open before; " +
 		"raw and packet sockets; IPv6 packets with further headers"
 	poolLost = "connections that were open before; datagrams; pools reached through a proxy"
 )

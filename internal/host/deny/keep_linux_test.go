@@ -124,3 +124,24 @@ func TestOutlives(t *testing.T) {
 		t.Errorf("something is left: %v", err)
 	}
 }
+
+// TestTakesCutsOver: what an earlier process cut stays cut when the next takes over. The login is not the first that its connection
+// says: what the next sees of it is a piece that is sent again, behind others that went by before.
+func TestTakesCutsOver(t *testing.T) {
+	g, dir := newGroup(t), pins(t)
+	p := serve(t, "127.0.0.1:0", false)
+	first := Open(Options{Group: g.dir, Modes: blocking, Pin: dir, Grace: time.Hour})
+	before := `{"id":7,"method":"hello",` + mute
+	_, ended := g.start(t, talk{Addr: p.Addr().String(), Lines: []string{before, cnLogin}, Times: 1, Wait: 8 * soon})
+	time.Sleep(soon)
+	if err := first.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	second := Open(Options{Group: g.dir, Modes: blocking, Pin: dir, Grace: time.Hour})
+	if got := ended(); got.Silent != 1 {
+		t.Errorf("the next has let it go: %+v, and the pool heard %q", got, p.bytes())
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

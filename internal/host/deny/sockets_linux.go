@@ -54,7 +54,8 @@ var hooks = map[string]ebpf.AttachType{
 // openSockets puts all programs for sockets in force or none: one without the other would cut half of a connection. The program that
 // holds stands alone: hold says why it is not in force.
 func openSockets(o *Options, n *counters) (s *sockets, hold, err error) {
-	s = &sockets{o: o, maps: map[string]*ebpf.Map{}, links: map[string]link.Link{}}
+	// Not turn 0: each socket is looked up in cuts once, for an earlier process may have cut it.
+	s = &sockets{o: o, maps: map[string]*ebpf.Map{}, links: map[string]link.Link{}, set: settings{Turn: 1}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close(false))
