@@ -73,6 +73,7 @@ func TestVerdicts(t *testing.T) {
 		{"spraying", repeat(6, 2, "failed u# 192.0.2.1"), []string{"spray/spray 192.0.2.1/32 n=6 ban=1h0m0s"}},
 		{"an IPv6 network counts as one", repeat(10, 0.1, "failed root 2001:db8:0:7::#"), []string{"source/fast 2001:db8:0:7::/64 n=10 ban=1h0m0s"}},
 		{"IPv4 in IPv6 is IPv4", repeat(10, 0.1, "failed root ::ffff:192.0.2.1"), []string{"source/fast 192.0.2.1/32 n=10 ban=1h0m0s"}},
+		{"IPv4 behind a translator: 64 bits would be everybody", repeat(10, 0.1, "failed root 64:ff9b::192.0.2.1") + "9 login ann 64:ff9b::198.51.100.7", []string{"source/fast 64:ff9b::c000:201/128 n=10 ban=0s spared"}},
 		{"many sources, one account", repeat(40, 1, "failed root 192.0.2.#"), []string{"account/account invalid Prefix n=30 ban=0s"}},
 		{"no address", repeat(40, 0.1, "failed root console"), nil},
 		{"back after the block: twice as long", repeat(10, 0.1, "failed root 192.0.2.1") + repeatFrom(70, 10, 0.1, "failed root 192.0.2.1"),

@@ -126,6 +126,9 @@ func (s Spare) Why(source netip.Prefix) string {
 	case a.IsLinkLocalUnicast():
 		return "it is a neighbour on the same wire, by an address that others may have, too"
 	}
+	if translated(a) {
+		return "a translator stands there for all of IPv4"
+	}
 	for _, o := range s.own {
 		if o.net.Overlaps(source) {
 			return o.why
