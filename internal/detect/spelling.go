@@ -11,7 +11,7 @@ import (
 // Limits of undoing a spelling.
 const (
 	maxSpelled  = 64 << 10 // bytes of the text with its names replaced
-	maxVars     = 64       // names that are followed
+	maxVars     = 1024     // settings of names that are followed
 	maxVarValue = 1024     // bytes of the value of one
 )
 
@@ -27,6 +27,7 @@ var (
 	braced     = regexp.MustCompile(`\{(/?[\w/.-]{2,40},[^{}\s;|&]{1,400})\}`) // {curl,-s,http://a}: words
 	shellWord  = regexp.MustCompile(`[^\s;|&()<>` + "`" + `]+`)
 	setName    = regexp.MustCompile(`(?:^|[\s;&|(])([A-Za-z_]\w{0,40})=("[^"\n]+"|'[^'\n]+'|\$\([^)\n]+\)|[^\s;&|()"'` + "`" + `]+)`)
+	givenName  = regexp.MustCompile(`(?:^|[\s;&|(])(?:for|read(?:\s+-\w+)*)\s+([A-Za-z_]\w{0,40})\b`)
 	usedName   = regexp.MustCompile(`\$\{([A-Za-z_]\w{0,40})\}|\$([A-Za-z_]\w{0,40})`)
 )
 
@@ -96,32 +97,75 @@ func brokenUp(w, plain string) bool {
 
 // filledIn replaces the names that a text sets by their values, three deep.
 func filledIn(text string) string {
-	vars := map[string]string{}
-	for _, m := range setName.FindAllStringSubmatch(text, maxVars) {
-		v := m[2]
+	for range 3 {
+		sets := namesSet(text)
+		if len(sets) == 0 {
+			return text
+		}
+		room, before := maxSpelled-len(text), text
+		var out strings.Builder
+		done := 0
+		for _, m := range usedName.FindAllStringIndex(text, -1) {
+			v, ok := valueAt(sets[strings.Trim(text[m[0]:m[1]], "${}")], m[0])
+			if more := len(v) - (m[1] - m[0]); ok && more <= room {
+				room -= more
+				out.WriteString(text[done:m[0]])
+				out.WriteString(v)
+				done = m[1]
+			}
+		}
+		if out.WriteString(text[done:]); out.String() == before {
+			break
+		}
+		text = out.String()
+	}
+	return text
+}
+
+// nameSet is one place where a name is set. What a loop or a line read sets it to is not known.
+type nameSet struct {
+	at    int
+	value string
+	known bool
+}
+
+// namesSet gives where each name is set, in the order of the text.
+func namesSet(text string) map[string][]nameSet {
+	sets := map[string][]nameSet{}
+	for _, m := range setName.FindAllStringSubmatchIndex(text, maxVars) {
+		v := text[m[4]:m[5]]
 		if len(v) > 1 && (v[0] == '"' || v[0] == '\'') {
 			v = v[1 : len(v)-1]
 		}
-		if len(v) <= maxVarValue {
-			vars[m[1]] = v
+		name := text[m[2]:m[3]]
+		sets[name] = append(sets[name], nameSet{m[2], v, len(v) <= maxVarValue})
+	}
+	if len(sets) == 0 {
+		return nil
+	}
+	for _, m := range givenName.FindAllStringSubmatchIndex(text, maxVars) {
+		name := text[m[2]:m[3]]
+		if i := slices.IndexFunc(sets[name], func(s nameSet) bool { return s.at > m[2] }); i >= 0 {
+			sets[name] = slices.Insert(sets[name], i, nameSet{at: m[2]})
+		} else if len(sets[name]) > 0 {
+			sets[name] = append(sets[name], nameSet{at: m[2]})
 		}
 	}
-	if len(vars) == 0 {
-		return text
+	return sets
+}
+
+// valueAt gives what a name holds at a place: what it was set to last before that, or where it is set only once, in a function
+// perhaps that is written below, that.
+func valueAt(sets []nameSet, at int) (string, bool) {
+	var last nameSet
+	if len(sets) == 1 {
+		last = sets[0]
 	}
-	for range 3 {
-		room, before := maxSpelled-len(text), text
-		text = usedName.ReplaceAllStringFunc(text, func(m string) string {
-			v, ok := vars[strings.Trim(m, "${}")]
-			if !ok || len(v)-len(m) > room {
-				return m
-			}
-			room -= len(v) - len(m)
-			return v
-		})
-		if text == before {
+	for _, s := range sets {
+		if s.at > at {
 			break
 		}
+		last = s
 	}
-	return text
+	return last.value, last.known
 }

