@@ -57,6 +57,7 @@ and blocks what is proven, and deminer undo takes that back.`,
 type resident struct {
 	flags  *flags
 	host   *host.Host
+	again  bool // host was opened anew by look
 	eyes   *live.Live
 	rules  *match.Sources
 	store  *store
@@ -171,7 +172,15 @@ func (r *resident) look(ctx context.Context, opt scan.Options) (deminer.Report, 
 			return deminer.Report{}, err
 		}
 		h.Info.Self = r.host.Info.Self
-		r.host = h
+		if r.again { // the first one others use, too
+			if err := closeHost(r.host); err != nil {
+				return deminer.Report{}, fmt.Errorf("close the host that was looked at before: %w", err)
+			}
+		}
+		r.host, r.again = h, true
+	}
+	if near, ok := r.host.FS.(*host.Recent); ok {
+		defer near.Forget() // what is held open keeps its file system from being unmounted
 	}
 	return scan.Run(ctx, r.host, r.rules.Set, opt)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/deminer/deminer"
@@ -44,6 +45,17 @@ func openHost(f *flags) (*host.Host, []deminer.Gap, error) {
 	}
 	h.Packages = pkgs
 	return h, gaps, nil
+}
+
+// closeHost gives back what openHost opened.
+func closeHost(h *host.Host) error {
+	var failed []error
+	for _, part := range []any{h.FS, h.Live} {
+		if c, ok := part.(io.Closer); ok {
+			failed = append(failed, c.Close())
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // look scans the host once.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"io"
 	"path"
 	"sync"
 	"time"
@@ -51,6 +52,15 @@ func (r *Recent) Forget() {
 		r.dirs[i].close()
 	}
 	r.dirs = nil
+}
+
+// Close is Forget, and closes the FS where that can be closed. Nobody may ask it then.
+func (r *Recent) Close() error {
+	r.Forget()
+	if c, ok := r.FS.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 func (h *held) close() {
