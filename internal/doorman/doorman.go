@@ -137,12 +137,16 @@ func (d *Doorman) block(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	p := Plan(d.opt.Info, d.waiting[:n], now)
+	if len(p.Steps) == 0 { // their time was over before their turn came
+		d.waiting = d.waiting[n:]
+		return nil
+	}
 	err := d.opt.Runner.Run(ctx, p, p.Digest(), nil)
 	if errors.Is(err, deminer.ErrBusy) {
 		return nil
 	}
 	d.planned, d.waiting = now, d.waiting[n:]
-	for range n {
+	for range p.Steps {
 		d.made = append(d.made, now)
 	}
 	if err != nil {

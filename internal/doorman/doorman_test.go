@@ -143,6 +143,14 @@ func TestDoorman(t *testing.T) {
 	if _, blocked := s.turn(d); blocked != "2001:db8:5::/64 yes 40m0s" {
 		t.Errorf("blocked %q", blocked)
 	}
+	// Whose time is over before its turn comes makes no plan.
+	s.now, s.busy = s.now.Add(time.Minute), true
+	s.fails(12, "root", "198.51.100.10")
+	s.turn(d)
+	s.now, s.busy = s.now.Add(2*time.Hour), false
+	if s.turn(d); len(s.plans) != 0 {
+		t.Errorf("plans of nothing: %+v", s.plans)
+	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
