@@ -104,12 +104,13 @@ func (s *Self) owns(name string) bool {
 }
 
 // command reports whether one of deminer's own commands changed a file that commands change: journal, vault and the rest of the
-// state. To be taken for one, another program would have to take the place of the agent's, which is seen.
+// state. To be taken for one, another program would have to take the place of the agent's, which is seen; in a container a
+// program of that path is another one.
 func (s *Self) command(e *deminer.Event) bool {
 	if e.Proc.PID == 0 && !slices.Contains(s.Files, string(e.Path)) {
 		return true // whoever it was: the agent itself writes there all the time, and some sensors do not name the writer
 	}
-	return s.Program != "" && string(e.Exe) == s.Program && !e.Deleted && !e.ExeCut && !slices.Contains(s.Files, string(e.Path))
+	return s.Program != "" && string(e.Exe) == s.Program && e.Container == "" && !e.Deleted && !e.ExeCut && !slices.Contains(s.Files, string(e.Path))
 }
 
 // found makes the finding. It is strong and no proof: an admin may have done it, and is asked.

@@ -35,6 +35,7 @@ func TestJudge(t *testing.T) {
 		"itself":                {deminer.Event{Kind: deminer.EventFile, Op: deminer.FileWritten, Path: "/var/lib/deminer/x", Proc: deminer.ProcID{PID: 100, Start: 1}}, ""},
 		"deminer undo":          {deminer.Event{Kind: deminer.EventFile, Op: deminer.FileWritten, Path: "/var/lib/deminer/journal/x", Exe: "/usr/local/sbin/deminer", Proc: other}, ""},
 		"deminer, replaced":     {deminer.Event{Kind: deminer.EventFile, Op: deminer.FileWritten, Path: "/var/lib/deminer/journal/x", Exe: "/usr/local/sbin/deminer", Deleted: true, Proc: other}, "was written"},
+		"one in a container":    {deminer.Event{Kind: deminer.EventFile, Op: deminer.FileWritten, Path: "/var/lib/deminer/journal/x", Exe: "/usr/local/sbin/deminer", Container: "c0ffee", Proc: other}, "in container c0ffee"},
 		"deminer install":       {deminer.Event{Kind: deminer.EventFile, Op: deminer.FileCreated, Path: "/usr/local/sbin/deminer", Exe: "/usr/local/sbin/deminer", Proc: other}, "was created"},
 		"a friend":              {deminer.Event{Kind: deminer.EventFile, Op: deminer.FileWritten, Path: "/var/lib/deminer/x", Proc: deminer.ProcID{PID: 50, Start: 5}}, ""},
 		"a later friend":        {deminer.Event{Kind: deminer.EventFile, Op: deminer.FileWritten, Path: "/var/lib/deminer/x", Proc: deminer.ProcID{PID: 50, Start: 6}}, "was written"},
