@@ -93,7 +93,8 @@ func (r *resident) begin(ctx context.Context) (*beside, error) {
 	wait.Go(func() { _ = p.past.Run(ctx) }) // it answers nil
 	wait.Go(func() { p.notify.Watch(ctx.Done(), func(err error) { r.say(true, err.Error()) }) })
 	wait.Go(func() { p.alive(ctx) })
-	wait.Go(func() { r.guesses(ctx) })
+	first := r.host // looks open others
+	wait.Go(func() { r.guesses(ctx, first) })
 	p.end = func() error {
 		stop()
 		wait.Wait()
@@ -117,13 +118,13 @@ func (p *beside) alive(ctx context.Context) {
 }
 
 // guesses follows logins, tells who guesses passwords, and has them blocked where the policy says so.
-func (r *resident) guesses(ctx context.Context) {
+func (r *resident) guesses(ctx context.Context, h *host.Host) {
 	pol := guess.Usual()
 	mode := r.policy.get().Guessing
 	if pol.Block = mode == policy.Block; mode == policy.Off {
 		return
 	}
-	opt := doorman.Options{FS: r.host.FS, Info: r.host.Info, Policy: pol, State: r.store.dir}
+	opt := doorman.Options{FS: h.FS, Info: h.Info, Policy: pol, State: r.store.dir}
 	if pol.Block {
 		opt.Runner = r.store.runner
 	}
@@ -132,6 +133,7 @@ func (r *resident) guesses(ctx context.Context) {
 		r.say(true, "what was remembered of who guesses passwords: "+err.Error())
 	}
 	defer d.Close()
+	told := map[string]bool{} // each gap once
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	for {
@@ -140,7 +142,13 @@ func (r *resident) guesses(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		list, _, err := d.Turn(ctx)
+		list, gaps, err := d.Turn(ctx)
+		for _, g := range gaps {
+			if line := "logins that were not seen: " + deminer.Cut(g.What+": "+g.Why, 300); !told[line] && len(told) < 100 {
+				told[line] = true
+				r.say(true, line)
+			}
+		}
 		if err != nil && ctx.Err() == nil {
 			r.say(true, "who guesses passwords: "+err.Error())
 		}
