@@ -56,6 +56,32 @@ func TestForged(t *testing.T) {
 	}
 }
 
+// TestManyEntries: of a program that wrote more than is read, a gap is told only where what is asked for goes back so far.
+func TestManyEntries(t *testing.T) {
+	busy := unzip(t, "plain.journal")
+	at := bytes.Index(busy, []byte("SYSLOG_IDENTIFIER=sshd"))
+	if at < 64 {
+		t.Fatal("the fixture has no sshd")
+	}
+	binary.LittleEndian.PutUint64(busy[at-8:], maxOfOne+1) // how many entries it has
+	fs := hostOf(t, "")
+	fs.Put("/run/log/journal/0123/system.journal", busy)
+	list, _, gaps := Read(context.Background(), fs, time.Time{}, "UTC")
+	if len(gaps) != 1 || len(list) == 0 {
+		t.Fatalf("all of it: %v, gaps %v", list, gaps)
+	}
+	var first, last time.Time
+	for _, l := range list {
+		if last = l.Time; l.Kind == "login" || l.Kind == "failed" {
+			first = l.Time
+			break
+		}
+	}
+	if _, _, gaps := Read(context.Background(), fs, first, "UTC"); len(gaps) != 0 {
+		t.Errorf("since %s, the latest of up to %s: %v", first, last, gaps)
+	}
+}
+
 // TestJournalCut cuts a journal at many places; what is lost is a gap, never a panic.
 func TestJournalCut(t *testing.T) {
 	whole := unzip(t, "compact.journal")

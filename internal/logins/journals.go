@@ -99,18 +99,18 @@ func readJournal(ctx context.Context, fsys host.FS, name string, c *collector, b
 	for _, d := range found {
 		places, err3 := j.entries(d, maxOfOne)
 		err = errors.Join(err, err3)
-		if d.n > maxOfOne {
+		all, err4 := j.collect(ctx, places, name, c, budget)
+		if d.n > maxOfOne && !all {
 			c.gap(deminer.Partial, name, "only the newest 20,000 entries of one program were read")
 		}
-		err = errors.Join(err, j.collect(ctx, places, name, c, budget))
+		err = errors.Join(err, err4)
 	}
 	return errors.Join(err, err2)
 }
 
-// collect reads entries from the newest back.
-func (j *journal) collect(ctx context.Context, places []int64, name string, c *collector, budget *int) error {
+// collect reads entries from the newest back. all: it came to one that is older than what is asked for.
+func (j *journal) collect(ctx context.Context, places []int64, name string, c *collector, budget *int) (all bool, first error) {
 	bad := 0
-	var first error
 	for _, off := range slices.Backward(places) {
 		if *budget--; *budget < 0 || ctx.Err() != nil {
 			break
@@ -127,7 +127,7 @@ func (j *journal) collect(ctx context.Context, places []int64, name string, c *c
 			continue
 		}
 		if at.Before(c.since) {
-			break
+			return true, first
 		}
 		if forged(want["SYSLOG_IDENTIFIER"], want["_UID"]) {
 			continue
@@ -140,7 +140,7 @@ func (j *journal) collect(ctx context.Context, places []int64, name string, c *c
 		}
 		c.message("journal", name, at, want["SYSLOG_IDENTIFIER"], want["MESSAGE"])
 	}
-	return first
+	return false, first
 }
 
 // forged reports whether somebody but root gave himself a name that root's programs have. journald notes the real uid
