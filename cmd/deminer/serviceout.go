@@ -56,6 +56,30 @@ still be undone, unless --purge is given.`,
 	return c
 }
 
+// ownNames are those in a state directory that are deminer's.
+var ownNames = []string{"journal", "vault", "cache", "rules", "alerts", "history", "agent.lock", "agent-life.json", "handover", "guesses.json", "blocks.json", "allow.yaml"}
+
+// purge deletes what deminer keeps, and the directory where nothing else is in it: --state may name one that holds more.
+func (s *store) purge(name string) error {
+	for _, n := range ownNames {
+		for _, n := range []string{n, n + ".new"} {
+			if err := s.dir.RemoveAll(n); err != nil {
+				return fmt.Errorf("delete %s: %w", n, err)
+			}
+		}
+	}
+	if left, err := fs.ReadDir(s.dir.FS(), "."); err != nil || len(left) > 0 {
+		if err == nil {
+			err = fmt.Errorf("it holds what is not deminer's: %s", left[0].Name())
+		}
+		return fmt.Errorf("the state directory %s stays: %w", name, err)
+	}
+	if err := os.Remove(name); err != nil {
+		return fmt.Errorf("delete the state directory: %w", err)
+	}
+	return nil
+}
+
 func (f *flags) uninstall(cmd *cobra.Command, s *store, purge bool) error {
 	plans, err := s.purposed(deminer.ForService)
 	if err != nil {
@@ -95,10 +119,8 @@ func (f *flags) uninstall(cmd *cobra.Command, s *store, purge bool) error {
 		return err
 	}
 	if err == nil && purge {
+		err = s.purge(f.stateDir())
 		s.close()
-		if err = os.RemoveAll(f.stateDir()); err != nil {
-			err = fmt.Errorf("delete the state directory: %w", err)
-		}
 	}
 	if err != nil {
 		d := serviceDone{Failed: lines(err)}
