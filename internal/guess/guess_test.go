@@ -107,7 +107,7 @@ func TestSpare(t *testing.T) {
 			t.Errorf("%s: %q, want %q", source, got, want)
 		}
 	}
-	for _, source := range []string{"127.9.9.9/32", "::/64", "fe80::/64", "224.0.0.1/32", "0.0.0.0/32"} {
+	for _, source := range []string{"127.9.9.9/32", "::/64", "fe80::/64", "224.0.0.1/32", "0.0.0.0/32", "10.1.2.3/32", "172.20.0.1/32", "192.168.7.7/32", "100.64.1.1/32", "fd00::/64"} {
 		if s.Why(netip.MustParsePrefix(source)) == "" {
 			t.Errorf("%s may be blocked", source)
 		}

@@ -126,6 +126,9 @@ func (s Spare) Why(source netip.Prefix) string {
 	case a.IsLinkLocalUnicast():
 		return "it is a neighbour on the same wire, by an address that others may have, too"
 	}
+	if a.IsPrivate() || carrier.Contains(a) {
+		return "it is a private address: a translator or load balancer with many behind it may have it"
+	}
 	if translated(a) {
 		return "a translator stands there for all of IPv4"
 	}
@@ -141,3 +144,6 @@ func (s Spare) Why(source netip.Prefix) string {
 func (s Spare) With(o Spare) Spare {
 	return Spare{own: append(append([]spared{}, s.own...), o.own...)}
 }
+
+// carrier are the addresses of translators of a provider (RFC 6598).
+var carrier = netip.MustParsePrefix("100.64.0.0/10")
