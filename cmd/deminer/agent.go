@@ -22,7 +22,7 @@ import (
 
 // agentKinds are what the agent wants to be told of.
 var agentKinds = []deminer.EventKind{deminer.EventExec, deminer.EventFork, deminer.EventExit, deminer.EventConnect, deminer.EventFlow, deminer.EventDNS, deminer.EventFile,
-	deminer.EventFlags, deminer.EventAnonExec, deminer.EventModule, deminer.EventBPF, deminer.EventMount, deminer.EventPtrace, deminer.EventMemWrite}
+	deminer.EventFlags, deminer.EventAnonExec, deminer.EventModule, deminer.EventBPF, deminer.EventMount, deminer.EventPtrace, deminer.EventMemWrite, deminer.EventSignal}
 
 func newAgent(f *flags) *cobra.Command {
 	var window time.Duration
@@ -102,12 +102,12 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 		return err
 	}
 	warnUnfinished(f, func(format string, a ...any) { r.say(true, fmt.Sprintf(format, a...)) })
-	more, err := r.begin(ctx)
+	more, err := r.begin(ctx, book)
 	if err != nil {
 		return err
 	}
 	r.beat = more.notify.Beat
-	s, at := sensors(ctx, h, agentKinds)
+	s, at := sensors(ctx, h, agentKinds, more.guard.places())
 	defer s.Close()
 	for _, one := range s.Facets() {
 		if one.Sensor == deminer.SensorNone {
@@ -118,7 +118,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 	if err := more.notify.Ready("watching; " + r.policy.get().String()); err != nil {
 		r.say(true, err.Error())
 	}
-	a := agent.New(agent.Options{Sensors: recorded{s, more.past}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
+	a := agent.New(agent.Options{Sensors: guarded{recorded{s, more.past}, more.guard}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
 		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: r.usage, CPU: cpuTime, Say: r.say})
 	err = errors.Join(a.Run(ctx), more.end())
 	if f.json {

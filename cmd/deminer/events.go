@@ -19,13 +19,16 @@ import (
 )
 
 // sensors puts the best sensors in force for these kinds, and gives the places whose files they watch. Close them, too.
-func sensors(ctx context.Context, h *host.Host, want []deminer.EventKind) (*sense.Sensors, persist.Places) {
+func sensors(ctx context.Context, h *host.Host, want []deminer.EventKind, more ...persist.Places) (*sense.Sensors, persist.Places) {
 	var at persist.Places
 	opt := sense.Options{Want: want, Agent: os.Getpid(), Look: live.Open(), FS: h.FS}
 	if slices.Contains(want, deminer.EventFile) {
 		all, _ := accounts.Read(h.FS)
 		at, _ = persist.Watched(ctx, persist.Env{Host: h, Accounts: all})
-		opt.Files, opt.Dirs = at.Files, at.Dirs
+		opt.Files, opt.Dirs = slices.Clone(at.Files), slices.Clone(at.Dirs)
+		for _, m := range more {
+			opt.Files, opt.Dirs = append(opt.Files, m.Files...), append(opt.Dirs, m.Dirs...)
+		}
 	}
 	return sense.Open(opt), at
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/agent"
 	"github.com/deminer/deminer/internal/alert"
 	"github.com/deminer/deminer/internal/contract"
 	"github.com/deminer/deminer/internal/doorman"
@@ -16,6 +17,7 @@ import (
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/hands"
 	"github.com/deminer/deminer/internal/policy"
+	"github.com/deminer/deminer/internal/service"
 )
 
 // recorded is what the sensors tell, kept in the history on its way to the agent.
@@ -63,15 +65,13 @@ type beside struct {
 	past   *history.Store
 	notify *contract.Notifier
 	life   *contract.Keeper
+	guard  *selfguard
 	end    func() error
 }
 
 // begin starts what lives beside the loop.
-func (r *resident) begin(ctx context.Context) (*beside, error) {
-	p := &beside{notify: contract.NewNotifier()}
-	if limits, err := contract.OwnLimits(); err == nil {
-		limits.Fit()
-	}
+func (r *resident) begin(ctx context.Context, book agent.Alerts) (*beside, error) {
+	p := &beside{notify: contract.NewNotifier(), guard: newSelfguard(r)}
 	dir, err := part(r.store.dir, historyDir)
 	if err != nil {
 		return nil, err
@@ -79,6 +79,7 @@ func (r *resident) begin(ctx context.Context) (*beside, error) {
 	if p.past, err = history.Open(dir, history.Options{Lock: hands.Lock}); err != nil {
 		return nil, fail(exitError, "deminer doctor says more", "open history: %w", err)
 	}
+	leave := r.protect(p.notify.Managed())
 	life, absent, err := contract.Begin(r.store.dir, version)
 	if p.life = life; err != nil {
 		r.say(true, "the trail of the agent: "+err.Error())
@@ -88,17 +89,23 @@ func (r *resident) begin(ctx context.Context) (*beside, error) {
 		r.say(true, text)
 		p.past.Alert(history.Entry{Event: deminer.Event{Time: time.Now()}, Alert: &history.Alert{Rule: "agent-killed", Text: text}})
 	}
+	p.guard.absent(absent)
 	ctx, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
+	wait.Go(func() { p.guard.keep(ctx, book) })
 	wait.Go(func() { _ = p.past.Run(ctx) }) // it answers nil
 	wait.Go(func() { p.notify.Watch(ctx.Done(), func(err error) { r.say(true, err.Error()) }) })
 	wait.Go(func() { p.alive(ctx) })
 	first := r.host // looks open others
-	wait.Go(func() { r.guesses(ctx, first) })
+	wait.Go(func() { r.guesses(ctx, first, p.guard) })
 	p.end = func() error {
 		stop()
 		wait.Wait()
-		return errors.Join(p.notify.Stopping(), p.past.Close(), p.life.End(contract.EndStop))
+		how := contract.EndStop
+		if contract.Upgrading(service.RunDir) {
+			how = contract.EndUpgrade
+		}
+		return errors.Join(p.notify.Stopping(), p.past.Close(), p.life.End(how), leave())
 	}
 	return p, nil
 }
@@ -118,7 +125,7 @@ func (p *beside) alive(ctx context.Context) {
 }
 
 // guesses follows logins, tells who guesses passwords, and has them blocked where the policy says so.
-func (r *resident) guesses(ctx context.Context, h *host.Host) {
+func (r *resident) guesses(ctx context.Context, h *host.Host, guard *selfguard) {
 	pol := guess.Usual()
 	mode := r.policy.get().Guessing
 	if pol.Block = mode == policy.Block; mode == policy.Off {
@@ -161,6 +168,9 @@ func (r *resident) guesses(ctx context.Context, h *host.Host) {
 				line += ", not blocked: " + v.Spared
 			}
 			r.say(v.Kind == guess.Guessed, line)
+			if v.Kind == guess.Guessed { // that somebody guesses is the weather; that a guess was right is an entry
+				guard.tell(v.Finding())
+			}
 		}
 	}
 }

@@ -351,6 +351,20 @@ func TestCloses(t *testing.T) {
 	})
 }
 
+// TestToldStays: what happened is not closed by a look that does not see it.
+func TestToldStays(t *testing.T) {
+	w := newWorld(t)
+	running(t, w, func(*Agent) {
+		if _, _, err := w.book.See(alert.Sighting{Key: alert.Told + "host|x", Grade: alert.Suspected, Topics: []deminer.Topic{deminer.TopicTamper}, Title: "x", Time: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(7 * time.Hour)
+		if list := w.alerts(t); len(list) != 1 || list[0].State != alert.Unhandled {
+			t.Errorf("%+v", list)
+		}
+	})
+}
+
 // fullDisk keeps nothing until it is told to.
 type fullDisk struct {
 	Alerts

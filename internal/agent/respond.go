@@ -125,7 +125,7 @@ func (a *Agent) close(rep *deminer.Report) {
 		seen[k.sight.Key] = true
 	}
 	for _, one := range list {
-		if !one.State.Open() || seen[one.Key] || one.Last.After(rep.Snapshot.Taken) || lives(rep, &one) {
+		if !one.State.Open() || strings.HasPrefix(one.Key, alert.Told) || seen[one.Key] || one.Last.After(rep.Snapshot.Taken) || lives(rep, &one) {
 			continue
 		}
 		_, err := a.opt.Alerts.Set(one.ID, alert.Handled, "agent", "looked again at "+rep.Snapshot.Taken.UTC().Format(time.RFC3339)+": it is not there any more", time.Now())

@@ -125,6 +125,10 @@ const (
 	maxKey     = 1024
 )
 
+// Told begins the key of an alert about something that happened: a look at the host cannot say that it is gone, so only a person
+// closes it.
+const Told = "told "
+
 // KeyOf names the thing of an artifact: a program is the same thing whichever of its processes runs it, and so is its file.
 // exe is the program of a process, "" where it has no file; container is the one it lives in.
 func KeyOf(a deminer.Artifact, exe, container string) string {
