@@ -114,12 +114,14 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 			r.say(false, "not seen: "+deminer.Safe(string(one.Kind)))
 		}
 	}
+	kept := &remember{past: more.past, usage: r.usage, drops: s.Drops, lost: map[deminer.EventKind]uint64{}}
+	kept.begin(ctx, h.Live)
 	r.say(false, "deminer "+version+" watches; "+r.policy.get().String())
 	if err := more.notify.Ready("watching; " + r.policy.get().String()); err != nil {
 		r.say(true, err.Error())
 	}
 	a := agent.New(agent.Options{Sensors: guarded{recorded{s, more.past}, more.guard}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
-		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: r.usage, CPU: cpuTime, Say: r.say})
+		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, Pace: pace, CPU: cpuTime, Say: r.say})
 	err = errors.Join(a.Run(ctx), more.end())
 	if f.json {
 		err = errors.Join(err, f.write(cmd, a.Counts()))

@@ -66,6 +66,9 @@ type Options struct {
 	Say func(grave bool, line string)
 	// Beat, where set, is told that the loop turns: every few seconds, and before each look.
 	Beat func()
+	// Pace, where set, says how the agent makes way for the host's own work: how many times slower than usual it samples, and whether
+	// a regular look at the whole host that was due so long ago may begin.
+	Pace func(waited time.Duration) (slower int, may bool)
 	// Every is the pause of the slow sampler, 0: one minute; Whole that between looks at the whole host, 0: six hours.
 	Every, Whole time.Duration
 }
@@ -79,9 +82,10 @@ type Agent struct {
 
 	mu     sync.Mutex
 	counts Counts
-	done   map[string]bool // what was done by itself: verb and target
+	done   deeds
 	unkept []alert.Sighting
-	unsaid map[string]bool
+	unseen map[string]bool // keys of alerts that were told and could not be kept
+	said   sayings
 	load   *sampler
 	budget *budget
 	whole  time.Time // when the whole host was looked at last
@@ -113,7 +117,7 @@ func New(opt Options) *Agent {
 	if opt.Whole <= 0 {
 		opt.Whole = 6 * time.Hour
 	}
-	return &Agent{opt: opt, queue: newQueue(), heard: newHearing(), execs: make(chan deminer.Event, maxExecs), done: map[string]bool{}, unsaid: map[string]bool{},
+	return &Agent{opt: opt, queue: newQueue(), heard: newHearing(), execs: make(chan deminer.Event, maxExecs), done: deeds{}, unseen: map[string]bool{}, said: sayings{lines: map[string]bool{}},
 		load: newSampler(), budget: newBudget(opt.CPU), files: newPrograms(), counts: Counts{Events: map[deminer.EventKind]uint64{}}}
 }
 
@@ -260,12 +264,29 @@ func (a *Agent) look(ctx context.Context, opt scan.Options) (deminer.Report, err
 	return rep, errors.Join(err, ctx.Err())
 }
 
-// sayOnce says something grave the first time. a.mu is held.
+// maxSaid is how many different troubles are told in an hour.
+const maxSaid = 100
+
+// sayings are the troubles that were told in this hour.
+type sayings struct {
+	since time.Time
+	lines map[string]bool
+}
+
+// sayOnce says something grave once an hour. a.mu is held.
 func (a *Agent) sayOnce(line string) {
-	if line = deminer.Cut(line, 400); !a.unsaid[line] && len(a.unsaid) < 100 {
-		a.unsaid[line] = true
-		a.opt.Say(true, line)
+	if now := time.Now(); now.Sub(a.said.since) >= time.Hour {
+		clear(a.said.lines)
+		a.said.since = now
 	}
+	line = deminer.Cut(line, 400)
+	if a.said.lines[line] || len(a.said.lines) > maxSaid {
+		return
+	}
+	if a.said.lines[line] = true; len(a.said.lines) > maxSaid {
+		line = "more troubles are not told in this hour"
+	}
+	a.opt.Say(true, line)
 }
 
 // trouble says that something of the agent's own failed.

@@ -297,6 +297,104 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestBlockAgain: a block that ended by itself is made again while the miner lives, and only then.
+func TestBlockAgain(t *testing.T) {
+	w := newWorld(t)
+	w.policy = recommended(t)
+	w.report = func(scan.Options) deminer.Report { return mining(miner) }
+	blocks := func() (n int) {
+		for _, p := range w.plans {
+			for _, s := range p.Steps {
+				if s.Action.Verb == deminer.VerbBlock {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	running(t, w, func(*Agent) {
+		time.Sleep(23 * time.Hour)
+		if blocks() != 1 {
+			t.Fatalf("%d blocks in 23 hours", blocks())
+		}
+		time.Sleep(2 * time.Hour)
+		if blocks() != 2 {
+			t.Errorf("%d blocks in 25 hours", blocks())
+		}
+		w.report = func(scan.Options) deminer.Report { return deminer.Report{} }
+		time.Sleep(48 * time.Hour)
+		if blocks() != 2 {
+			t.Errorf("%d blocks, though the miner is gone", blocks())
+		}
+	})
+}
+
+// TestFailedSteps: a step that failed is tried again, less and less often, whatever happens meanwhile.
+func TestFailedSteps(t *testing.T) {
+	w := newWorld(t)
+	w.policy, w.runErr = recommended(t), errors.New("the network cannot be changed")
+	w.report = func(scan.Options) deminer.Report { return mining(miner) }
+	running(t, w, func(*Agent) {
+		for range 6 * 60 {
+			w.events <- flow(miner, login)
+			time.Sleep(time.Minute)
+		}
+	})
+	// After 1, 2, 4, 8, 16, 32 minutes, then every hour; what was tried around an event and what of the whole host, each in a plan.
+	if n := len(w.plans); n < 10 || n > 30 {
+		t.Errorf("%d plans in six hours", n)
+	}
+}
+
+// TestTroubles: the hundredth trouble does not silence the rest for ever.
+func TestTroubles(t *testing.T) {
+	w := newWorld(t)
+	running(t, w, func(a *Agent) {
+		for i := range 300 {
+			a.trouble("part "+strings.Repeat("x", i), errors.New("broken"))
+		}
+		if n := len(w.said); n != maxSaid+1 {
+			t.Errorf("%d lines", n)
+		}
+		time.Sleep(time.Hour)
+		before := len(w.said)
+		a.trouble("part", errors.New("broken"))
+		if len(w.said) != before+1 {
+			t.Errorf("nothing is said an hour later")
+		}
+	})
+}
+
+// TestPace: under pressure samples are taken more slowly and regular looks wait; what an event asks for does not.
+func TestPace(t *testing.T) {
+	w := newWorld(t)
+	samples, may := 0, false
+	synctest.Test(t, func(t *testing.T) {
+		w.events = make(chan deminer.Event)
+		a := w.agent(t)
+		a.opt.Usage = func() []Used { samples++; return nil }
+		a.opt.Pace = func(time.Duration) (int, bool) { return 8, may }
+		ctx, stop := context.WithCancel(context.Background())
+		go a.Run(ctx)
+		time.Sleep(8*time.Hour + time.Second)
+		if c := a.Counts(); c.Whole != 1 || samples != 60 {
+			t.Errorf("%d looks at the whole host and %d samples in eight hours", c.Whole, samples)
+		}
+		w.events <- flow(miner, login)
+		synctest.Wait()
+		if c := a.Counts(); c.Looks != 1 {
+			t.Errorf("%d looks around an event", c.Looks)
+		}
+		may = true
+		time.Sleep(2 * time.Minute)
+		if c := a.Counts(); c.Whole != 2 {
+			t.Errorf("%d looks at the whole host after the pressure", c.Whole)
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
 // TestOwnersWord: what the owner ignores is never acted on; while another deminer works, it is tried again.
 func TestOwnersWord(t *testing.T) {
 	w := newWorld(t)

@@ -83,10 +83,13 @@ func (a *Agent) keepLater(s alert.Sighting, err error) {
 func (a *Agent) firstTime(key string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.unsaid["alert "+key] || len(a.unsaid) > maxUnkept {
+	if a.unseen[key] {
 		return false
 	}
-	a.unsaid["alert "+key] = true
+	if len(a.unseen) >= maxUnkept {
+		clear(a.unseen) // told twice is better than not at all
+	}
+	a.unseen[key] = true
 	return true
 }
 

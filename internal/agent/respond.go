@@ -64,7 +64,7 @@ func (a *Agent) narrow(p *deminer.Plan, allowed map[string][]deminer.Phase, whol
 	defer a.mu.Unlock()
 	p.Steps = slices.DeleteFunc(p.Steps, func(s deminer.Step) bool {
 		may := len(s.For) > 0 && !slices.ContainsFunc(s.For, func(ref string) bool { return !slices.Contains(allowed[ref], s.Phase) })
-		drop := !may || !whole && s.Phase != deminer.PhaseFreeze || a.done[deedOf(s)] || slices.ContainsFunc(s.After, func(id string) bool { return !kept[id] })
+		drop := !may || !whole && s.Phase != deminer.PhaseFreeze || a.done.rests(s, time.Now()) || slices.ContainsFunc(s.After, func(id string) bool { return !kept[id] })
 		kept[s.ID] = !drop
 		return drop
 	})
@@ -98,13 +98,10 @@ func (a *Agent) ran(p *deminer.Plan, ids []string, err error) {
 	case err != nil:
 		state, why = alert.Unhandled, "not wholly contained: "+deminer.Cut(err.Error(), 300)
 	}
-	if err == nil {
+	if !errors.Is(err, deminer.ErrBusy) {
 		a.mu.Lock()
-		if len(a.done) > maxDone {
-			clear(a.done)
-		}
 		for _, s := range p.Steps {
-			a.done[deedOf(s)] = true
+			a.done.note(s, err != nil, blockFor(s), time.Now())
 		}
 		a.mu.Unlock()
 	}
@@ -118,6 +115,9 @@ func (a *Agent) ran(p *deminer.Plan, ids []string, err error) {
 
 // close ends the alerts whose things are not there any more, by a look at the whole host.
 func (a *Agent) close(rep *deminer.Report) {
+	a.mu.Lock()
+	a.done.alive(rep.Snapshot.Processes)
+	a.mu.Unlock()
 	list, err := a.opt.Alerts.List()
 	a.trouble("read the alerts", err)
 	seen := map[string]bool{}

@@ -55,24 +55,46 @@ func (s *sampler) see(now time.Time, list []Used) (out []deminer.ProcID) {
 
 // sample is for what has no event: who burns the processor, what nobody looked at for long, what could not be kept.
 func (a *Agent) sample(ctx context.Context) {
-	a.queue.wantWhole(time.Now())
+	a.queue.wantWhole(time.Now()) // whoever started the agent waits for it
 	tick := time.NewTicker(a.opt.Every)
 	defer tick.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		for _, id := range a.load.see(time.Now(), a.opt.Usage()) {
-			a.queue.add(&job{key: "process " + id.String(), why: "a process used the processor without a pause", due: time.Now(), window: longWindow, pids: []int{id.PID}, procs: []deminer.ProcID{id}})
-		}
-		a.mu.Lock()
-		due := !a.whole.IsZero() && time.Since(a.whole) >= a.opt.Whole
-		a.mu.Unlock()
-		if due {
-			a.queue.wantWhole(time.Now())
+		now := time.Now()
+		if slower := a.regular(now); now.Sub(last) > time.Duration(slower)*a.opt.Every-a.opt.Every/2 {
+			last = now
+			a.burning(now)
 		}
 		a.keepAgain()
 	}
+}
+
+// burning looks at those who use the processor without a pause.
+func (a *Agent) burning(now time.Time) {
+	for _, id := range a.load.see(now, a.opt.Usage()) {
+		a.queue.add(&job{key: "process " + id.String(), why: "a process used the processor without a pause", due: now, window: longWindow, pids: []int{id.PID}, procs: []deminer.ProcID{id}})
+	}
+}
+
+// regular wants the looks at the whole host that are due, and says how many times slower than usual samples are to be taken. What only
+// time asks for makes way for the host's own work; what was contained for a time that is over does not wait.
+func (a *Agent) regular(now time.Time) (slower int) {
+	a.mu.Lock()
+	over := a.done.over(now)
+	waited := now.Sub(a.whole) - a.opt.Whole
+	due := !a.whole.IsZero() && waited >= 0
+	a.mu.Unlock()
+	slower, may := 1, true
+	if a.opt.Pace != nil {
+		slower, may = a.opt.Pace(max(waited, 0))
+	}
+	if over || due && may {
+		a.queue.wantWhole(now)
+	}
+	return slower
 }
