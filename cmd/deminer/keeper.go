@@ -10,6 +10,7 @@ import (
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/guard"
 	"github.com/deminer/deminer/internal/history"
+	"github.com/deminer/deminer/internal/remedy"
 )
 
 // keeper sees to it that what was removed does not come back: events in, what came back out, removed again.
@@ -21,13 +22,20 @@ type keeper struct {
 	lineage func(deminer.ProcID) ([]history.Entry, error)
 	now     func() time.Time
 	plans   int
+	stamp   string    // of the journals from which list was made
+	made    time.Time // when
 }
 
-// refresh makes the list anew from the journals. The error joins what could not be read; the rest is guarded.
+// refresh makes the list anew where a journal changed since, or it is a day old. The error joins what could not be read; the rest is
+// guarded.
 func (k *keeper) refresh() error {
-	removed, err := k.store.runner.Removals(k.now().Add(-guard.Keep))
-	k.list = guard.New(removed, k.now())
-	return err
+	stamp, err := k.store.runner.Journal.Stamp()
+	if err == nil && stamp == k.stamp && k.list != nil && k.now().Sub(k.made) < 24*time.Hour {
+		return nil
+	}
+	removed, failed := k.store.runner.Removals(k.now().Add(-guard.Keep))
+	k.list, k.stamp, k.made = guard.New(removed, k.now()), stamp, k.now()
+	return errors.Join(err, failed)
 }
 
 // touches gives what of the removed is back by an event: nothing for nearly all events, without a look at the host.
@@ -41,6 +49,12 @@ func (k *keeper) touches(e *deminer.Event, f guard.Facts) (back []guard.Touch, e
 	looked := map[string][]string{}
 	var failed []error
 	for _, t := range k.list.Event(e, f) {
+		if e.Kind == deminer.EventConnect {
+			stands, err := k.blocked(t.Removed.Action.Target.Addr)
+			if failed = append(failed, err); stands || err != nil {
+				continue // it reaches nobody
+			}
+		}
 		if t.Sure {
 			back = append(back, t)
 			continue
@@ -62,6 +76,16 @@ func (k *keeper) touches(e *deminer.Event, f guard.Facts) (back []guard.Touch, e
 		}
 	}
 	return back, errors.Join(failed...)
+}
+
+// blocked reports whether an address is blocked right now.
+func (k *keeper) blocked(addr string) (bool, error) {
+	want, err := remedy.ParseBlock(addr)
+	if err != nil {
+		return false, err
+	}
+	list, err := k.store.runner.Blocks()
+	return slices.ContainsFunc(list, want.Same), err
 }
 
 func (k *keeper) steps(e *deminer.Event, f guard.Facts, plan string) (out []string) {
@@ -90,9 +114,19 @@ func (k *keeper) saw(ctx context.Context, e *deminer.Event, f guard.Facts, act b
 	case !act:
 		a.Done = "told only, as the policy says"
 	default:
-		k.remove(ctx, &a, e, f, back)
+		if same := slices.DeleteFunc(slices.Clone(back), another); len(same) > 0 {
+			k.remove(ctx, &a, e, f, same)
+		} else {
+			a.Done = "told only: the name is the same, the content is not what was taken away"
+		}
 	}
 	return &a, err
+}
+
+// another reports whether something else may lie at the name of what was removed: an owner may have put a sound file there.
+func another(t guard.Touch) bool {
+	v := t.Removed.Action.Verb
+	return !t.Sure && (v == deminer.VerbDropFile || v == deminer.VerbQuarantine)
 }
 
 // remove takes away again what came back, by a plan of its own that is journaled like any.

@@ -100,6 +100,27 @@ func TestKeeper(t *testing.T) {
 	if got, err := os.ReadFile(file); err != nil || string(got) != string(clean)+"# theirs\n" {
 		t.Fatalf("%v: %q", err, got)
 	}
+	// A sound file at the name of a removed one is told, and stays.
+	var gone string
+	for _, r := range k.list.All() {
+		if r.Action.Verb == deminer.VerbQuarantine && r.Action.Target.Kind == deminer.KindFile {
+			gone = string(r.Action.Target.Path)
+		}
+	}
+	sound := filepath.Join(root, gone)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(sound), 0o755), os.WriteFile(sound, []byte("the owner's\n"), 0o644)); err != nil || gone == "" {
+		t.Fatal(err, gone)
+	}
+	at := deminer.Event{Kind: deminer.EventFile, Op: deminer.FileWritten, Path: deminer.Raw(gone), Time: time.Now()}
+	if a, err := k.saw(context.Background(), &at, guard.Facts{}, true); err != nil || a == nil || a.Blocked || !strings.Contains(a.Done, "told only") {
+		t.Errorf("another content at %s: %+v, %v", gone, a, err)
+	}
+	if _, err := os.Lstat(sound); err != nil {
+		t.Errorf("the owner's file: %v", err)
+	}
+	if err := os.Remove(sound); err != nil {
+		t.Fatal(err)
+	}
 	sum := k.list.Contents()[0]
 	elsewhere := deminer.Event{Kind: deminer.EventFile, Op: deminer.FileCreated, Path: "/srv/other", Time: time.Now()}
 	other, facts := filepath.Join(root, "srv", "other"), guard.Facts{SHA256: sum}
@@ -112,6 +133,7 @@ func TestKeeper(t *testing.T) {
 	if _, err := os.Lstat(other); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("it is still there: %v", err)
 	}
+	k.stamp = "" // no journal says that a program came
 	// What a program of the system holds, too, is not guarded by content.
 	tool := filepath.Join(root, "usr", "bin", "tool")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(tool), 0o755), os.WriteFile(tool, before[sum], 0o755)); err != nil {

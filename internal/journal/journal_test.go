@@ -139,6 +139,38 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
+// TestStamp: the stamp changes with each record, and with nothing else.
+func TestStamp(t *testing.T) {
+	s := store(t, t.TempDir())
+	stamp := func() string {
+		t.Helper()
+		text, err := s.Stamp()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	none := stamp()
+	begin(t, s, "a", 1)
+	one := stamp()
+	if one == none || stamp() != one {
+		t.Error("a journal that began is not seen, or one that did not")
+	}
+	j, _, err := s.Open("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Append(deminer.Record{State: deminer.StateEnd}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if stamp() == one {
+		t.Error("a record that came is not seen")
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	dir := f.TempDir()
 	begin(f, store(f, dir), "p", 3)

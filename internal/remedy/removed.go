@@ -22,6 +22,7 @@ func (r *Runner) Removals(since time.Time) (out []deminer.Removed, err error) {
 		return nil, err
 	}
 	t := r.Tools
+	sizes := map[string]int64{} // of contents
 	var failed []error
 	for _, id := range slices.Backward(plans) {
 		records, _, err := r.Journal.Read(id)
@@ -38,15 +39,15 @@ func (r *Runner) Removals(since time.Time) (out []deminer.Removed, err error) {
 		if st.Plan.Purpose != deminer.ForCleanup {
 			continue // what the guard takes away is guarded by the clean-up that it stands for
 		}
-		some, err := t.removals(&st, since)
+		some, err := t.removals(&st, since, sizes)
 		out, failed = append(out, some...), append(failed, err)
 	}
-	t.spare(out)
+	t.spare(out, sizes)
 	return out, errors.Join(failed...)
 }
 
 // removals lists what one plan took away.
-func (t *Tools) removals(st *Status, since time.Time) (out []deminer.Removed, err error) {
+func (t *Tools) removals(st *Status, since time.Time, sizes map[string]int64) (out []deminer.Removed, err error) {
 	states := fold(st.Records)
 	at := map[string]time.Time{}
 	for _, rec := range st.Records {
@@ -62,7 +63,7 @@ func (t *Tools) removals(st *Status, since time.Time) (out []deminer.Removed, er
 		}
 		one := deminer.Removed{Plan: st.Plan.ID, Step: s.ID, At: at[s.ID], Action: s.Action}
 		if s.Action.Verb == deminer.VerbDropFile || s.Action.Verb == deminer.VerbQuarantine {
-			failed = append(failed, t.contents(&one, is.undo))
+			failed = append(failed, t.contents(&one, is.undo, sizes))
 		}
 		out = append(out, one)
 	}
@@ -73,7 +74,7 @@ func (t *Tools) removals(st *Status, since time.Time) (out []deminer.Removed, er
 const maxContents = 10_000
 
 // contents takes from the vault what went there.
-func (t *Tools) contents(one *deminer.Removed, undo json.RawMessage) error {
+func (t *Tools) contents(one *deminer.Removed, undo json.RawMessage, sizes map[string]int64) error {
 	d, err := take[away](undo)
 	if err != nil || d.Entry == "" {
 		return err
@@ -86,11 +87,11 @@ func (t *Tools) contents(one *deminer.Removed, undo json.RawMessage) error {
 		return err
 	}
 	if e.SHA256 != "" && e.Size > 0 {
-		one.Contents = append(one.Contents, e.SHA256)
+		one.Contents, sizes[e.SHA256] = append(one.Contents, e.SHA256), e.Size
 	}
 	for _, m := range e.Members[:min(len(e.Members), maxContents)] {
 		if m.SHA256 != "" && m.Attr.Size > 0 {
-			one.Contents = append(one.Contents, m.SHA256)
+			one.Contents, sizes[m.SHA256] = append(one.Contents, m.SHA256), m.Attr.Size
 			one.Files = append(one.Files, e.Path+"/"+m.Path)
 		}
 	}
@@ -101,15 +102,15 @@ func (t *Tools) contents(one *deminer.Removed, undo json.RawMessage) error {
 var programs = []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/usr/libexec"}
 
 // spare takes from the list the contents that a program of this system has: intruders leave copies of shells and of curl, and to
-// guard against those by content would lock the owner out.
-func (t *Tools) spare(list []deminer.Removed) {
+// guard against those by content would lock the owner out. Only programs as large as one of the contents are read.
+func (t *Tools) spare(list []deminer.Removed, sizes map[string]int64) {
 	if t.Hands.Files == nil {
 		return
 	}
-	wanted := map[string]bool{}
+	wanted, sized := map[string]bool{}, map[int64]bool{}
 	for i := range list {
 		for _, c := range list[i].Contents {
-			wanted[c] = true
+			wanted[c], sized[sizes[c]] = true, true
 		}
 	}
 	if len(wanted) == 0 {
@@ -121,6 +122,10 @@ func (t *Tools) spare(list []deminer.Removed) {
 			continue // not there
 		}
 		for _, name := range names {
+			at, err := t.Hands.Files.Look(dir + "/" + name)
+			if err != nil || !at.Attr.IsRegular() || !sized[at.Attr.Size] {
+				continue
+			}
 			if sum, err := t.sum(dir + "/" + name); err == nil && wanted[sum] {
 				delete(wanted, sum)
 			}
