@@ -65,6 +65,8 @@ type resident struct {
 	mu     sync.Mutex
 	out    io.Writer
 	beat   func()
+	hour   time.Time       // in which troubles were told
+	told   map[string]bool // which
 }
 
 func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) error {
@@ -120,8 +122,8 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 	if err := more.notify.Ready("watching; " + r.policy.get().String()); err != nil {
 		r.say(true, err.Error())
 	}
-	a := agent.New(agent.Options{Sensors: guarded{recorded{s, more.past}, more.guard}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
-		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, Pace: pace, CPU: cpuTime, Say: r.say})
+	a := agent.New(agent.Options{Sensors: guarded{recorded{fed{s, more.refuse.feed}, more.past}, more.guard, more.back}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
+		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Say: r.say})
 	err = errors.Join(a.Run(ctx), more.end())
 	if f.json {
 		err = errors.Join(err, f.write(cmd, a.Counts()))
@@ -220,7 +222,22 @@ func (r *resident) digest(t alert.Thing) string {
 		return ""
 	}
 	defer file.Close()
-	return sha256Of(file, maxDigest)
+	return contentSum(file, maxDigest)
+}
+
+// trouble says that something of the agent's own failed: the same once an hour.
+func (r *resident) trouble(what string, err error) {
+	line := deminer.Cut(fmt.Sprintf("%s: %v", what, err), 400)
+	r.mu.Lock()
+	if time.Since(r.hour) >= time.Hour || len(r.told) >= 100 {
+		r.hour, r.told = time.Now(), map[string]bool{}
+	}
+	again := r.told[line]
+	r.told[line] = true
+	r.mu.Unlock()
+	if !again {
+		r.say(true, line)
+	}
 }
 
 // say writes one line. The journal of the system takes the grave ones as such.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/alert"
-	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/policy"
 	kept "github.com/deminer/deminer/internal/state"
 	"github.com/spf13/cobra"
@@ -97,15 +94,8 @@ func readSmall(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// sha256Of gives the digest of a file of at most limit bytes, else "".
-func sha256Of(f host.File, limit int64) string {
-	h := sha256.New()
-	n, err := io.Copy(h, io.LimitReader(io.NewSectionReader(f, 0, limit+1), limit+1))
-	if err != nil || n > limit {
-		return ""
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
+// sectionOf reads a file from its beginning, whoever read it before.
+func sectionOf(f io.ReaderAt, size int64) io.Reader { return io.NewSectionReader(f, 0, size) }
 
 func trimNewline(s string) string { return strings.TrimRight(s, "\n") }
 
@@ -134,6 +124,13 @@ func policyShow(f *flags) *cobra.Command {
 					mode = policy.Alert
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "  %-20s %s\n", policy.Class(t), mode)
+			}
+			refuse := p.Prevents(time.Now())
+			for _, one := range []struct {
+				name string
+				mode policy.Mode
+			}{{"program", refuse.Program}, {"login", refuse.Login}, {"like", refuse.Like}, {"pool", refuse.Pool}, {"return", refuse.Return}} {
+				fmt.Fprintf(cmd.OutOrStdout(), "  prevent %-12s %s\n", one.name, one.mode)
 			}
 			for _, e := range p.Allow {
 				fmt.Fprintf(cmd.OutOrStdout(), "  allowed until %s: %s (%s)\n", e.Expires.Format(time.DateOnly), deminer.Cut(e.Path, 80), deminer.Cut(e.Reason, 80))

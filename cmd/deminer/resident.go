@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
-	"github.com/deminer/deminer/internal/agent"
 	"github.com/deminer/deminer/internal/alert"
 	"github.com/deminer/deminer/internal/contract"
 	"github.com/deminer/deminer/internal/doorman"
@@ -66,11 +65,13 @@ type beside struct {
 	notify *contract.Notifier
 	life   *contract.Keeper
 	guard  *selfguard
+	back   *recurrence
+	refuse *refuser
 	end    func() error
 }
 
 // begin starts what lives beside the loop.
-func (r *resident) begin(ctx context.Context, book agent.Alerts) (*beside, error) {
+func (r *resident) begin(ctx context.Context, book *alert.Book) (*beside, error) {
 	p := &beside{notify: contract.NewNotifier(), guard: newSelfguard(r)}
 	dir, err := part(r.store.dir, historyDir)
 	if err != nil {
@@ -90,9 +91,14 @@ func (r *resident) begin(ctx context.Context, book agent.Alerts) (*beside, error
 		p.past.Alert(history.Entry{Event: deminer.Event{Time: time.Now()}, Alert: &history.Alert{Rule: "agent-killed", Text: text}})
 	}
 	p.guard.absent(absent)
+	p.back = newRecurrence(r, p.past)
+	p.back.refresh()
+	p.refuse = newRefuser(r, p.past, p.back)
 	ctx, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
-	wait.Go(func() { p.guard.keep(ctx, book) })
+	wait.Go(func() { p.guard.keep(ctx, keptAlerts{book, p.past}) })
+	wait.Go(func() { p.back.run(ctx, book) })
+	wait.Go(func() { p.refuse.run(ctx, keptAlerts{book, p.past}) })
 	wait.Go(func() { _ = p.past.Run(ctx) }) // it answers nil
 	wait.Go(func() { p.notify.Watch(ctx.Done(), func(err error) { r.say(true, err.Error()) }) })
 	wait.Go(func() { p.alive(ctx) })

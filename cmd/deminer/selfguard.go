@@ -9,6 +9,7 @@ import (
 	"github.com/deminer/deminer/internal/agent"
 	"github.com/deminer/deminer/internal/alert"
 	"github.com/deminer/deminer/internal/contract"
+	"github.com/deminer/deminer/internal/guard"
 	"github.com/deminer/deminer/internal/persist"
 	"github.com/deminer/deminer/internal/selfwatch"
 	"github.com/deminer/deminer/internal/service"
@@ -44,10 +45,11 @@ func (g *selfguard) places() persist.Places {
 	return persist.Places{Files: files, Dirs: dirs}
 }
 
-// guarded is the sensors, with the guard hearing each event first.
+// guarded is the sensors, with the guards hearing each event first.
 type guarded struct {
 	agent.Watcher
 	guard *selfguard
+	back  *recurrence
 }
 
 // Watch implements agent.Watcher.
@@ -56,6 +58,7 @@ func (s guarded) Watch(ctx context.Context, see func(deminer.Event)) error {
 		if f, ok := s.guard.self.Judge(&e); ok {
 			s.guard.tell(f)
 		}
+		s.back.hear(&e, guard.Facts{})
 		see(e)
 	})
 }

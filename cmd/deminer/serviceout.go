@@ -14,6 +14,7 @@ import (
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/contract"
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/deny"
 	"github.com/deminer/deminer/internal/host/hands"
 	"github.com/deminer/deminer/internal/service"
 	"github.com/deminer/deminer/internal/show"
@@ -102,6 +103,9 @@ func (f *flags) uninstall(cmd *cobra.Command, s *store, purge bool) error {
 		}
 	}
 	var failed []error
+	if s.runner.Tools.Hands.Net != nil { // a running system
+		failed = append(failed, deny.Lift(pinned)) // of an agent that could not do so itself
+	}
 	for _, id := range append(bans, plans...) {
 		st, err := s.runner.Status(id)
 		if err != nil {

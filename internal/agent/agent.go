@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -66,6 +67,9 @@ type Options struct {
 	Say func(grave bool, line string)
 	// Beat, where set, is told that the loop turns: every few seconds, and before each look.
 	Beat func()
+	// Pool, where set, is told of each address that a name server gave for the name of a pool, and until when that holds. It must be
+	// quick.
+	Pool func(addr netip.Addr, until time.Time)
 	// Pace, where set, says how the agent makes way for the host's own work: how many times slower than usual it samples, and whether
 	// a regular look at the whole host that was due so long ago may begin.
 	Pace func(waited time.Duration) (slower int, may bool)

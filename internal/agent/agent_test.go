@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -568,6 +569,19 @@ func TestPoolName(t *testing.T) {
 			t.Errorf("looks: %+v", got)
 		}
 	})
+}
+
+// TestManyPools: the newest addresses of pools are known however many there were, and are told with their end.
+func TestManyPools(t *testing.T) {
+	h := newHearing()
+	begin := time.Now()
+	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}) }
+	for i := range 3 * maxPools {
+		h.learn(addr(i), deminer.Event{Time: begin.Add(time.Duration(i) * time.Millisecond)})
+	}
+	if len(h.pools) != maxPools || h.pool(addr(0)) || !h.pool(addr(3*maxPools-1)) || !h.pool(addr(2*maxPools)) {
+		t.Errorf("%d pools", len(h.pools))
+	}
 }
 
 // TestTitle: an alert is named by what proves it, not by what was found first.

@@ -55,9 +55,7 @@ func (h *hearing) note(e *deminer.Event) {
 			return
 		}
 		for _, addr := range h.asked(e.Data) {
-			if len(h.pools) < maxPools {
-				h.pools[addr] = *e
-			}
+			h.learn(addr, *e)
 		}
 	case deminer.EventConnect:
 		if to, err := netip.ParseAddrPort(e.Remote); err == nil {
@@ -68,6 +66,20 @@ func (h *hearing) note(e *deminer.Event) {
 			}
 		}
 	}
+}
+
+// learn remembers the address of a pool. Where there is no room the oldest makes way.
+func (h *hearing) learn(addr netip.Addr, e deminer.Event) {
+	if _, known := h.pools[addr]; !known && len(h.pools) >= maxPools {
+		var oldest netip.Addr
+		for one, seen := range h.pools {
+			if !oldest.IsValid() || seen.Time.Before(h.pools[oldest].Time) {
+				oldest = one
+			}
+		}
+		delete(h.pools, oldest)
+	}
+	h.pools[addr] = e
 }
 
 func (h *hearing) keep(e deminer.Event) {

@@ -132,6 +132,9 @@ func (a *Agent) pools(data deminer.Raw) (out []netip.Addr) {
 	for _, one := range answer.Addrs {
 		if one = one.Unmap(); !one.IsUnspecified() && !one.IsLoopback() {
 			out = append(out, one)
+			if a.opt.Pool != nil {
+				a.opt.Pool(one, time.Now().Add(poolAge))
+			}
 		}
 	}
 	return out

@@ -1,8 +1,10 @@
 package match
 
 import (
+	"cmp"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -128,6 +130,25 @@ func (s *Set) Addr(ip netip.Addr, port uint16) []Hit {
 	if port != 0 {
 		out = append(out, one(s.ioc.get(KindPort, strconv.Itoa(int(port))), strconv.Itoa(int(port)))...)
 	}
+	return out
+}
+
+// Pool is an address, or a network, of a mining pool; port 0 is any.
+type Pool struct {
+	Net  netip.Prefix
+	Port uint16
+}
+
+// Pools lists the addresses of mining pools that are a strong sign or a proof, sorted.
+func (s *Set) Pools() (out []Pool) {
+	for p, list := range s.ioc.addrs {
+		for _, in := range list {
+			if _, port, _ := parseAddr(in.value); in.class == Mining && in.strength >= Strong {
+				out = append(out, Pool{p, port})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Pool) int { return cmp.Or(a.Net.Compare(b.Net), cmp.Compare(a.Port, b.Port)) })
 	return out
 }
 

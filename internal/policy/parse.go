@@ -87,6 +87,11 @@ func (p *Policy) check(root *yaml.Node, now time.Time) error {
 	if d := p.Respond.BlockFor; d < 0 || d > 90*24*time.Hour {
 		return fmt.Errorf("%s: block_for is %s; want at most 2160h", at("respond", "block_for"), d)
 	}
+	for name, m := range p.Prevent.each() {
+		if *m != "" && *m != Off && *m != Alert && *m != Block {
+			return fmt.Errorf("%s: %s is %q; want off, alert or block", at("prevent", name), name, *m)
+		}
+	}
 	if m := p.Guessing; m != "" && m != Off && m != Alert && m != Block {
 		return fmt.Errorf("%s: guessing is %q; want off, alert or block", at("guessing"), m)
 	}

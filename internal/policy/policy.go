@@ -29,30 +29,60 @@ const (
 
 // Policy is what a file of one says. The zero value is no policy: everything is an alert and nothing is done.
 type Policy struct {
-	Version int             `yaml:"version"`
-	Respond Respond         `yaml:"respond"`
-	Classes map[string]Mode `yaml:"classes"` // a class that is not named alerts only
-	Quiet   []Window        `yaml:"maintenance"`
-	Allow   []Entry         `yaml:"allow"`
+	Version int             `yaml:"version" json:"version"`
+	Respond Respond         `yaml:"respond" json:"respond"`
+	Prevent Prevent         `yaml:"prevent" json:"prevent"`
+	Classes map[string]Mode `yaml:"classes" json:"classes"` // a class that is not named alerts only
+	Quiet   []Window        `yaml:"maintenance" json:"maintenance"`
+	Allow   []Entry         `yaml:"allow" json:"allow"`
 	// Guessing is what is done about who guesses passwords: off, alert, or block; "" alerts. It is read when the agent starts.
-	Guessing Mode `yaml:"guessing"`
+	Guessing Mode `yaml:"guessing" json:"guessing"`
 }
 
 // Respond says from which grade of evidence on the agent acts by itself: "never", "suspected" (not allowed), "strong" or "proof".
 type Respond struct {
-	Freeze   alert.Grade   `yaml:"freeze"`    // stop the processes
-	Block    alert.Grade   `yaml:"block"`     // drop what they send
-	Clean    alert.Grade   `yaml:"clean"`     // all the rest of the plan: cut lines, end processes, take files away
-	BlockFor time.Duration `yaml:"block_for"` // how long a block lasts
+	Freeze   alert.Grade   `yaml:"freeze" json:"freeze"`       // stop the processes
+	Block    alert.Grade   `yaml:"block" json:"block"`         // drop what they send
+	Clean    alert.Grade   `yaml:"clean" json:"clean"`         // all the rest of the plan: cut lines, end processes, take files away
+	BlockFor time.Duration `yaml:"block_for" json:"block_for"` // how long a block lasts
+}
+
+// Prevent says what is refused before it happens. What is not named is off.
+type Prevent struct {
+	Program Mode `yaml:"program" json:"program"` // a program whose content is known to be bad, or was taken away by a clean-up, is to begin
+	Login   Mode `yaml:"login" json:"login"`     // what only a miner says to a pool
+	Like    Mode `yaml:"like" json:"like"`       // what another program could say, too
+	Pool    Mode `yaml:"pool" json:"pool"`       // a connection to an address of a pool
+	Return  Mode `yaml:"return" json:"return"`   // what a clean-up took away comes back: it is taken away again
+}
+
+// each gives the modes by name.
+func (p *Prevent) each() map[string]*Mode {
+	return map[string]*Mode{"program": &p.Program, "login": &p.Login, "like": &p.Like, "pool": &p.Pool, "return": &p.Return}
+}
+
+// Prevents gives what is refused at a time: in maintenance nothing is, but all of it is told.
+func (p *Policy) Prevents(now time.Time) Prevent {
+	out := p.Prevent
+	quiet := p.maintenance(now) != nil
+	for _, m := range out.each() {
+		switch {
+		case *m == "":
+			*m = Off
+		case *m == Block && quiet:
+			*m = Alert
+		}
+	}
+	return out
 }
 
 // Window is a time in which nothing is changed.
 type Window struct {
-	Name string   `yaml:"name"`
-	Days []string `yaml:"days"` // mon ... sun; none: every day
-	From string   `yaml:"from"` // "22:00", in the zone
-	To   string   `yaml:"to"`   // before From: it ends on the next day
-	Zone string   `yaml:"zone"` // of the IANA database; default: UTC
+	Name string   `yaml:"name" json:"name"`
+	Days []string `yaml:"days" json:"days"` // mon ... sun; none: every day
+	From string   `yaml:"from" json:"from"` // "22:00", in the zone
+	To   string   `yaml:"to" json:"to"`     // before From: it ends on the next day
+	Zone string   `yaml:"zone" json:"zone"` // of the IANA database; default: UTC
 }
 
 // Entry allows one thing: the content and at least one more of its traits, for a reason and a time. Every trait that is named
@@ -197,5 +227,15 @@ func (p *Policy) String() string {
 		}
 		return string(g)
 	}
-	return fmt.Sprintf("freeze: %s, block: %s, clean: %s; %d maintenance windows, %d allowed", say(p.Respond.Freeze), say(p.Respond.Block), say(p.Respond.Clean), len(p.Quiet), len(p.Allow))
+	var refused []string
+	for name, m := range p.Prevent.each() {
+		if *m == Block {
+			refused = append(refused, name)
+		}
+	}
+	slices.Sort(refused)
+	if len(refused) == 0 {
+		refused = []string{"nothing"}
+	}
+	return fmt.Sprintf("freeze: %s, block: %s, clean: %s; refused: %s; %d maintenance windows, %d allowed", say(p.Respond.Freeze), say(p.Respond.Block), say(p.Respond.Clean), strings.Join(refused, ", "), len(p.Quiet), len(p.Allow))
 }

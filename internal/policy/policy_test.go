@@ -43,6 +43,20 @@ func TestRecommended(t *testing.T) {
 	}
 }
 
+// TestPrevents: the recommended policy refuses what is proven, none in maintenance, and without a policy nothing is looked at.
+func TestPrevents(t *testing.T) {
+	p := parsed(t, Recommended+"maintenance:\n - {name: night, from: '02:00', to: '04:00'}\n")
+	if got := p.Prevents(now.Add(2 * time.Hour)); got != (Prevent{Block, Block, Alert, Alert, Block}) {
+		t.Errorf("recommended: %+v", got)
+	}
+	if got := p.Prevents(now); got != (Prevent{Alert, Alert, Alert, Alert, Alert}) {
+		t.Errorf("in maintenance: %+v", got)
+	}
+	if got := (&Policy{}).Prevents(now); got != (Prevent{Off, Off, Off, Off, Off}) {
+		t.Errorf("no policy: %+v", got)
+	}
+}
+
 // TestNoPolicy: without a policy nothing is ever done, whatever was seen.
 func TestNoPolicy(t *testing.T) {
 	var p Policy
@@ -105,6 +119,8 @@ func TestParseRefuses(t *testing.T) {
 		"version: 1\nclasses:\n  minning: block\n":                                "line 3",
 		"version: 1\nclasses:\n  mining: kill\n":                                  "line 3",
 		"version: 1\nmaintenance:\n - {from: x}\n":                                "maintenance 1",
+		"version: 1\nprevent:\n  login: maybe\n":                                  "line 3",
+		"version: 1\nprevent:\n  logins: block\n":                                 "line 3",
 		"version: 1\nguessing: maybe\n":                                           "line 2",
 		"version: 1\n---\nversion: 1\n":                                           "more than one",
 		entry("path: /a, reason: r, expires: 2026-12-31"):                         "sha256",

@@ -65,7 +65,7 @@ func (e *execs) CoverProcess(pid int) error {
 	lines.Buffer(nil, 1<<20)
 	for n := 0; lines.Scan() && n < maxMounts; n++ {
 		m, ok := mountinfo.Parse(lines.Bytes())
-		if !ok || far[m.Type] {
+		if !ok || far[m.Type] || inner() && m.Root != "/" {
 			continue
 		}
 		if err := e.Cover(proc + "/root" + m.Point); err != nil && !errors.Is(err, ErrPlace) && !errors.Is(err, os.ErrNotExist) {
@@ -73,6 +73,14 @@ func (e *execs) CoverProcess(pid int) error {
 		}
 	}
 	return errors.Join(append(failed, lines.Err())...)
+}
+
+// inner reports whether this is a container. A file system of which only a part is seen in one is another host's as well, whose
+// programs are not ours to ask about.
+func inner() bool {
+	const first = "pid:[4026531836]" // PROC_PID_INIT_INO of linux/proc_ns.h
+	name, err := os.Readlink("/proc/self/ns/pid")
+	return err != nil || name != first
 }
 
 // far are types of file systems whose mounts are not even opened, as that alone may hang; the rest is told by its number.

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/agent"
+	"github.com/deminer/deminer/internal/alert"
+	"github.com/deminer/deminer/internal/guard"
+	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/deny"
+)
+
+// tell makes an alert of what was refused, and has the agent look at who did it.
+func (f *refuser) tell(one *refusal, book agent.Alerts) {
+	s := f.sighting(one)
+	got, fresh, err := book.See(s)
+	if err == nil && fresh && one.Event.Denied {
+		_, err = book.Did(got.ID, alert.Deed{Time: time.Now().UTC(), What: "refused before it happened"})
+	}
+	f.failed("keep an alert of what was refused", err)
+	if fresh || err != nil {
+		f.r.say(true, s.Title+": "+s.Why[0])
+	}
+	if one.Event.Kind == deminer.EventExec {
+		f.back.hear(&one.Event, guard.Facts{SHA256: one.sum})
+		return // an exec that did not happen says nothing of the process
+	}
+	select {
+	case f.feed <- one.Event:
+	default:
+		f.late.Add(1)
+	}
+}
+
+// titles of what is refused, by class.
+var titles = map[deny.Class]string{deny.Login: "a login to a mining pool", deny.LoginLike: "what looks like a login to a mining pool", deny.Pool: "a connection to a mining pool",
+	"": "a program whose content is known to be bad"}
+
+// sighting puts what was refused into the form of an alert.
+func (f *refuser) sighting(one *refusal) alert.Sighting {
+	e := &one.Event
+	s := alert.Sighting{Grade: alert.Suspected, Topics: []deminer.Topic{deminer.TopicMining}, Trigger: "the kernel asked before it happened", Time: e.Time, Next: "deminer alerts show tells more; deminer plan shows what would end it"}
+	if one.Class == deny.Login || one.Class == "" {
+		s.Grade = alert.Proof
+	}
+	who := f.who(e)
+	if up, err := f.past.Lineage(e.Proc); err == nil { // damage of the history is told by doctor
+		s.Lineage = lineageOf(up)
+	}
+	if len(s.Lineage) == 0 {
+		s.Lineage = []string{who}
+	}
+	done := " was refused"
+	if !e.Denied {
+		done = " was seen, and not refused"
+	}
+	s.Title = titles[one.Class] + done
+	if one.Class == "" {
+		f.program(one, &s, who)
+		return s
+	}
+	s.Thing = alert.Thing{Artifact: deminer.Artifact{Kind: deminer.KindProcess, Proc: e.Proc, Name: string(e.Comm)}, Path: e.Exe, Unit: e.Unit, Container: e.Container}
+	s.Key = alert.KeyOf(s.Thing.Artifact, string(e.Exe), e.Container)
+	s.Why = []string{who + " to " + deminer.Safe(e.Remote)}
+	return s
+}
+
+// program says which program was refused, and why.
+func (f *refuser) program(one *refusal, s *alert.Sighting, who string) {
+	e := &one.Event
+	file := deminer.Artifact{Kind: deminer.KindFile, Path: e.Path}
+	s.Thing = alert.Thing{Artifact: file, Path: e.Path, SHA256: one.sum}
+	s.Key = alert.Told + "refused " + file.Ref()
+	s.Why = []string{deminer.Safe(path.Clean(string(e.Path))) + ": " + cmp.Or(one.why, "its content is known to be bad") + "; asked for by " + who}
+}
+
+// who names the process behind an event, and fills in what the event does not say of it.
+func (f *refuser) who(e *deminer.Event) string {
+	if p, err := f.r.eyes.Glance(e.Proc.PID); err == nil && e.Proc.PID > 0 && (e.Proc.Start == 0 || p.ID == e.Proc) {
+		e.Proc, e.Parent, e.Unit, e.Container = p.ID, p.PPID, p.Unit, p.Container
+		if e.Comm == "" {
+			e.Comm = deminer.Raw(p.Comm)
+		}
+		if e.Kind != deminer.EventExec {
+			e.Exe = deminer.Raw(p.Exe)
+		}
+	}
+	return fmt.Sprintf("process %d %s", e.Proc.PID, deminer.Cut(e.Comm, 32))
+}
+
+// fed is the sensors, and what the guard refused among what they tell.
+type fed struct {
+	host.Sensors
+	more <-chan deminer.Event
+}
+
+// Watch calls see for both, one at a time.
+func (s fed) Watch(ctx context.Context, see func(deminer.Event)) error {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	one := func(e deminer.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		see(e)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	wait.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e := <-s.more:
+				one(e)
+			}
+		}
+	})
+	err := s.Sensors.Watch(ctx, one)
+	stop()
+	wait.Wait()
+	return err
+}
