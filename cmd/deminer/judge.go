@@ -23,6 +23,7 @@ const (
 	maxJudged = 64 << 20 // bytes of one whose digest is taken; a larger one is let through
 	maxProved = 16 << 20 // bytes that the rules read
 	maxClean  = 16384    // contents that are remembered as clean
+	maxTurns  = 8        // programs that are read at once: each takes a thread, and the agent's threads are limited
 	reserve   = 200 * time.Millisecond
 )
 
@@ -35,6 +36,7 @@ type judge struct {
 	told     func(*deny.Exec, string) // what is bad and not refused, as the policy says, and its path
 	own      string                   // digest of this very program, which holds the rules
 
+	turns chan struct{} // of maxTurns
 	mu    sync.Mutex
 	clean map[progKey]string // digest of what nothing speaks against
 	bad   map[string]badness // by path: what was told of last
@@ -57,6 +59,12 @@ func (j *judge) ask(x *deny.Exec) deny.Verdict {
 	j.mu.Unlock()
 	if clean && !removed[sum] {
 		return deny.Known
+	}
+	select {
+	case j.turns <- struct{}{}:
+		defer func() { <-j.turns }()
+	case <-time.After(time.Until(x.Until)):
+		return deny.Allow
 	}
 	if sum = contentSum(x.File, maxJudged); sum == "" {
 		return deny.Allow

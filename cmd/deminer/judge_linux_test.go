@@ -60,7 +60,7 @@ func newBench(t *testing.T) *bench {
 	}
 	b.judge = &judge{rules: set, packages: packaged{intact: map[string]bool{"packaged": true}}, removed: func() map[string]bool { return b.gone },
 		policy: func() *policy.Policy { return b.pol }, told: func(_ *deny.Exec, name string) { b.told = append(b.told, name) }, own: sumOfText("own OUR-MARK"),
-		clean: map[progKey]string{}, bad: map[string]badness{}}
+		turns: make(chan struct{}, maxTurns), clean: map[progKey]string{}, bad: map[string]badness{}}
 	return b
 }
 
@@ -109,6 +109,17 @@ func TestJudge(t *testing.T) {
 	}
 	if len(b.told) > 0 {
 		t.Errorf("told twice: %q", b.told)
+	}
+}
+
+// TestJudgeCrowd: who finds no turn in time runs.
+func TestJudgeCrowd(t *testing.T) {
+	b := newBench(t)
+	for range maxTurns {
+		b.judge.turns <- struct{}{}
+	}
+	if got := b.ask(t, "proven", "x OUR-MARK x", time.Millisecond); got != deny.Allow {
+		t.Errorf("%d", got)
 	}
 }
 

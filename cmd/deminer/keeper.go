@@ -13,6 +13,12 @@ import (
 	"github.com/deminer/deminer/internal/remedy"
 )
 
+// While another deminer changes this host, the keeper waits for it so often, so long each time.
+const (
+	busyTries = 5
+	busyPause = 2 * time.Second
+)
+
 // keeper sees to it that what was removed does not come back: events in, what came back out, removed again.
 type keeper struct {
 	store *store // armed
@@ -133,7 +139,15 @@ func another(t guard.Touch) bool {
 func (k *keeper) remove(ctx context.Context, a *guard.Attempt, e *deminer.Event, f guard.Facts, back []guard.Touch) {
 	k.plans++
 	p := guard.Again(fmt.Sprintf("%s-guard-%d", k.now().UTC().Format("20060102-150405"), k.plans), k.host, e, f, back, k.now())
-	if err := k.store.runner.Run(ctx, p, p.Digest(), nil); err != nil {
+	err := k.store.runner.Run(ctx, p, p.Digest(), nil)
+	for try := 0; errors.Is(err, deminer.ErrBusy) && try < busyTries; try++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(busyPause):
+			err = k.store.runner.Run(ctx, p, p.Digest(), nil)
+		}
+	}
+	if err != nil {
 		a.Done = "it stands: " + deminer.Safe(err.Error())
 		if st, err := k.store.runner.Status(p.ID); err == nil && st.Done > 0 {
 			a.Plan = p.ID

@@ -31,6 +31,7 @@ type refuser struct {
 	heard chan refusal
 	feed  chan deminer.Event // to the agent, which looks at who did it
 	late  atomic.Uint64
+	now   atomic.Pointer[policy.Policy] // as of the last time it was asked for
 
 	mu    sync.Mutex // of what follows
 	guard *deny.Guard
@@ -69,7 +70,7 @@ const (
 
 func newRefuser(r *resident, past *history.Store, back *recurrence) *refuser {
 	f := &refuser{r: r, past: past, back: back, heard: make(chan refusal, maxRefused), feed: make(chan deminer.Event, maxRefused), pools: map[netip.Addr]time.Time{}}
-	f.judge = &judge{rules: r.rules.Set, packages: r.host.Packages, removed: back.contents, policy: r.policy.get, clean: map[progKey]string{}, bad: map[string]badness{}}
+	f.judge = &judge{rules: r.rules.Set, packages: r.host.Packages, removed: back.contents, policy: f.now.Load, turns: make(chan struct{}, maxTurns), clean: map[progKey]string{}, bad: map[string]badness{}}
 	f.judge.told = f.wouldRefuse
 	if name, err := os.Executable(); err == nil {
 		if own, err := os.Open(name); err == nil {
@@ -107,6 +108,9 @@ func (f *refuser) run(ctx context.Context, book agent.Alerts) {
 			f.r.trouble("take away what an agent before left in force", err)
 		}
 	}
+	if f.judge.packages != nil {
+		f.judge.packages.Owner("/") // the database is read now, not while somebody waits
+	}
 	f.apply()
 	for {
 		select {
@@ -131,7 +135,9 @@ func modes(p policy.Prevent) map[deny.Class]deny.Mode {
 
 // apply puts in force what the policy says now. What stays the same goes on without a moment in between.
 func (f *refuser) apply() {
-	p := f.r.policy.get().Prevents(time.Now())
+	pol := f.r.policy.get()
+	f.now.Store(pol)
+	p := pol.Prevents(time.Now())
 	want, any := needs(p, f.back.stamp())
 	f.mu.Lock()
 	defer f.mu.Unlock()
