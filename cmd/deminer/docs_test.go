@@ -22,6 +22,7 @@ import (
 	"github.com/deminer/deminer/internal/history"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/match"
+	"github.com/deminer/deminer/internal/policy"
 	"github.com/deminer/deminer/internal/vault"
 )
 
@@ -43,6 +44,7 @@ var outputs = []struct {
 	{"rules bundle create, verify, install, update, rollback, show; list (a list)", bundleInfo{}}, {"rules key create, trust; list (a list)", feed.Key{}},
 	{"block lift, rules bundle remove, quarantine restore, quarantine delete", deed{}}, {"block reapply", reapplied{}},
 	{"service install, service uninstall", serviceDone{}}, {"service status", serviceState{}}, {"guesses (a list)", guesser{}},
+	{"policy show", policy.Policy{}},
 }
 
 // TestJSONDocs wants every field, with its meaning, of every type that --json writes in docs/json.md, as the
@@ -124,7 +126,7 @@ type docs struct {
 
 func newDocs(t *testing.T) *docs {
 	d := &docs{t: t, doc: map[string]string{}, values: map[string][][2]string{}, seen: map[reflect.Type]bool{}}
-	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract", "../../internal/history", "../../internal/guess"} {
+	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract", "../../internal/history", "../../internal/guess", "../../internal/policy", "../../internal/alert"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

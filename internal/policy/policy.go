@@ -90,10 +90,10 @@ type Window struct {
 type Entry struct {
 	SHA256    string    `yaml:"sha256" json:"sha256"` // of the program or the file
 	Path      string    `yaml:"path,omitempty" json:"path,omitempty"`
-	Unit      string    `yaml:"unit,omitempty" json:"unit,omitempty"`
-	Container string    `yaml:"container,omitempty" json:"container,omitempty"`
+	Unit      string    `yaml:"unit,omitempty" json:"unit,omitempty"`           // of systemd, that it runs in
+	Container string    `yaml:"container,omitempty" json:"container,omitempty"` // that it runs in
 	User      string    `yaml:"user,omitempty" json:"user,omitempty"`
-	Reason    string    `yaml:"reason" json:"reason"`
+	Reason    string    `yaml:"reason" json:"reason"` // why it is the owner's
 	Expires   time.Time `yaml:"expires" json:"expires"`
 }
 
