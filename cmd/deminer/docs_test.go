@@ -211,8 +211,8 @@ func (d *docs) see(typ reflect.Type) {
 
 func label(typ reflect.Type) string {
 	name := typ.Name()
-	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "feed" || pkg == "history" || pkg == "match" && name != "Rule" {
-		name = map[string]string{"vault": "Vault", "feed": "Bundle", "history": "History", "match": "Rule"}[pkg] + name // the root package has one of that name, too
+	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "feed" || pkg == "history" || pkg == "policy" || pkg == "alert" || pkg == "match" && name != "Rule" {
+		name = map[string]string{"vault": "Vault", "feed": "Bundle", "history": "History", "match": "Rule", "policy": "Policy", "alert": "Alert"}[pkg] + name // the root package has one of that name, too
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }
