@@ -139,7 +139,7 @@ func (r *resident) guesses(ctx context.Context, h *host.Host, guard *selfguard) 
 	}
 	opt := doorman.Options{FS: h.FS, Info: h.Info, Policy: pol, State: r.store.dir}
 	if pol.Block {
-		opt.Runner = r.store.runner
+		opt.Runner, opt.Prune = r.store.runner, r.store.runner.Prune
 	}
 	d, err := doorman.Open(ctx, opt)
 	if err != nil {

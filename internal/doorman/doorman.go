@@ -31,6 +31,7 @@ const (
 	maxAnHour  = 2000             // blocks made in an hour: above it the logs are played with, or the host is flooded
 	between    = 10 * time.Second // from plan to plan
 	saveEvery  = time.Minute
+	pruneEvery = time.Hour
 	lookAgain  = 10 * time.Minute // own addresses, gateways and sessions
 	backwards  = 24 * time.Hour   // how far back the logs are read at the start
 )
@@ -47,6 +48,8 @@ type Options struct {
 	Policy guess.Policy
 	Runner Runner   // nil: nobody is blocked
 	State  *os.Root // what is remembered is kept there
+	// Prune, where set, is called every hour to delete the journals of blocks that ran out long ago.
+	Prune func(context.Context) (int, error)
 	// Addresses gives the host's own addresses; nil asks the kernel.
 	Addresses func() ([]net.Addr, error)
 	Now       func() time.Time // nil: the clock
@@ -61,6 +64,7 @@ type Doorman struct {
 	planned time.Time
 	saved   time.Time
 	spared  time.Time
+	pruned  time.Time
 	made    []time.Time // blocks of the last hour
 	logged  guess.Spare // from logins before the start; later ones the watcher sees
 }
@@ -119,6 +123,11 @@ func (d *Doorman) Turn(ctx context.Context) ([]guess.Verdict, []deminer.Gap, err
 	if now.Sub(d.saved).Abs() >= saveEvery {
 		d.saved = now
 		err = errors.Join(err, d.save())
+	}
+	if d.opt.Prune != nil && now.Sub(d.pruned).Abs() >= pruneEvery {
+		d.pruned = now
+		_, failed := d.opt.Prune(ctx)
+		err = errors.Join(err, failed)
 	}
 	return out, gaps, err
 }

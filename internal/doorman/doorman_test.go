@@ -40,7 +40,7 @@ func (s *shop) Run(_ context.Context, p deminer.Plan, approved string, _ func(de
 
 func newShop(t *testing.T, block bool) *shop {
 	t.Helper()
-	s := &shop{t: t, dir: t.TempDir(), now: time.Now()}
+	s := &shop{t: t, dir: t.TempDir(), now: time.Now().Truncate(time.Second)} // logs tell whole seconds
 	s.log("other", "")
 	fsys, err := rootfs.Open(s.dir)
 	if err != nil {
@@ -210,5 +210,21 @@ func TestGateways(t *testing.T) {
 	}
 	if got := fmt.Sprint(gateways(s.opt.FS)); got != "[192.168.1.1 fe80::1]" {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestPruneHourly(t *testing.T) {
+	s := newShop(t, true)
+	n := 0
+	s.opt.Prune = func(context.Context) (int, error) { n++; return 0, nil }
+	d := s.open()
+	for range 721 { // an hour and five seconds
+		if _, _, err := d.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.now = s.now.Add(5 * time.Second)
+	}
+	if n != 2 {
+		t.Errorf("pruned %d times", n)
 	}
 }

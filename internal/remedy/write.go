@@ -33,7 +33,7 @@ func readyWrite(t *Tools, s deminer.Step) (any, error) {
 			return nil, err
 		}
 		if sum := digest(body); sum != string(s.Action.Args["sha256"]) {
-			return nil, fmt.Errorf("copy %q: %w: its content is %.12s...", from, deminer.ErrChanged, sum)
+			return nil, fmt.Errorf("copy %q: %w: its content begins with %.12s", from, deminer.ErrChanged, sum)
 		}
 	}
 	if n, err := t.Hands.Files.Look(name); err == nil && n.Attr.Type != deminer.Regular {
