@@ -214,6 +214,7 @@ func label(typ reflect.Type) string {
 	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "feed" || pkg == "history" || pkg == "policy" || pkg == "alert" || pkg == "match" && name != "Rule" {
 		name = map[string]string{"vault": "Vault", "feed": "Bundle", "history": "History", "match": "Rule", "policy": "Policy", "alert": "Alert"}[pkg] + name // the root package has one of that name, too
 	}
+	name = strings.TrimPrefix(name, "PolicyPolicy") + map[bool]string{true: "Policy"}[name == "PolicyPolicy"]
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 

@@ -208,7 +208,7 @@ func TestRefusalsAreTold(t *testing.T) {
 		byTitle[a.Title] = a
 	}
 	program, login, pool := byTitle["a program whose content is known to be bad was refused"], byTitle["a login to a mining pool was refused"], byTitle["a connection to a mining pool was seen, and not refused"]
-	if program.Grade != alert.Proof || program.Thing.SHA256 != "aa" || !strings.Contains(program.Why[0], "a miner; asked for by process") || len(program.Deeds) != 1 {
+	if program.Grade != alert.Proof || program.Thing.SHA256 != "aa" || !strings.Contains(program.Why[0], "a miner; asked for by ") || len(program.Deeds) != 1 {
 		t.Errorf("program: %+v", program)
 	}
 	if login.Grade != alert.Proof || login.Thing.Path != deminer.Raw(self.Exe) || login.Key != alert.KeyOf(login.Thing.Artifact, self.Exe, self.Container) || len(login.Lineage) == 0 {

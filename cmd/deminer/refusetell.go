@@ -54,7 +54,7 @@ func (f *refuser) sighting(one *refusal) alert.Sighting {
 		s.Lineage = lineageOf(up)
 	}
 	if len(s.Lineage) == 0 {
-		s.Lineage = []string{who}
+		s.Lineage = []string{fmt.Sprintf("process %d %s", e.Proc.PID, who)}
 	}
 	done := " was refused"
 	if !e.Denied {
@@ -80,7 +80,7 @@ func (f *refuser) program(one *refusal, s *alert.Sighting, who string) {
 	s.Why = []string{deminer.Safe(path.Clean(string(e.Path))) + ": " + cmp.Or(one.why, "its content is known to be bad") + "; asked for by " + who}
 }
 
-// who names the process behind an event, and fills in what the event does not say of it.
+// who names the program behind an event, not its number: the same again and again is no news. It fills in what the event does not say.
 func (f *refuser) who(e *deminer.Event) string {
 	if p, err := f.r.eyes.Glance(e.Proc.PID); err == nil && e.Proc.PID > 0 && (e.Proc.Start == 0 || p.ID == e.Proc) {
 		e.Proc, e.Parent, e.Unit, e.Container = p.ID, p.PPID, p.Unit, p.Container
@@ -91,7 +91,7 @@ func (f *refuser) who(e *deminer.Event) string {
 			e.Exe = deminer.Raw(p.Exe)
 		}
 	}
-	return fmt.Sprintf("process %d %s", e.Proc.PID, deminer.Cut(e.Comm, 32))
+	return cmp.Or(deminer.Cut(e.Comm, 32), "a process that has ended")
 }
 
 // fed is the sensors, and what the guard refused among what they tell.
