@@ -36,6 +36,8 @@ type judge struct {
 	told     func(*deny.Exec, string) // what is bad and not refused, as the policy says, and its path
 	own      string                   // digest of this very program, which holds the rules
 
+	glance func(pid int) (deminer.Process, error) // nil: who asks is not looked at
+
 	turns chan struct{} // of maxTurns
 	mu    sync.Mutex
 	clean map[progKey]string // digest of what nothing speaks against
@@ -43,7 +45,10 @@ type judge struct {
 }
 
 // badness is what speaks against a content.
-type badness struct{ sum, why string }
+type badness struct {
+	sum, why string
+	by       deminer.Process // who asked, as it was while it waited
+}
 
 // ask implements deny.Options.Judge. It may be called from several goroutines.
 func (j *judge) ask(x *deny.Exec) deny.Verdict {
@@ -83,11 +88,15 @@ func (j *judge) ask(x *deny.Exec) deny.Verdict {
 	case allowed(pol, sum):
 		return deny.Allow
 	}
+	var by deminer.Process
+	if j.glance != nil && x.PID > 0 {
+		by, _ = j.glance(x.PID)
+	}
 	j.mu.Lock()
 	if len(j.bad) >= maxClean {
 		clear(j.bad)
 	}
-	j.bad[name] = badness{sum, why}
+	j.bad[name] = badness{sum, why, by}
 	j.mu.Unlock()
 	if mode != policy.Block {
 		j.told(x, name)
@@ -139,10 +148,10 @@ func (j *judge) keep(key progKey, sum string) {
 }
 
 // reason is what was refused at a path last, and why.
-func (j *judge) reason(name string) (sum, why string) {
+func (j *judge) reason(name string) badness {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.bad[name].sum, j.bad[name].why
+	return j.bad[name]
 }
 
 // allowed reports whether the owner allows a content at all: whose it is and where it lies is looked at afterwards, by the detectors.

@@ -104,8 +104,8 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
-	if sum, why := b.judge.reason(filepath.Join(b.dir, "known")); sum != sumOfText("known") || !strings.Contains(why, "a known content") {
-		t.Errorf("told why: %q %q", sum, why)
+	if bad := b.judge.reason(filepath.Join(b.dir, "known")); bad.sum != sumOfText("known") || !strings.Contains(bad.why, "a known content") {
+		t.Errorf("told why: %+v", bad)
 	}
 	if len(b.told) > 0 {
 		t.Errorf("told twice: %q", b.told)
@@ -189,7 +189,7 @@ func TestRefusalsAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.judge.bad["/tmp/\x1b[2J"] = badness{"aa", "its content is known: a miner"}
+	f.judge.bad["/tmp/\x1b[2J"] = badness{sum: "aa", why: "its content is known: a miner", by: self}
 	f.see(deny.Refusal{Event: deminer.Event{Kind: deminer.EventExec, Time: time.Now(), Proc: self.ID, Path: "/tmp/\x1b[2J", Denied: true}})
 	one := <-f.heard
 	f.tell(&one, book)

@@ -52,7 +52,7 @@ func needs(p policy.Prevent, removed string) (w inForce, any bool) {
 // refusal is what was refused, or would have been.
 type refusal struct {
 	deny.Refusal
-	sum, why string // of a program
+	badness // of a program
 }
 
 // inForce is what a guard was opened with.
@@ -70,7 +70,7 @@ const (
 
 func newRefuser(r *resident, past *history.Store, back *recurrence) *refuser {
 	f := &refuser{r: r, past: past, back: back, heard: make(chan refusal, maxRefused), feed: make(chan deminer.Event, maxRefused), pools: map[netip.Addr]time.Time{}}
-	f.judge = &judge{rules: r.rules.Set, packages: r.host.Packages, removed: back.contents, policy: f.now.Load, turns: make(chan struct{}, maxTurns), clean: map[progKey]string{}, bad: map[string]badness{}}
+	f.judge = &judge{rules: r.rules.Set, packages: r.host.Packages, removed: back.contents, policy: f.now.Load, glance: r.eyes.Glance, turns: make(chan struct{}, maxTurns), clean: map[progKey]string{}, bad: map[string]badness{}}
 	f.judge.told = f.wouldRefuse
 	if name, err := os.Executable(); err == nil {
 		if own, err := os.Open(name); err == nil {
@@ -90,7 +90,10 @@ func (f *refuser) wouldRefuse(x *deny.Exec, name string) {
 func (f *refuser) see(r deny.Refusal) {
 	one := refusal{Refusal: r}
 	if r.Class == "" {
-		one.sum, one.why = f.judge.reason(string(r.Event.Path))
+		one.badness = f.judge.reason(string(r.Event.Path))
+		if e := &one.Event; one.by.ID.PID != 0 && one.by.ID.PID == e.Proc.PID {
+			e.Proc, e.Parent, e.Comm, e.Unit, e.Container = one.by.ID, one.by.PPID, deminer.Raw(one.by.Comm), one.by.Unit, one.by.Container
+		}
 	}
 	select {
 	case f.heard <- one:

@@ -28,6 +28,9 @@ type Guard struct {
 	done  sync.WaitGroup
 }
 
+// errInner: the programs of the kernel tell PIDs of the first namespace, and whoever is stopped by one of those could not be let go.
+var errInner = errors.New("this is a container: who is stopped has another PID here")
+
 // Open puts in force what this kernel has of what is wanted. It never fails: what cannot be had is said by Facets.
 func Open(o Options) *Guard {
 	if o.Answer <= 0 {
@@ -43,6 +46,9 @@ func Open(o Options) *Guard {
 	}
 	if o.Judge == nil {
 		g.o.Hold = false
+	}
+	if g.o.Hold && inner() {
+		g.o.Hold, g.loose = false, errInner
 	}
 	if o.Group != "" || g.o.Hold {
 		if s, hold, err := openSockets(&g.o, &g.n); err != nil {
@@ -107,10 +113,10 @@ func (g *Guard) execFacet() deminer.Sense {
 	f.Sensor, f.Lost = deminer.SensorFanotify, execLost
 	f.How = fmt.Sprintf("permission to open a program for execution, asked for on %d file systems", g.execs.covered())
 	switch {
-	case !g.o.Hold:
-		f.Lost += memfdLost
 	case g.loose != nil:
 		f.Lost, f.Why = f.Lost+memfdLost, append(f.Why, reason(g.loose))
+	case !g.o.Hold:
+		f.Lost += memfdLost
 	default:
 		f.How += "; whoever becomes a memfd is stopped before its first instruction until it is judged"
 	}
