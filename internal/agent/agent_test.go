@@ -89,7 +89,11 @@ func (w *world) agent(t *testing.T) *Agent {
 		Program:    func(deminer.ProcID) (host.File, error) { return nil, fs.ErrNotExist },
 		Digest:     func(alert.Thing) string { return "" },
 		Mechanisms: func(string) []string { return []string{"cron"} },
-		Usage:      func() []Used { return w.used },
+		Usage: func() []Used {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.Clone(w.used)
+		},
 		CPU: func() time.Duration {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -534,6 +538,7 @@ func TestSampler(t *testing.T) {
 	w := newWorld(t)
 	running(t, w, func(*Agent) {
 		for range 180 {
+			w.mu.Lock()
 			for _, id := range []int{100, 200} { // one of 0.9 cores, one of 0.1
 				i := slices.IndexFunc(w.used, func(u Used) bool { return u.ID.PID == id })
 				if i < 0 {
@@ -542,6 +547,7 @@ func TestSampler(t *testing.T) {
 				}
 				w.used[i].CPU += map[int]time.Duration{100: 54 * time.Second, 200: 6 * time.Second}[id]
 			}
+			w.mu.Unlock()
 			time.Sleep(time.Minute)
 		}
 		got := w.around()
