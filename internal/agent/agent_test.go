@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,8 @@ func (w *world) agent(t *testing.T) *Agent {
 	}
 	return New(Options{Sensors: w, Rules: set, Look: w.look, Alerts: w.book, Policy: func() *policy.Policy { return w.policy },
 		Run: func(_ context.Context, p deminer.Plan) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.plans = append(w.plans, p)
 			return w.runErr
 		},
@@ -292,6 +295,7 @@ func TestPolicy(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.events <- flow(miner, login)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 	})
 	if len(w.plans) != 2 || len(w.plans[1].Steps) != 1 || w.plans[1].Steps[0].Action.Verb != deminer.VerbBlock || w.plans[0].ID == w.plans[1].ID {
 		t.Errorf("in all: %+v", w.plans)
@@ -308,6 +312,8 @@ func TestBlockAgain(t *testing.T) {
 	w.policy = recommended(t)
 	w.report = func(scan.Options) deminer.Report { return mining(miner) }
 	blocks := func() (n int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		for _, p := range w.plans {
 			for _, s := range p.Steps {
 				if s.Action.Verb == deminer.VerbBlock {
@@ -326,7 +332,9 @@ func TestBlockAgain(t *testing.T) {
 		if blocks() != 2 {
 			t.Errorf("%d blocks in 25 hours", blocks())
 		}
+		w.mu.Lock()
 		w.report = func(scan.Options) deminer.Report { return deminer.Report{} }
+		w.mu.Unlock()
 		time.Sleep(48 * time.Hour)
 		if blocks() != 2 {
 			t.Errorf("%d blocks, though the miner is gone", blocks())
@@ -373,24 +381,26 @@ func TestTroubles(t *testing.T) {
 // TestPace: under pressure samples are taken more slowly and regular looks wait; what an event asks for does not.
 func TestPace(t *testing.T) {
 	w := newWorld(t)
-	samples, may := 0, false
+	var samples atomic.Int64
+	var may atomic.Bool
 	synctest.Test(t, func(t *testing.T) {
 		w.events = make(chan deminer.Event)
 		a := w.agent(t)
-		a.opt.Usage = func() []Used { samples++; return nil }
-		a.opt.Pace = func(time.Duration) (int, bool) { return 8, may }
+		a.opt.Usage = func() []Used { samples.Add(1); return nil }
+		a.opt.Pace = func(time.Duration) (int, bool) { return 8, may.Load() }
 		ctx, stop := context.WithCancel(context.Background())
 		go a.Run(ctx)
 		time.Sleep(8*time.Hour + time.Second)
-		if c := a.Counts(); c.Whole != 1 || samples != 60 {
-			t.Errorf("%d looks at the whole host and %d samples in eight hours", c.Whole, samples)
+		synctest.Wait()
+		if c := a.Counts(); c.Whole != 1 || samples.Load() != 60 {
+			t.Errorf("%d looks at the whole host and %d samples in eight hours", c.Whole, samples.Load())
 		}
 		w.events <- flow(miner, login)
 		synctest.Wait()
 		if c := a.Counts(); c.Looks != 1 {
 			t.Errorf("%d looks around an event", c.Looks)
 		}
-		may = true
+		may.Store(true)
 		time.Sleep(2 * time.Minute)
 		if c := a.Counts(); c.Whole != 2 {
 			t.Errorf("%d looks at the whole host after the pressure", c.Whole)
