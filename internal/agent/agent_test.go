@@ -289,8 +289,11 @@ func TestPolicy(t *testing.T) {
 	running(t, w, func(*Agent) {
 		w.events <- flow(miner, login)
 		synctest.Wait()
-		if len(w.plans) != 1 || len(w.plans[0].Steps) != 1 || w.plans[0].Steps[0].Action.Verb != deminer.VerbFreeze {
-			t.Fatalf("at once: %+v", w.plans)
+		w.mu.Lock()
+		first := slices.Clone(w.plans)
+		w.mu.Unlock()
+		if len(first) != 1 || len(first[0].Steps) != 1 || first[0].Steps[0].Action.Verb != deminer.VerbFreeze {
+			t.Fatalf("at once: %+v", first)
 		}
 		time.Sleep(10 * time.Second)
 		w.events <- flow(miner, login)
