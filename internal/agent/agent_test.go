@@ -102,7 +102,24 @@ func (w *world) agent(t *testing.T) *Agent {
 			defer w.mu.Unlock()
 			return w.spent
 		},
-		Say: func(_ bool, line string) { w.said = append(w.said, line) }})
+		Say: func(_ bool, line string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.said = append(w.said, line)
+		}})
+}
+
+// ran gives the plans that were run, and heard what was said.
+func (w *world) ran() []deminer.Plan {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.plans)
+}
+
+func (w *world) heard() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.said)
 }
 
 func newWorld(t *testing.T) *world {
@@ -201,11 +218,11 @@ func TestWatchOnly(t *testing.T) {
 	if len(list) != 1 || list[0].State != alert.Unhandled || list[0].Grade != alert.Proof || list[0].Count < 2 || len(list[0].Lineage) != 1 {
 		t.Errorf("alerts: %+v", list)
 	}
-	if len(w.plans) > 0 {
-		t.Errorf("without a policy a plan was run: %+v", w.plans[0])
+	if len(w.ran()) > 0 {
+		t.Errorf("without a policy a plan was run: %+v", w.ran()[0])
 	}
-	if n := len(slices.DeleteFunc(slices.Clone(w.said), func(s string) bool { return !strings.HasPrefix(s, "alert ") })); n != 1 {
-		t.Errorf("said %d times: %q", n, w.said)
+	if n := len(slices.DeleteFunc(w.heard(), func(s string) bool { return !strings.HasPrefix(s, "alert ") })); n != 1 {
+		t.Errorf("said %d times: %q", n, w.heard())
 	}
 }
 
@@ -289,9 +306,7 @@ func TestPolicy(t *testing.T) {
 	running(t, w, func(*Agent) {
 		w.events <- flow(miner, login)
 		synctest.Wait()
-		w.mu.Lock()
-		first := slices.Clone(w.plans)
-		w.mu.Unlock()
+		first := w.ran()
 		if len(first) != 1 || len(first[0].Steps) != 1 || first[0].Steps[0].Action.Verb != deminer.VerbFreeze {
 			t.Fatalf("at once: %+v", first)
 		}
@@ -300,11 +315,11 @@ func TestPolicy(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 	})
-	if len(w.plans) != 2 || len(w.plans[1].Steps) != 1 || w.plans[1].Steps[0].Action.Verb != deminer.VerbBlock || w.plans[0].ID == w.plans[1].ID {
-		t.Errorf("in all: %+v", w.plans)
+	if len(w.ran()) != 2 || len(w.ran()[1].Steps) != 1 || w.ran()[1].Steps[0].Action.Verb != deminer.VerbBlock || w.ran()[0].ID == w.ran()[1].ID {
+		t.Errorf("in all: %+v", w.ran())
 	}
 	list := w.alerts(t)
-	if len(list) != 1 || list[0].State != alert.Blocked || len(list[0].Deeds) != 2 || !strings.Contains(list[0].Reason, "deminer undo "+w.plans[1].ID) {
+	if len(list) != 1 || list[0].State != alert.Blocked || len(list[0].Deeds) != 2 || !strings.Contains(list[0].Reason, "deminer undo "+w.ran()[1].ID) {
 		t.Errorf("alerts: %+v", list)
 	}
 }
@@ -315,9 +330,7 @@ func TestBlockAgain(t *testing.T) {
 	w.policy = recommended(t)
 	w.report = func(scan.Options) deminer.Report { return mining(miner) }
 	blocks := func() (n int) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		for _, p := range w.plans {
+		for _, p := range w.ran() {
 			for _, s := range p.Steps {
 				if s.Action.Verb == deminer.VerbBlock {
 					n++
@@ -357,7 +370,7 @@ func TestFailedSteps(t *testing.T) {
 		}
 	})
 	// After 1, 2, 4, 8, 16, 32 minutes, then every hour; what was tried around an event and what of the whole host, each in a plan.
-	if n := len(w.plans); n < 10 || n > 30 {
+	if n := len(w.ran()); n < 10 || n > 30 {
 		t.Errorf("%d plans in six hours", n)
 	}
 }
@@ -369,13 +382,13 @@ func TestTroubles(t *testing.T) {
 		for i := range 300 {
 			a.trouble("part "+strings.Repeat("x", i), errors.New("broken"))
 		}
-		if n := len(w.said); n != maxSaid+1 {
+		if n := len(w.heard()); n != maxSaid+1 {
 			t.Errorf("%d lines", n)
 		}
 		time.Sleep(time.Hour)
-		before := len(w.said)
+		before := len(w.heard())
 		a.trouble("part", errors.New("broken"))
-		if len(w.said) != before+1 {
+		if len(w.heard()) != before+1 {
 			t.Errorf("nothing is said an hour later")
 		}
 	})
@@ -424,19 +437,19 @@ func TestOwnersWord(t *testing.T) {
 		if len(list) != 1 || list[0].State != alert.Unhandled {
 			t.Fatalf("while another one works: %+v", list)
 		}
-		before := len(w.plans)
+		before := len(w.ran())
 		time.Sleep(2 * time.Minute)
-		if len(w.plans) <= before {
+		if len(w.ran()) <= before {
 			t.Error("it was not tried again")
 		}
 		if _, err := w.book.Set(list[0].ID, alert.Ignored, "me", "mine", time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		before = len(w.plans)
+		before = len(w.ran())
 		w.events <- flow(miner, login)
 		time.Sleep(5 * time.Minute)
-		if len(w.plans) != before {
-			t.Errorf("acted on though ignored: %+v", w.plans[before:])
+		if len(w.ran()) != before {
+			t.Errorf("acted on though ignored: %+v", w.ran()[before:])
 		}
 	})
 }
@@ -444,24 +457,25 @@ func TestOwnersWord(t *testing.T) {
 // TestCloses: an alert closes by itself when its thing is gone, not while its process lives on and says nothing.
 func TestCloses(t *testing.T) {
 	w := newWorld(t)
-	stage := 0
+	var stage atomic.Int32
 	w.report = func(o scan.Options) deminer.Report {
 		rep := mining(miner)
-		if stage > 0 {
+		if stage.Load() > 0 {
 			rep.Incidents, rep.Findings = nil, nil
 		}
-		if stage > 1 {
+		if stage.Load() > 1 {
 			rep.Snapshot.Processes = nil
 		}
 		return rep
 	}
 	running(t, w, func(*Agent) {
 		time.Sleep(time.Minute)
-		for stage = 1; stage <= 2; stage++ {
+		for want := 1; want <= 2; want++ {
+			stage.Store(int32(want))
 			time.Sleep(7 * time.Hour) // looks at the whole host come every six
 			list := w.alerts(t)
-			if want := map[int]alert.State{1: alert.Unhandled, 2: alert.Handled}[stage]; len(list) != 1 || list[0].State != want {
-				t.Errorf("stage %d: %+v", stage, list)
+			if state := map[int]alert.State{1: alert.Unhandled, 2: alert.Handled}[want]; len(list) != 1 || list[0].State != state {
+				t.Errorf("stage %d: %+v", want, list)
 			}
 		}
 	})
@@ -484,11 +498,11 @@ func TestToldStays(t *testing.T) {
 // fullDisk keeps nothing until it is told to.
 type fullDisk struct {
 	Alerts
-	full bool
+	full atomic.Bool
 }
 
 func (d *fullDisk) See(s alert.Sighting) (alert.Alert, bool, error) {
-	if d.full {
+	if d.full.Load() {
 		return alert.Alert{}, false, errors.New("no space left on device")
 	}
 	return d.Alerts.See(s)
@@ -497,7 +511,8 @@ func (d *fullDisk) See(s alert.Sighting) (alert.Alert, bool, error) {
 // TestFullDisk: what cannot be kept is told all the same, acted on all the same, and kept when there is room.
 func TestFullDisk(t *testing.T) {
 	w := newWorld(t)
-	disk := &fullDisk{Alerts: w.book, full: true}
+	disk := &fullDisk{Alerts: w.book}
+	disk.full.Store(true)
 	w.book, w.policy = disk, recommended(t)
 	w.report = func(o scan.Options) deminer.Report {
 		if o.Around == nil {
@@ -508,10 +523,10 @@ func TestFullDisk(t *testing.T) {
 	running(t, w, func(*Agent) {
 		w.events <- flow(miner, login)
 		time.Sleep(10 * time.Second)
-		if !slices.ContainsFunc(w.said, func(s string) bool { return strings.HasPrefix(s, "alert (not kept)") }) || len(w.plans) != 1 {
-			t.Errorf("said %q, %d plans", w.said, len(w.plans))
+		if !slices.ContainsFunc(w.heard(), func(s string) bool { return strings.HasPrefix(s, "alert (not kept)") }) || len(w.ran()) != 1 {
+			t.Errorf("said %q, %d plans", w.heard(), len(w.ran()))
 		}
-		disk.full = false
+		disk.full.Store(false)
 		time.Sleep(2 * time.Minute)
 		if list := w.alerts(t); len(list) != 1 || list[0].Grade != alert.Proof {
 			t.Errorf("kept: %+v", list)
