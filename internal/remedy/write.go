@@ -57,6 +57,10 @@ func writtenHolds(t *Tools, s deminer.Step, undo json.RawMessage) (out []Return,
 	if err != nil {
 		return nil, nil
 	}
+	mode, err := strconv.ParseUint(cmp.Or(string(s.Action.Args["mode"]), "0644"), 8, 32)
+	if err != nil {
+		return nil, err // the plan was refused then
+	}
 	for _, c := range all.Files {
 		now, sum, err := t.look(c)
 		switch {
@@ -66,6 +70,8 @@ func writtenHolds(t *Tools, s deminer.Step, undo json.RawMessage) (out []Return,
 			out = append(out, back(s, time.Time{}, "%s is gone", deminer.Safe(c.Path))...)
 		case sum != c.New:
 			out = append(out, back(s, now.Attr.Mtime, "%s has another content", deminer.Safe(c.Path))...)
+		case now.Attr.Mode&^uint32(mode) != 0:
+			out = append(out, back(s, now.Attr.Ctime, "the mode of %s is %04o", deminer.Safe(c.Path), now.Attr.Mode)...)
 		}
 	}
 	return out, nil
