@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED = 0
 
-.PHONY: all build test check guest fuzz yara-oracle bench ports score demo pictures man clean
+.PHONY: all build test check guest fuzz yara-oracle bench agentbench ports score demo pictures man clean
 
 all: build
 
@@ -34,6 +34,9 @@ yara-oracle:      ## the YARA engine beside Debian's yara on all rules below DEM
 bench:            ## side by side with unhide, chkrootkit, debsums and lynis, and with libyara where DEMINER_CORPORA names its rules; needs root and Debian
 	./test/bench
 	[ -z "$(DEMINER_CORPORA)" ] || { ./test/yarabench && ./test/pathbench; }
+
+agentbench:       ## what the agent costs: one exec beside bpftrace, loads with it and without, a storm of events, at rest; needs root and Debian
+	./test/agentbench
 
 ports:            ## the tests of the engines, of judging and planning as programs of arm64 and of Windows (qemu-user, wine); needs root and Debian
 	./test/ports
