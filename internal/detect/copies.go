@@ -14,14 +14,20 @@ func (p *Pass) knowCopies() {
 	if len(self) == 0 || p.Inside == nil {
 		return
 	}
-	own, size := p.programSum(self[0], 0)
-	if size == 0 {
-		return
-	}
+	size := p.programSize(self[0])
+	var own [sha256.Size]byte
+	read := false // the own program is long: only if another of its size runs
 	for i := range p.Snapshot.Processes {
 		pr := &p.Snapshot.Processes[i]
-		if pr.ExeAttr.Size != size || p.memo.self[pr.ID] {
+		if size == 0 || pr.ExeAttr.Size != size || p.memo.self[pr.ID] {
 			continue
+		}
+		if !read {
+			var n int64
+			if own, n = p.programSum(self[0], size); n != size {
+				return
+			}
+			read = true
 		}
 		if sum, n := p.programSum(pr.ID, size); n == size && sum == own {
 			p.memo.self[pr.ID] = true
@@ -29,10 +35,24 @@ func (p *Pass) knowCopies() {
 	}
 }
 
+// programSize is the size in bytes of what a process runs; 0 where it cannot be seen.
+func (p *Pass) programSize(id deminer.ProcID) int64 {
+	f, err := p.Inside.Exe(id)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	a, err := f.Attr()
+	if err != nil {
+		return 0
+	}
+	return a.Size
+}
+
 // maxOwn bounds what is read of a program that may be a copy, in bytes.
 const maxOwn = 256 << 20
 
-// programSum gives digest and size of what a process runs; size 0 where it cannot be read, or is not the wanted one (unless 0).
+// programSum gives digest and size of what a process runs; size 0 where it cannot be read, or is not the wanted one.
 func (p *Pass) programSum(id deminer.ProcID, want int64) (sum [sha256.Size]byte, size int64) {
 	f, err := p.Inside.Exe(id)
 	if err != nil {
@@ -40,7 +60,7 @@ func (p *Pass) programSum(id deminer.ProcID, want int64) (sum [sha256.Size]byte,
 	}
 	defer f.Close()
 	a, err := f.Attr()
-	if err != nil || a.Size > maxOwn || want != 0 && a.Size != want {
+	if err != nil || a.Size > maxOwn || a.Size != want {
 		return sum, 0
 	}
 	h := sha256.New()

@@ -3,7 +3,9 @@ package detect
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
@@ -22,35 +24,88 @@ func modifiedPackage(ctx context.Context, p *Pass) error {
 	if p.Packages == nil {
 		return nil
 	}
-	done := map[string]bool{}
-	dirs := realDirs{fs: p.FS, real: map[string]string{}}
-	check := func(name string) {
-		real, err := dirs.resolve(name)
-		if err != nil || done[real] || inList(watched, path.Base(real)) {
-			return
-		}
-		done[real] = true
-		if own := p.Packages.Check(ctx, real); own.State == deminer.Modified {
-			p.modified(real, own)
-		}
-	}
-	for _, n := range trusted {
-		check(n)
-	}
+	names := slices.Clone(trusted)
 	for _, dir := range p.libDirs() {
 		for _, n := range trustedLibs {
-			check(path.Join(dir, n))
+			names = append(names, path.Join(dir, n))
 		}
 	}
-	if p.Full {
-		p.Packages.Each(func(name, _ string) bool {
+	c := comparison{p: p, done: map[string]bool{}}
+	if !p.Full {
+		c.all(ctx, names)
+	} else {
+		// Thousands of files, nearly all as they were at the last look: as many at a time as the sweep reads.
+		todo := make(chan []string, 2*sweepWorkers)
+		var wait sync.WaitGroup
+		for range sweepWorkers {
+			wait.Go(func() {
+				for batch := range todo {
+					c.all(ctx, batch)
+				}
+			})
+		}
+		last := ""
+		p.Packages.Each(func(name, pkg string) bool {
+			if pkg != last || len(names) >= maxBatch {
+				todo <- names
+				names, last = nil, pkg
+			}
 			if !underAny(name, "/etc", "/var", "/usr/share", "/boot") {
-				check(name)
+				names = append(names, name)
 			}
 			return ctx.Err() == nil
 		})
+		todo <- names
+		close(todo)
+		wait.Wait()
+	}
+	slices.SortFunc(c.changed, func(a, b changedFile) int { return strings.Compare(a.name, b.name) })
+	for _, f := range c.changed {
+		p.modified(f.name, f.own)
 	}
 	return ctx.Err()
+}
+
+// maxBatch is how many files of one package are compared by one worker at a time.
+const maxBatch = 256
+
+// comparison holds files against what their packages hold. Several may ask it at a time.
+type comparison struct {
+	p       *Pass
+	mu      sync.Mutex
+	done    map[string]bool
+	changed []changedFile
+}
+
+// changedFile is a file whose content is not the packaged one.
+type changedFile struct {
+	name string
+	own  deminer.Provenance
+}
+
+// all compares files, each once whatever names lead to it.
+func (c *comparison) all(ctx context.Context, names []string) {
+	dirs := realDirs{fs: c.p.FS, real: map[string]string{}}
+	for _, name := range names {
+		real, err := dirs.resolve(name)
+		if ctx.Err() != nil || err != nil || inList(watched, path.Base(real)) || !c.first(real) {
+			continue
+		}
+		if own := c.p.Packages.Check(ctx, real); own.State == deminer.Modified {
+			c.mu.Lock()
+			c.changed = append(c.changed, changedFile{real, own})
+			c.mu.Unlock()
+		}
+	}
+}
+
+// first reports whether a file was not asked for before.
+func (c *comparison) first(real string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := c.done[real]
+	c.done[real] = true
+	return !seen
 }
 
 // realDirs resolves the links in paths. Packages bring many files to one directory, so that a directory is resolved once.

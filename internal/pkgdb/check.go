@@ -54,8 +54,8 @@ type sums struct {
 	items map[uint64]item // by hash of the path; their own path is dropped
 }
 
-// maxCache is how many packages' digests are kept.
-const maxCache = 4
+// maxCache is how many packages' digests are kept: those of a few are asked for at a time.
+const maxCache = 12
 
 // item finds the digest of a path in a package; the caller holds mu.
 func (db *DB) item(id uint32, known string) (item, error) {

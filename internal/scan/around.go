@@ -37,7 +37,7 @@ func (g *gather) around(ctx context.Context) deminer.Snapshot {
 	var gaps []deminer.Gap
 	s.Accounts, gaps = accounts.Read(g.host.FS)
 	g.note(gaps)
-	own := newOwners(g.host)
+	own := newOwners(g.host, nil)
 	if g.host.Live != nil {
 		s.Window = g.opt.Window
 		s.Processes = g.some(ctx, a.PIDs)

@@ -36,7 +36,11 @@ func (g *gather) run(ctx context.Context) deminer.Snapshot {
 	var gaps []deminer.Gap
 	s.Accounts, gaps = accounts.Read(g.host.FS)
 	g.note(gaps)
-	own := newOwners(g.host)
+	own := newOwners(g.host, g.opt.Paths)
+	if len(g.opt.Paths) > 0 && g.host.Packages != nil {
+		g.note([]deminer.Gap{{Part: "packages", State: deminer.Skipped, What: "outside the given paths",
+			Why: "what starts by itself was not compared with its package; a scan without paths does that"}})
+	}
 	var wait sync.WaitGroup
 	if g.host.Live != nil {
 		s.Window = g.opt.Window

@@ -3,6 +3,8 @@ package scan
 import (
 	"context"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
@@ -10,7 +12,9 @@ import (
 
 // owners asks the package database once for each file.
 type owners struct {
-	host  *host.Host
+	host *host.Host
+	// only are the paths below which contents are compared with their packages; nil: all are.
+	only  []string
 	paths map[string]deminer.Provenance
 	exes  map[inode]deminer.Provenance
 }
@@ -20,11 +24,11 @@ type inode struct {
 	name     string
 }
 
-func newOwners(h *host.Host) *owners {
-	return &owners{host: h, paths: map[string]deminer.Provenance{}, exes: map[inode]deminer.Provenance{}}
+func newOwners(h *host.Host, only []string) *owners {
+	return &owners{host: h, only: only, paths: map[string]deminer.Provenance{}, exes: map[inode]deminer.Provenance{}}
 }
 
-// check gives the provenance of a file by path, its content compared.
+// check gives the provenance of a file by path, its content compared where that is asked for.
 func (o *owners) check(ctx context.Context, name string) deminer.Provenance {
 	if o.host.Packages == nil {
 		return deminer.Provenance{State: deminer.Unknown, Note: "no package database"}
@@ -32,14 +36,22 @@ func (o *owners) check(ctx context.Context, name string) deminer.Provenance {
 	if p, ok := o.paths[name]; ok {
 		return p
 	}
-	p := o.host.Packages.Check(ctx, name)
+	p := o.ask(ctx, name)
 	if p.State == deminer.Unowned {
 		if real, err := host.Resolve(o.host.FS, name); err == nil && real != path.Clean(name) {
-			p = o.host.Packages.Check(ctx, real)
+			p = o.ask(ctx, real)
 		}
 	}
 	o.paths[name] = p
 	return p
+}
+
+func (o *owners) ask(ctx context.Context, name string) deminer.Provenance {
+	below := func(root string) bool { return under(name, path.Clean(root)) }
+	if o.only != nil && !slices.ContainsFunc(o.only, below) {
+		return o.host.Packages.Owner(name)
+	}
+	return o.host.Packages.Check(ctx, name)
 }
 
 func (o *owners) foothold(ctx context.Context, f *deminer.Foothold) {
@@ -85,4 +97,9 @@ func (o *owners) running(in host.Inside, p *deminer.Process) deminer.Provenance 
 	}
 	defer f.Close()
 	return o.host.Packages.CheckContent(p.Exe, f)
+}
+
+// under reports whether a clean path is a directory or lies below it.
+func under(name, dir string) bool {
+	return dir == "/" || name == dir || strings.HasPrefix(name, dir) && name[len(dir)] == '/'
 }
