@@ -112,7 +112,18 @@ type Event struct {
 	ToUID  uint32 `json:"to_uid,omitempty"`  // user that it asks to become
 	ToEUID uint32 `json:"to_euid,omitempty"` // effective user that it asks to become
 
+	File FileID `json:"-"` // of exec: the program's file; zero where the sensor cannot tell
+
 	Denied bool `json:"denied,omitempty"` // the sensor let the kernel refuse it
+}
+
+// FileID names the content of a file on a disk of the host for as long as nobody writes to it. Only IDs from the same sensor can be
+// compared, and only if the file was not changed within the second before: a second write in the same tick of the clock does
+// not show.
+type FileID struct {
+	Dev, Ino uint64
+	Size     int64
+	Changed  int64 // nanoseconds since 1970
 }
 
 // Sense says how one kind of events is seen on a host.

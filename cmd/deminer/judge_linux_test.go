@@ -177,7 +177,7 @@ func refusing(t *testing.T) (*refuser, *alert.Book, *bytes.Buffer) {
 	t.Cleanup(func() { eyes.Close() })
 	var out bytes.Buffer
 	r := &resident{eyes: eyes, out: &out}
-	f := &refuser{r: r, past: past, back: &recurrence{}, judge: &judge{bad: map[string]badness{}}, heard: make(chan refusal, 4), feed: make(chan deminer.Event, 4)}
+	f := &refuser{r: r, past: past, back: &recurrence{}, judge: &judge{bad: map[string]badness{}}, heard: make(chan *refusal, 4), feed: make(chan *deminer.Event, 4)}
 	return f, &alert.Book{Dir: dirs[1], Lock: func(*os.File) error { return nil }}, &out
 }
 
@@ -192,13 +192,13 @@ func TestRefusalsAreTold(t *testing.T) {
 	f.judge.bad["/tmp/\x1b[2J"] = badness{sum: "aa", why: "its content is known: a miner", by: self}
 	f.see(deny.Refusal{Event: deminer.Event{Kind: deminer.EventExec, Time: time.Now(), Proc: self.ID, Path: "/tmp/\x1b[2J", Denied: true}})
 	one := <-f.heard
-	f.tell(&one, book)
+	f.tell(one, book)
 	f.see(deny.Refusal{Class: deny.Login, Event: deminer.Event{Kind: deminer.EventFlow, Time: time.Now(), Proc: self.ID, Comm: "m", Remote: "203.0.113.9:3333", Sent: true, Data: "{}", Denied: true}})
 	one = <-f.heard
-	f.tell(&one, book)
+	f.tell(one, book)
 	f.see(deny.Refusal{Class: deny.Pool, Event: deminer.Event{Kind: deminer.EventConnect, Time: time.Now(), Proc: deminer.ProcID{PID: 1 << 22, Start: 1}, Remote: "203.0.113.9:443"}})
 	one = <-f.heard
-	f.tell(&one, book)
+	f.tell(one, book)
 	list, err := book.List()
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%v: %d alerts", err, len(list))
@@ -236,8 +236,8 @@ func (scripted) Watch(ctx context.Context, see func(deminer.Event)) error {
 
 // TestFed: what was refused comes to the agent among what the sensors tell, one at a time.
 func TestFed(t *testing.T) {
-	more := make(chan deminer.Event, 1)
-	more <- deminer.Event{Kind: deminer.EventFlow}
+	more := make(chan *deminer.Event, 1)
+	more <- &deminer.Event{Kind: deminer.EventFlow}
 	ctx, stop := context.WithCancel(t.Context())
 	var alone sync.Mutex
 	seen := map[deminer.EventKind]int{}

@@ -32,7 +32,7 @@ type recurrence struct {
 	eyes    host.Inside
 	files   host.FS
 	past    *history.Store
-	events  chan returning
+	events  chan *returning
 	guarded atomic.Bool // there is something to guard
 	sure    atomic.Pointer[removedSums]
 	late    atomic.Uint64
@@ -77,7 +77,7 @@ type progKey struct {
 }
 
 func newRecurrence(r *resident, past *history.Store) *recurrence {
-	return &recurrence{r: r, eyes: r.eyes, files: r.host.FS, past: past, events: make(chan returning, maxReturns), sums: map[progKey]string{},
+	return &recurrence{r: r, eyes: r.eyes, files: r.host.FS, past: past, events: make(chan *returning, maxReturns), sums: map[progKey]string{},
 		keeper: &keeper{store: r.store, host: r.host.Info, lineage: past.Lineage, now: time.Now}}
 }
 
@@ -90,7 +90,7 @@ func (c *recurrence) hear(e *deminer.Event, f guard.Facts) {
 		return
 	}
 	select {
-	case c.events <- returning{*e, f}:
+	case c.events <- &returning{*e, f}:
 	default:
 		c.late.Add(1)
 	}
@@ -131,7 +131,7 @@ func (c *recurrence) refresh() {
 	}
 }
 
-func (c *recurrence) judge(ctx context.Context, one returning, book agent.Alerts) {
+func (c *recurrence) judge(ctx context.Context, one *returning, book agent.Alerts) {
 	mode := c.r.policy.get().Prevents(time.Now()).Return
 	if mode == policy.Off {
 		return

@@ -28,8 +28,8 @@ type refuser struct {
 	past  *history.Store
 	back  *recurrence
 	judge *judge
-	heard chan refusal
-	feed  chan deminer.Event // to the agent, which looks at who did it
+	heard chan *refusal
+	feed  chan *deminer.Event // to the agent, which looks at who did it
 	late  atomic.Uint64
 	now   atomic.Pointer[policy.Policy] // as of the last time it was asked for
 
@@ -69,7 +69,7 @@ const (
 )
 
 func newRefuser(r *resident, past *history.Store, back *recurrence) *refuser {
-	f := &refuser{r: r, past: past, back: back, heard: make(chan refusal, maxRefused), feed: make(chan deminer.Event, maxRefused), pools: map[netip.Addr]time.Time{}}
+	f := &refuser{r: r, past: past, back: back, heard: make(chan *refusal, maxRefused), feed: make(chan *deminer.Event, maxRefused), pools: map[netip.Addr]time.Time{}}
 	f.judge = &judge{rules: r.rules.Set, packages: r.host.Packages, removed: back.contents, policy: f.now.Load, glance: r.eyes.Glance, turns: make(chan struct{}, maxTurns), clean: map[progKey]string{}, bad: map[string]badness{}}
 	f.judge.told = f.wouldRefuse
 	if name, err := os.Executable(); err == nil {
@@ -96,7 +96,7 @@ func (f *refuser) see(r deny.Refusal) {
 		}
 	}
 	select {
-	case f.heard <- one:
+	case f.heard <- &one:
 	default:
 		f.late.Add(1)
 	}
@@ -125,7 +125,7 @@ func (f *refuser) run(ctx context.Context, book agent.Alerts) {
 		case <-tick.C:
 			f.apply()
 		case one := <-f.heard:
-			f.tell(&one, book)
+			f.tell(one, book)
 		}
 	}
 }

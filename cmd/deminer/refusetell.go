@@ -32,7 +32,7 @@ func (f *refuser) tell(one *refusal, book agent.Alerts) {
 		return // an exec that did not happen says nothing of the process
 	}
 	select {
-	case f.feed <- one.Event:
+	case f.feed <- &one.Event:
 	default:
 		f.late.Add(1)
 	}
@@ -97,7 +97,7 @@ func (f *refuser) who(e *deminer.Event) string {
 // fed is the sensors, and what the guard refused among what they tell.
 type fed struct {
 	host.Sensors
-	more <-chan deminer.Event
+	more <-chan *deminer.Event
 }
 
 // Watch calls see for both, one at a time.
@@ -116,7 +116,7 @@ func (s fed) Watch(ctx context.Context, see func(deminer.Event)) error {
 			case <-ctx.Done():
 				return
 			case e := <-s.more:
-				one(e)
+				one(*e)
 			}
 		}
 	})

@@ -82,7 +82,7 @@ type Agent struct {
 	opt   Options
 	queue *queue
 	heard *hearing
-	execs chan deminer.Event // to be matched against the rules
+	execs chan *deminer.Event // to be matched against the rules
 
 	mu     sync.Mutex
 	counts Counts
@@ -121,7 +121,7 @@ func New(opt Options) *Agent {
 	if opt.Whole <= 0 {
 		opt.Whole = 6 * time.Hour
 	}
-	return &Agent{opt: opt, queue: newQueue(), heard: newHearing(), execs: make(chan deminer.Event, maxExecs), done: deeds{}, unseen: map[string]bool{}, said: sayings{lines: map[string]bool{}},
+	return &Agent{opt: opt, queue: newQueue(), heard: newHearing(), execs: make(chan *deminer.Event, maxExecs), done: deeds{}, unseen: map[string]bool{}, said: sayings{lines: map[string]bool{}},
 		load: newSampler(), budget: newBudget(opt.CPU), files: newPrograms(), counts: Counts{Events: map[deminer.EventKind]uint64{}}}
 }
 
@@ -170,8 +170,9 @@ func (a *Agent) see(e deminer.Event) {
 	if e.Kind != deminer.EventExec || len(e.Argv) == 0 && e.Exe == "" {
 		return
 	}
+	one := e // not e itself, which would have every event of every kind put on the heap
 	select {
-	case a.execs <- e:
+	case a.execs <- &one:
 	default:
 		a.mu.Lock()
 		a.counts.Late++

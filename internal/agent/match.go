@@ -26,12 +26,13 @@ type fileKey struct {
 
 // programs remembers what was read of programs, and how command lines were judged.
 type programs struct {
-	bad  map[fileKey]string // "": nothing speaks against it
+	bad  map[fileKey]string        // "": nothing speaks against it
+	seen map[deminer.FileID]string // the same by what events say
 	args map[string]bool
 }
 
 func newPrograms() *programs {
-	return &programs{bad: map[fileKey]string{}, args: map[string]bool{}}
+	return &programs{bad: map[fileKey]string{}, seen: map[deminer.FileID]string{}, args: map[string]bool{}}
 }
 
 // match asks the rules about each program that starts: its command line, and once about its content.
@@ -44,8 +45,8 @@ func (a *Agent) match(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case e := <-a.execs:
-			if why := a.suspect(ctx, &e); why != "" {
-				j := (&job{why: why, urgent: true, due: time.Now()}).of(&e)
+			if why := a.suspect(ctx, e); why != "" {
+				j := (&job{why: why, urgent: true, due: time.Now()}).of(e)
 				a.queue.add(j)
 			}
 		}
@@ -88,36 +89,55 @@ func (a *Agent) line(e *deminer.Event) bool {
 	return bad
 }
 
-// content reads the program of a process, if it is one that was not read before.
+// content says what speaks against the program of a process. Where the event names a content that was judged before nothing is
+// opened.
 func (a *Agent) content(ctx context.Context, e *deminer.Event) string {
+	if e.File == (deminer.FileID{}) || e.Time.UnixNano()-e.File.Changed < int64(time.Second) {
+		why, _, _ := a.read(ctx, e)
+		return why
+	}
+	if why, ok := a.files.seen[e.File]; ok {
+		return why
+	}
+	why, key, whole := a.read(ctx, e)
+	if whole && key.ino == e.File.Ino && key.size == e.File.Size && key.ctime.UnixNano() == e.File.Changed {
+		if len(a.files.seen) >= maxKnown {
+			clear(a.files.seen)
+		}
+		a.files.seen[e.File] = why
+	}
+	return why
+}
+
+// read reads the program of a process, if it is one that was not read before. whole: all of it was judged.
+func (a *Agent) read(ctx context.Context, e *deminer.Event) (why string, key fileKey, whole bool) {
 	f, err := a.opt.Program(e.Proc)
 	if err != nil {
-		return "" // it has ended
+		return "", key, false // it has ended
 	}
 	defer f.Close()
 	attr, err := f.Attr()
 	if err != nil {
-		return ""
+		return "", key, false
 	}
-	key := fileKey{attr.Dev, attr.Ino, attr.Size, attr.Ctime}
+	key = fileKey{attr.Dev, attr.Ino, attr.Size, attr.Ctime}
 	if why, ok := a.files.bad[key]; ok {
-		return why
+		return why, key, true
 	}
 	hits, err := a.opt.Rules.File(ctx, f, min(attr.Size, maxProgram))
-	why := ""
 	for _, h := range hits {
 		if h.Strength >= match.Strong {
 			why = "a program started whose content the rules know: " + deminer.Cut(h.What, 100)
 		}
 	}
 	if err != nil {
-		return why // asked again the next time
+		return why, key, false // asked again the next time
 	}
 	if len(a.files.bad) >= maxKnown {
 		clear(a.files.bad)
 	}
 	a.files.bad[key] = why
-	return why
+	return why, key, true
 }
 
 // pools asks about the names in an answer of the DNS, and gives its addresses if one is of a pool.

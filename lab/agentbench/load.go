@@ -84,8 +84,12 @@ func runLoad(args []string) error {
 
 // upLoopback switches on the only device of the namespace.
 func upLoopback() error {
-	if list, err := net.Interfaces(); err != nil || len(list) != 1 {
-		return fmt.Errorf("this is to run in a network namespace of its own: %d devices, %w", len(list), err)
+	list, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	if len(list) != 1 {
+		return fmt.Errorf("this is to run in a network namespace of its own, with one device and not %d", len(list))
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

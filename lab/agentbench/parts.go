@@ -3,12 +3,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -176,16 +177,23 @@ func (b *bench) watched(w *watcher) (one result, own float64, err error) {
 
 // bpftrace starts it with a tracefs of its own, and waits until it watches.
 func (b *bench) bpftrace() (*watcher, error) {
+	out := filepath.Join(b.work, "bpftrace.out")
 	w := &watcher{cmd: exec.Command("unshare", "-m", "sh", "-c", `mount -t tracefs nodev /sys/kernel/tracing 2>/dev/null; exec "$@"`, "sh",
-		"bpftrace", "-o", filepath.Join(b.work, "bpftrace.out"), "-e", oneLine)}
+		"bpftrace", "-o", out, "-e", oneLine)}
 	if err := w.start(); err != nil {
 		return nil, err
 	}
-	time.Sleep(4 * time.Second) // it compiles
-	if out := w.out.String(); w.cpu() == 0 || strings.Contains(out, "ERROR") {
-		return nil, fmt.Errorf("bpftrace does not watch: %.500s: %w", out, w.kill())
+	for range 60 {
+		time.Sleep(500 * time.Millisecond) // it compiles
+		if err := exec.Command("/bin/true").Run(); err != nil {
+			return nil, errors.Join(err, w.kill())
+		}
+		if told, err := os.Stat(out); err == nil && told.Size() > 100 {
+			return w, os.Remove(out)
+		}
 	}
-	return w, nil
+	err := w.kill()
+	return nil, errors.Join(fmt.Errorf("bpftrace does not watch: %.500s", w.out.String()), err)
 }
 
 // atRest reads what an agent needs that has nothing to do.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -48,19 +49,19 @@ func count(t testing.TB, o Options) (*Sensors, *[len(kinds)]atomic.Int64) {
 	return s, &n
 }
 
-// spawn has a child run a program that ends at once, n times one after the other.
-func spawn(t testing.TB, n int) {
+// spawn has a child run a program that ends at once, n times one after the other, with one more argument if it is not empty.
+func spawn(t testing.TB, n int, more string) {
 	t.Helper()
-	pid, said := run(t, "spawn", strconv.Itoa(n))
+	pid, said := run(t, "spawn", strings.TrimSpace(strconv.Itoa(n)+" "+more))
 	if said != "" {
 		t.Fatal(pid, said)
 	}
 }
 
 // spawnTrue is what the child does.
-func spawnTrue(n int) error {
+func spawnTrue(n int, more []string) error {
 	for range n {
-		pid, err := syscall.ForkExec("/bin/true", []string{"/bin/true", marker, "two"}, &syscall.ProcAttr{})
+		pid, err := syscall.ForkExec("/bin/true", append([]string{"/bin/true", marker, "two"}, more...), &syscall.ProcAttr{})
 		if err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ const execKind = 1
 func TestNoExecIsLost(t *testing.T) {
 	s, n := count(t, Options{Want: deminer.EventKinds()})
 	const runs = 2000
-	spawn(t, runs)
+	spawn(t, runs, "")
 	if got := settled(&n[execKind], runs); got != runs || len(s.Drops()) != 0 {
 		t.Errorf("%d of %d seen, lost %v", got, runs, s.Drops())
 	}
@@ -108,8 +109,8 @@ func TestDropsAreCounted(t *testing.T) {
 	defer l.Close()
 	s := Open(Options{Want: []deminer.EventKind{deminer.EventExec}, Look: l, Agent: os.Getpid()})
 	defer s.Close()
-	const runs = 5000 // the ring holds about 3,800
-	spawn(t, runs)
+	const runs = 5000 // with as long a command line as is told, the ring holds about 3,000
+	spawn(t, runs, strings.Repeat("x", 1000))
 	lost := s.Drops()[deminer.EventExec]
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -157,7 +158,7 @@ func BenchmarkExec(b *testing.B) {
 			s, n := count(b, c.o)
 			from := cpu(b)
 			b.ResetTimer()
-			spawn(b, b.N)
+			spawn(b, b.N, "")
 			b.StopTimer()
 			if len(c.o.Want) > 0 {
 				got := settled(&n[execKind], int64(b.N))

@@ -95,9 +95,9 @@ func (b *bpfSensor) take(want []deminer.EventKind) (map[deminer.EventKind]demine
 		}
 		return got, why
 	}
-	// The kernel's types are read once for all programs; they are many megabytes that are not needed again.
+	// The kernel's types are read once for all programs; they are many megabytes, and like the programs' own text not needed again.
 	b.types = btf.NewCache()
-	defer func() { b.types = nil }()
+	defer func() { b.types, b.spec = nil, nil }()
 	_, _ = b.attach(kernelProgOnFork), b.attach(kernelProgOnExit)
 	// First the probes, then one program for the calls of those kinds that could not have theirs.
 	var late []deminer.EventKind

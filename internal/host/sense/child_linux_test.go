@@ -56,11 +56,12 @@ func play(role, arg string) error {
 	case "nothing":
 		return nil
 	case "spawn":
-		n, err := strconv.Atoi(arg)
+		words := strings.Fields(arg)
+		n, err := strconv.Atoi(words[0])
 		if err != nil {
 			return err
 		}
-		return spawnTrue(n)
+		return spawnTrue(n, words[1:])
 	case "exec":
 		return unix.Exec("/bin/true", []string{"/bin/true", "argument", "\xff\n", ""}, nil)
 	case "exec later":

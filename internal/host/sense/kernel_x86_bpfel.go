@@ -24,10 +24,46 @@ type kernelFlow struct {
 	More   [5]uint8
 }
 
+type kernelLongRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_          structs.HostLayout
+		Kind       uint16
+		Flags      uint16
+		Tgid       uint32
+		Tid        uint32
+		Ppid       uint32
+		Uid        uint32
+		Euid       uint32
+		MntNs      uint32
+		Target     uint32
+		When       uint64
+		Start      uint64
+		Cgroup     uint64
+		A          uint64
+		B          uint64
+		C          uint64
+		Local      [16]uint8
+		Remote     [16]uint8
+		LocalPort  uint16
+		RemotePort uint16
+		Family     uint8
+		Proto      uint8
+		PathLen    uint16
+		DataLen    uint16
+		More       uint16
+		Comm       [16]int8
+		_          [4]byte
+	}
+	Path [1024]int8
+	Data [1024]int8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	kernelMapDraft                 = "draft"
 	kernelMapDrops                 = "drops"
 	kernelMapFlows                 = "flows"
 	kernelMapJits                  = "jits"
@@ -141,6 +177,7 @@ type kernelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelMapSpecs struct {
+	Draft *ebpf.MapSpec `ebpf:"draft"`
 	Drops *ebpf.MapSpec `ebpf:"drops"`
 	Flows *ebpf.MapSpec `ebpf:"flows"`
 	Jits  *ebpf.MapSpec `ebpf:"jits"`
@@ -178,6 +215,7 @@ func (o *kernelObjects) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelMaps struct {
+	Draft *ebpf.Map `ebpf:"draft"`
 	Drops *ebpf.Map `ebpf:"drops"`
 	Flows *ebpf.Map `ebpf:"flows"`
 	Jits  *ebpf.Map `ebpf:"jits"`
@@ -187,6 +225,7 @@ type kernelMaps struct {
 
 func (m *kernelMaps) Close() error {
 	return _KernelClose(
+		m.Draft,
 		m.Drops,
 		m.Flows,
 		m.Jits,

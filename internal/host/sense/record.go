@@ -21,7 +21,8 @@ const (
 	atLocal, atRemote, atLocalPort, atRemotePort    = 80, 96, 112, 114
 	atFamily, atProto, atPathLen, atDataLen, atComm = 116, 117, 118, 120, 124
 	recordSize                                      = 144
-	atPath, atData                                  = recordSize, recordSize + 1024
+	atPath, atData                                  = recordSize, recordSize + 1024 // of exec the data stands right behind the path
+	atOnlyData                                      = recordSize                    // of flow and dns, which have no path
 	longSize                                        = recordSize + 2048
 )
 
@@ -81,13 +82,35 @@ func parseRecord(b []byte) (record, error) {
 		e.Local = endpoint(family, b[atLocal:atLocal+16], uint16(u16(atLocalPort)))
 		e.Remote = endpoint(family, b[atRemote:atRemote+16], uint16(u16(atRemotePort)))
 	}
-	e.Target, e.Code = int(int32(u32(atTarget))), int64(u64(atA))
-	var path, data []byte
-	if len(b) >= longSize {
-		path, data = b[atPath:atPath+min(u16(atPathLen), 1024)], b[atData:atData+min(u16(atDataLen), 1024)]
+	if e.Kind == deminer.EventExec {
+		e.File = deminer.FileID{Dev: uint64(u32(atTarget)), Ino: u64(atA), Changed: int64(u64(atB)), Size: int64(u64(atC))}
+	} else {
+		e.Target, e.Code = int(int32(u32(atTarget))), int64(u64(atA))
+	}
+	path, data, ok := r.texts(b, min(u16(atPathLen), 1024), min(u16(atDataLen), 1024))
+	if !ok {
+		return record{}, errRecord
 	}
 	r.fill(upside(path), data, u64(atB), flags&flagCutPath != 0)
 	return r, nil
+}
+
+// texts gives path and data of a record; those that have none are shorter.
+func (r *record) texts(b []byte, pathLen, dataLen int) (path, data []byte, ok bool) {
+	from := atData
+	switch r.event.Kind {
+	case deminer.EventExec:
+		from = atPath + pathLen
+	case deminer.EventFlow, deminer.EventDNS:
+		from, pathLen = atOnlyData, 0
+	}
+	if dataLen == 0 && pathLen == 0 {
+		return nil, nil, true
+	}
+	if len(b) < from+dataLen || len(b) < atPath+pathLen {
+		return nil, nil, false
+	}
+	return b[atPath : atPath+pathLen], b[from : from+dataLen], true
 }
 
 var protocols = map[byte]string{6: "tcp", 17: "udp"}

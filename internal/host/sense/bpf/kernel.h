@@ -36,6 +36,7 @@ static u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static void *(*const bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 static void (*const bpf_ringbuf_discard)(void *data, u64 flags) = (void *)133;
+static long (*const bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static u64 (*const bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 
 enum { NO_WAKEUP = 1, FORCE_WAKEUP = 2 }; // BPF_RB_*
@@ -83,9 +84,31 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct super_block {
+	u32 s_dev;
+	unsigned long s_magic;
+};
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
 struct inode {
 	u64 i_ino;
 	u32 i_nlink;
+	struct super_block *i_sb;
+	s64 i_size;
+	s64 i_ctime_sec; // Linux 6.11
+	u32 i_ctime_nsec;
+};
+
+struct inode___6_6 {
+	struct timespec64 __i_ctime;
+};
+
+struct inode___5_8 {
+	struct timespec64 i_ctime;
 };
 
 struct dentry {
@@ -207,6 +230,9 @@ struct pt_regs {
 };
 
 #pragma clang attribute pop
+
+// HAS reports whether the structure of the running kernel has a field.
+#define HAS(of, field) __builtin_preserve_field_info(((of *)0)->field, 2)
 
 // GET reads a field of a structure of the kernel; a bad pointer gives zero.
 #define GET(from, field)                                                                                               \

@@ -71,7 +71,7 @@ INLINE int address(struct bpf_sock_addr *ctx, u16 kind, u8 family)
 		__builtin_memcpy(r->local, to, 16);
 		r->local_port = port;
 	}
-	tell(r);
+	soon(r, r->when);
 	return 1;
 }
 
@@ -125,7 +125,7 @@ INLINE void copy(struct __sk_buff *skb, struct flow *f, u8 family, u8 proto, u16
 	u64 size = skb->len - at;
 	if (skb->len <= at)
 		return;
-	struct long_record *r = begin_long(kind);
+	struct data_record *r = begin_data(kind);
 	if (!r)
 		return;
 	if (size > DATA) {
@@ -152,7 +152,12 @@ INLINE void copy(struct __sk_buff *skb, struct flow *f, u8 family, u8 proto, u16
 	ends(&r->head, skb, f, family, sent);
 	if (f)
 		r->head.a = f->pieces[sent];
-	tell(r);
+	// What may be said to a pool, or by one, and what a name server answers is told at once.
+	u8 first = r->data[0];
+	if (kind == DNS || first == '{' || first == '[' || (first & 0xf0) == 0x80)
+		tell(r);
+	else
+		soon(r, r->head.when);
 }
 
 INLINE int packet(struct __sk_buff *skb, u8 sent)

@@ -20,7 +20,7 @@ enum {
 	INBOUND = 32,  // flow: the other side opened it
 };
 
-enum { RING = 8 << 20 }; // bytes
+enum { RING = 4 << 20 }; // bytes; user space has it mapped twice
 enum { NAME = 256, PATH = 1024, DATA = 1024, DEPTH = 48 };
 
 struct record {
@@ -29,7 +29,7 @@ struct record {
 	u64 when;   // ns since boot, sleep included
 	u64 start;  // of the process, ns since boot
 	u64 cgroup; // see group()
-	u64 a, b, c;
+	u64 a, b, c; // exec: see file_of()
 	u8 local[16], remote[16];
 	u16 local_port, remote_port; // host byte order
 	u8 family, proto;            // 4 or 6; IPPROTO_*
@@ -40,6 +40,12 @@ struct record {
 struct long_record {
 	struct record head;
 	char path[PATH]; // names ended by NUL, the last one first
+	char data[DATA];
+};
+
+// What goes over a socket has no path.
+struct data_record {
+	struct record head;
 	char data[DATA];
 };
 
@@ -142,6 +148,18 @@ INLINE struct record *begin(u16 kind)
 	return r;
 }
 
+INLINE struct data_record *begin_data(u16 kind)
+{
+	if (!room(kind))
+		return 0;
+	struct data_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r)
+		dropped(kind);
+	else
+		blank(&r->head, kind);
+	return r;
+}
+
 INLINE struct long_record *begin_long(u16 kind)
 {
 	if (!room(kind))
@@ -168,24 +186,28 @@ struct {
 
 enum { PAUSE = 20000000 }; // ns; the reader looks again this long after it read something
 
-// soon submits what can wait for a few milliseconds: of many in a row the first wakes the reader, who then comes for the rest by
-// itself for as long as there is some. To be woken costs more than all that is done with a record.
-INLINE void soon(void *rec, u64 now)
+// waking says how what can wait for a few milliseconds is submitted: of many in a row the first wakes the reader, who then comes for
+// the rest by itself for as long as there is some. To be woken costs more than all that is done with a record.
+INLINE u64 waking(u64 now)
 {
 	u32 zero = 0;
-	u64 *last = bpf_map_lookup_elem(&woken, &zero), flags = NO_WAKEUP;
-	if (!last || now - *last > 2 * PAUSE || bpf_ringbuf_query(&ring, RING_AVAILABLE) > RING / 8) {
-		flags = FORCE_WAKEUP;
-		if (last)
-			*last = now;
-	}
-	bpf_ringbuf_submit(rec, flags);
+	u64 *last = bpf_map_lookup_elem(&woken, &zero);
+	if (last && now - *last <= PAUSE / 4)
+		return NO_WAKEUP; // even of a full ring it is enough to be told a few hundred times a second
+	if (last && now - *last <= 2 * PAUSE && bpf_ringbuf_query(&ring, RING_AVAILABLE) <= RING / 8)
+		return NO_WAKEUP;
+	if (last)
+		*last = now;
+	return FORCE_WAKEUP;
 }
+
+// soon submits what can wait for a few milliseconds.
+INLINE void soon(void *rec, u64 now) { bpf_ringbuf_submit(rec, waking(now)); }
 
 // quietly submits without waking the reader, who looks several times a second anyway, unless the ring fills up.
 INLINE void quietly(void *r)
 {
-	bpf_ringbuf_submit(r, bpf_ringbuf_query(&ring, RING_AVAILABLE) > RING / 8 ? FORCE_WAKEUP : NO_WAKEUP);
+	bpf_ringbuf_submit(r, bpf_ringbuf_query(&ring, RING_AVAILABLE) > RING / 8 ? waking(((struct record *)r)->when) : NO_WAKEUP);
 }
 
 // path_of writes the names from a file up to the root of the process that looks, through mounts.

@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
+)
+
+// content is a program with the attributes that it is given.
+type content struct {
+	*bytes.Reader
+	attr deminer.Attr
+}
+
+func (c content) Attr() (deminer.Attr, error) { return c.attr, nil }
+func (content) Close() error                  { return nil }
+
+// TestKnownProgramsAreNotOpened: what an event names is read once; what changed a moment ago, or is named as something else, each time.
+func TestKnownProgramsAreNotOpened(t *testing.T) {
+	now := time.Now()
+	old, young := now.Add(-time.Hour), now.Add(-time.Millisecond)
+	named := func(ino uint64, changed time.Time) deminer.FileID {
+		return deminer.FileID{Dev: 1, Ino: ino, Size: 3, Changed: changed.UnixNano()}
+	}
+	for what, c := range map[string]struct {
+		file deminer.FileID
+		attr deminer.Attr
+		want int // times that it is opened, of three
+	}{
+		"old":        {named(7, old), deminer.Attr{Ino: 7, Size: 3, Ctime: old}, 1},
+		"just made":  {named(7, young), deminer.Attr{Ino: 7, Size: 3, Ctime: young}, 3},
+		"another":    {named(7, old), deminer.Attr{Ino: 8, Size: 3, Ctime: old}, 3},
+		"written to": {named(7, old), deminer.Attr{Ino: 7, Size: 3, Ctime: young}, 3},
+		"not named":  {deminer.FileID{}, deminer.Attr{Ino: 7, Size: 3, Ctime: old}, 3},
+	} {
+		a, opened := newWorld(t).agent(t), 0
+		a.opt.Program = func(deminer.ProcID) (host.File, error) {
+			opened++
+			return content{bytes.NewReader([]byte("abc")), c.attr}, nil
+		}
+		for range 3 {
+			if why := a.content(t.Context(), &deminer.Event{Kind: deminer.EventExec, Time: now, File: c.file}); why != "" {
+				t.Errorf("%s: %s", what, why)
+			}
+		}
+		if opened != c.want {
+			t.Errorf("%s: opened %d times, want %d", what, opened, c.want)
+		}
+	}
+}
