@@ -50,6 +50,8 @@ func play(role, arg string) error {
 		return talkAll(arg)
 	case "exec memfd":
 		return execMemfd(arg)
+	case "guard inside":
+		return guardInside(arg)
 	case "exec deleted":
 		return execDeleted(arg)
 	}

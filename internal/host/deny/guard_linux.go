@@ -28,9 +28,6 @@ type Guard struct {
 	done  sync.WaitGroup
 }
 
-// errInner: the programs of the kernel tell PIDs of the first namespace, and whoever is stopped by one of those could not be let go.
-var errInner = errors.New("this is a container: who is stopped has another PID here")
-
 // Open puts in force what this kernel has of what is wanted. It never fails: what cannot be had is said by Facets.
 func Open(o Options) *Guard {
 	if o.Answer <= 0 {
@@ -46,9 +43,6 @@ func Open(o Options) *Guard {
 	}
 	if o.Judge == nil {
 		g.o.Hold = false
-	}
-	if g.o.Hold && inner() {
-		g.o.Hold, g.loose = false, errInner
 	}
 	if o.Group != "" || g.o.Hold {
 		if s, hold, err := openSockets(&g.o, &g.n); err != nil {

@@ -78,6 +78,7 @@ const (
 	kernelProgOnExec     = "on_exec"
 	kernelProgOnIngress  = "on_ingress"
 	kernelVarHoldGroup   = "hold_group"
+	kernelVarHome        = "home"
 	kernelVarLayout      = "layout"
 	kernelVarTableDepth  = "table_depth"
 	kernelVarTableFlags  = "table_flags"
@@ -157,6 +158,7 @@ type kernelMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelVariableSpecs struct {
 	HoldGroup  *ebpf.VariableSpec `ebpf:"hold_group"`
+	Home       *ebpf.VariableSpec `ebpf:"home"`
 	Layout     *ebpf.VariableSpec `ebpf:"layout"`
 	TableDepth *ebpf.VariableSpec `ebpf:"table_depth"`
 	TableFlags *ebpf.VariableSpec `ebpf:"table_flags"`
@@ -216,6 +218,7 @@ func (m *kernelMaps) Close() error {
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelVariables struct {
 	HoldGroup  *ebpf.Variable `ebpf:"hold_group"`
+	Home       *ebpf.Variable `ebpf:"home"`
 	Layout     *ebpf.Variable `ebpf:"layout"`
 	TableDepth *ebpf.Variable `ebpf:"table_depth"`
 	TableFlags *ebpf.Variable `ebpf:"table_flags"`

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/deminer/deminer/internal/host/bpf"
 	"github.com/deminer/deminer/internal/host/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -78,9 +79,8 @@ func (e *execs) CoverProcess(pid int) error {
 // inner reports whether this is a container. A file system of which only a part is seen in one is another host's as well, whose
 // programs are not ours to ask about.
 func inner() bool {
-	const first = "pid:[4026531836]" // PROC_PID_INIT_INO of linux/proc_ns.h
-	name, err := os.Readlink("/proc/self/ns/pid")
-	return err != nil || name != first
+	home, err := bpf.Home()
+	return err != nil || home != 0
 }
 
 // far are types of file systems whose mounts are not even opened, as that alone may hang; the rest is told by its number.

@@ -17,6 +17,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -97,7 +98,11 @@ func (s *sockets) prepare() (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the programs: %w", err)
 	}
-	if err := newMachine().into(spec); err != nil {
+	home, err := bpf.Home()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(newMachine().into(spec), spec.Variables[kernelVarHome].Set(home)); err != nil {
 		return nil, fmt.Errorf("set up the programs: %w", err)
 	}
 	if s.o.Pin != "" {

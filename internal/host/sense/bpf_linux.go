@@ -19,6 +19,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,6 +33,7 @@ type hook struct {
 
 const (
 	unowned  = ", the process of some sockets"
+	outside  = ", processes outside this container"
 	asked    = "calls of 32-bit programs"
 	allCalls = "tracepoint of all system calls"
 	probes   = "probes of single system calls"
@@ -75,7 +77,8 @@ type bpfSensor struct {
 	know  *known
 	spec  *ebpf.CollectionSpec
 	maps  map[string]*ebpf.Map
-	root  int // the root of the unified control groups; -1: none
+	home  uint32 // the PID namespace, 0: the first
+	root  int    // the root of the unified control groups; -1: none
 	tried map[string]error
 	links []link.Link
 	ring  *ringbuf.Reader
@@ -120,6 +123,9 @@ func (b *bpfSensor) take(want []deminer.EventKind) (map[deminer.EventKind]demine
 			continue
 		}
 		lost := h.lost
+		if b.home != 0 {
+			lost = strings.TrimPrefix(lost+outside, ", ")
+		}
 		for _, name := range h.more {
 			if b.attach(name) != nil && !strings.HasSuffix(lost, unowned) {
 				lost += unowned
@@ -171,7 +177,10 @@ func (b *bpfSensor) prepare(want []deminer.EventKind) error {
 	if b.opt.AllInbound {
 		inbound = 1
 	}
-	err = errors.Join(spec.Variables[kernelVarAgent].Set(uint32(b.opt.Agent)), spec.Variables[kernelVarWanted].Set(b.wanted(want)),
+	if b.home, err = bpf.Home(); err != nil {
+		return err
+	}
+	err = errors.Join(spec.Variables[kernelVarHome].Set(b.home), spec.Variables[kernelVarAgent].Set(uint32(b.opt.Agent)), spec.Variables[kernelVarWanted].Set(b.wanted(want)),
 		spec.Variables[kernelVarAllInbound].Set(inbound))
 	if err != nil {
 		return fmt.Errorf("set up the programs: %w", err)

@@ -55,6 +55,8 @@ func play(role, arg string) error {
 	switch role {
 	case "nothing":
 		return nil
+	case "watch inside":
+		return watchInside()
 	case "spawn":
 		words := strings.Fields(arg)
 		n, err := strconv.Atoi(words[0])

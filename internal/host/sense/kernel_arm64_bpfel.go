@@ -14,14 +14,15 @@ import (
 )
 
 type kernelFlow struct {
-	_      structs.HostLayout
-	Start  uint64
-	Tgid   uint32
-	Uid    uint32
-	Comm   [16]int8
-	Opened uint8
-	Pieces [2]uint8
-	More   [5]uint8
+	_       structs.HostLayout
+	Start   uint64
+	Tgid    uint32
+	Uid     uint32
+	Comm    [16]int8
+	Opened  uint8
+	Pieces  [2]uint8
+	Foreign uint8
+	More    [4]uint8
 }
 
 type kernelLongRecord struct {
@@ -97,6 +98,7 @@ const (
 	kernelProgProbeSetuid          = "probe_setuid"
 	kernelVarAgent                 = "agent"
 	kernelVarAllInbound            = "all_inbound"
+	kernelVarHome                  = "home"
 	kernelVarLayout                = "layout"
 	kernelVarWanted                = "wanted"
 )
@@ -189,6 +191,7 @@ type kernelMapSpecs struct {
 type kernelVariableSpecs struct {
 	Agent      *ebpf.VariableSpec `ebpf:"agent"`
 	AllInbound *ebpf.VariableSpec `ebpf:"all_inbound"`
+	Home       *ebpf.VariableSpec `ebpf:"home"`
 	Layout     *ebpf.VariableSpec `ebpf:"layout"`
 	Wanted     *ebpf.VariableSpec `ebpf:"wanted"`
 }
@@ -238,6 +241,7 @@ func (m *kernelMaps) Close() error {
 type kernelVariables struct {
 	Agent      *ebpf.Variable `ebpf:"agent"`
 	AllInbound *ebpf.Variable `ebpf:"all_inbound"`
+	Home       *ebpf.Variable `ebpf:"home"`
 	Layout     *ebpf.Variable `ebpf:"layout"`
 	Wanted     *ebpf.Variable `ebpf:"wanted"`
 }

@@ -9,12 +9,12 @@ enum { HELD_BIT = 4 };                  // record.flags: it is stopped
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct super_block {
+struct super_block___flags {
 	unsigned long s_flags;
 };
 
 struct inode___placed {
-	struct super_block *i_sb;
+	struct super_block___flags *i_sb;
 };
 
 struct cgroup_subsys_state___up {
@@ -60,12 +60,13 @@ int on_exec(u64 *ctx)
 	struct linux_binprm *bprm = (void *)ctx[2];
 	struct config *c = settings();
 	struct inode___placed *inode = (void *)GET(GET(bprm, file), f_inode);
-	if (!c || !in_force(c) || !(GET(GET(inode, i_sb), s_flags) & INTERNAL) || !concerned(t))
+	// Whoever has no number here could not be let go again.
+	if (!c || !in_force(c) || !(GET(GET(inode, i_sb), s_flags) & INTERNAL) || !concerned(t) || outside(t))
 		return 0;
 	struct record *r = begin(HELD, CLASS_PROGRAM); // who cannot be told of is not stopped
 	if (!r)
 		return 0;
-	u32 tgid = r->tgid = GET(t, tgid);
+	u32 tgid = r->tgid = pid_of(t);
 	u64 start = r->start = GET(GET(t, group_leader), start_boottime);
 	r->uid = GET(GET(t, cred), uid.val);
 	bpf_probe_read_kernel(r->comm, sizeof(r->comm), __builtin_preserve_access_index(&t->comm));

@@ -25,7 +25,7 @@ INLINE int connects(struct bpf_sock_addr *ctx, u8 family)
 	struct config *c = settings();
 	struct task_struct *t = (void *)bpf_get_current_task();
 	u64 start = GET(GET(t, group_leader), start_boottime);
-	u32 tgid = GET(t, tgid), uid = GET(GET(t, cred), uid.val), mode = c ? c->modes[CLASS_POOL] : OFF;
+	u32 tgid = pid_of(t), uid = GET(GET(t, cred), uid.val), mode = c ? c->modes[CLASS_POOL] : OFF;
 	if (ctx->sk && ctx->protocol == TCP) {
 		struct flow *f = bpf_sk_storage_get(&flows, ctx->sk, 0, STORAGE_CREATE);
 		if (f) {

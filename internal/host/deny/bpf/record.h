@@ -3,7 +3,7 @@
 #ifndef DEMINER_DENY_RECORD_H
 #define DEMINER_DENY_RECORD_H
 
-#include "../../sense/bpf/kernel.h"
+#include "../../sense/bpf/pid.h"
 
 enum { LPM_TRIE = 11 };
 enum { NO_PREALLOC = 1, CLONE = 512 }; // BPF_F_*

@@ -46,10 +46,17 @@ struct {
 
 INLINE struct task_struct *self(void) { return (void *)bpf_get_current_task(); }
 
+// silent: what this process asks for is not reported.
+INLINE int silent(struct task_struct *t)
+{
+	u32 pid = pid_of(t);
+	return pid == agent || (home && !pid);
+}
+
 INLINE int small(u16 kind, u32 target, u64 a, u64 b, u64 c)
 {
 	struct task_struct *t = self();
-	if (GET(t, tgid) == agent)
+	if (silent(t))
 		return 0;
 	struct record *r = begin(kind);
 	if (!r)
@@ -67,7 +74,7 @@ INLINE int small(u16 kind, u32 target, u64 a, u64 b, u64 c)
 INLINE int named(u16 kind, const char *text, u32 size, u64 a)
 {
 	struct task_struct *t = self();
-	if (GET(t, tgid) == agent)
+	if (silent(t))
 		return 0;
 	struct long_record *r = begin_long(kind);
 	if (!r)
@@ -162,7 +169,7 @@ INLINE int call_flags(u32 fd, u64 command, const void *value)
 	if ((u32)command != SETFLAGS && (u32)command != FSSETXATTR)
 		return 0;
 	struct task_struct *t = self();
-	if (GET(t, tgid) == agent)
+	if (silent(t))
 		return 0;
 	struct fdtable *table = GET(GET(t, files), fdt);
 	struct file *file = 0;

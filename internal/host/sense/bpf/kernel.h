@@ -166,6 +166,20 @@ struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 };
 
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	s32 nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	u32 level;
+	struct upid numbers[1]; // one for each level
+};
+
 struct kernfs_node {
 	u64 id;
 };
@@ -204,6 +218,7 @@ struct task_struct {
 	s32 exit_code;
 	char comm[16];
 	struct task_struct *real_parent, *group_leader;
+	struct pid *thread_pid;
 	struct mm_struct *mm;
 	struct cred *cred;
 	struct fs_struct *fs;

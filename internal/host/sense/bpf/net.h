@@ -13,7 +13,8 @@ struct flow {
 	char comm[16];
 	u8 opened;    // this side connected
 	u8 pieces[2]; // reported: received, sent
-	u8 more[5];
+	u8 foreign;   // of a process outside the watcher's container
+	u8 more[4];
 };
 
 struct {
@@ -33,7 +34,8 @@ INLINE void own(struct bpf_sock_addr *ctx, struct task_struct *t, u8 opened)
 	struct flow *f = bpf_sk_storage_get(&flows, sk, 0, STORAGE_CREATE);
 	if (!f)
 		return;
-	f->tgid = GET(t, tgid);
+	f->tgid = pid_of(t);
+	f->foreign = home && !f->tgid;
 	f->start = GET(GET(t, group_leader), start_boottime);
 	f->uid = GET(GET(t, cred), uid.val);
 	bpf_probe_read_kernel(f->comm, sizeof(f->comm), __builtin_preserve_access_index(&t->comm));
@@ -48,7 +50,7 @@ INLINE int address(struct bpf_sock_addr *ctx, u16 kind, u8 family)
 	if (proto != TCP && proto != UDP)
 		return 1;
 	own(ctx, t, kind == CONNECT);
-	struct record *r = begin(kind);
+	struct record *r = outside(t) ? 0 : begin(kind);
 	if (!r)
 		return 1;
 	whose(r, t);
@@ -171,7 +173,7 @@ INLINE int packet(struct __sk_buff *skb, u8 sent)
 		return 1;
 	f = bpf_sk_storage_get(&flows, sk, 0, 0);
 	sent &= 1;
-	if (f && f->pieces[sent] >= PIECES)
+	if (f && (f->pieces[sent] >= PIECES || f->foreign))
 		return 1;
 	u8 head[40], proto, family;
 	u32 at;

@@ -44,7 +44,7 @@ int on_exec(u64 *ctx)
 	struct task_struct *t = (void *)ctx[0];
 	struct linux_binprm *bprm = (void *)ctx[2];
 	u32 zero = 0;
-	struct long_record *r = bpf_map_lookup_elem(&draft, &zero);
+	struct long_record *r = outside(t) ? 0 : bpf_map_lookup_elem(&draft, &zero);
 	if (!r || !room(EXEC))
 		return 0;
 	blank(&r->head, EXEC);
@@ -81,11 +81,11 @@ int on_fork(u64 *ctx)
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
 	if (GET(child, pid) != GET(child, tgid))
 		return 0; // a thread
-	struct record *r = begin(FORK);
+	struct record *r = outside(child) ? 0 : begin(FORK);
 	if (!r)
 		return 0;
 	whose(r, child);
-	r->ppid = GET(parent, tgid);
+	r->ppid = pid_of(parent);
 	quietly(r);
 	return 0;
 }
@@ -96,7 +96,7 @@ int on_exit(u64 *ctx)
 	struct task_struct *t = (void *)ctx[0];
 	if (GET(GET(t, signal), live.counter) != 0)
 		return 0; // other threads live on
-	struct record *r = begin(EXIT);
+	struct record *r = outside(t) ? 0 : begin(EXIT);
 	if (!r)
 		return 0;
 	whose(r, t);
@@ -110,7 +110,7 @@ SEC("tp_btf/signal_generate")
 int on_signal(u64 *ctx)
 {
 	struct task_struct *to = (void *)ctx[2], *from = (void *)bpf_get_current_task();
-	if (GET(to, tgid) != agent || GET(from, tgid) == agent)
+	if (pid_of(to) != agent || pid_of(from) == agent)
 		return 0;
 	struct record *r = begin(SIGNAL);
 	if (!r)

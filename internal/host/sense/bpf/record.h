@@ -3,7 +3,7 @@
 #ifndef DEMINER_RECORD_H
 #define DEMINER_RECORD_H
 
-#include "kernel.h"
+#include "pid.h"
 
 enum kind {
 	EXEC = 1, FORK, EXIT, CONNECT, BIND, FLOW, DNS, FLAGS, ANON_EXEC, MODULE, BPF, MOUNT, PTRACE, MEM_WRITE, UID, SIGNAL,
@@ -104,9 +104,9 @@ INLINE void whose(struct record *r, struct task_struct *t)
 	struct task_struct *parent = GET(leader, real_parent);
 	struct cred *cred = GET(t, cred);
 	r->cgroup = group(t);
-	r->tgid = GET(t, tgid);
+	r->tgid = pid_of(t);
 	r->tid = GET(t, pid);
-	r->ppid = GET(parent, tgid);
+	r->ppid = pid_of(parent);
 	r->start = GET(leader, start_boottime);
 	r->uid = GET(cred, uid.val);
 	r->euid = GET(cred, euid.val);

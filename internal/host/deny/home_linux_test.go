@@ -1,0 +1,94 @@
+//go:build linux
+
+package deny
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// guardInside guards the control group of its descriptor 3 in a container of its own; arg is a program that becomes a file in memory. It
+// tells how that ended, and what was told of it. First it says that it is ready, and waits for a line.
+func guardInside(arg string) error {
+	if err := errors.Join(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("proc", "/proc", "proc", 0, "")); err != nil {
+		return err
+	}
+	told := make(chan Refusal, 8)
+	g := Open(Options{Judge: func(x *Exec) Verdict {
+		if bad(x.File) {
+			return Deny
+		}
+		return Known
+	}, Hold: true, Group: "/proc/self/fd/3", See: func(r Refusal) { told <- r }})
+	defer g.Close()
+	fmt.Println(g.Facets())
+	fmt.Println("ready")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return err
+	}
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), roleVar+"=exec memfd", argVar+"="+arg)
+	_ = c.Run()
+	fmt.Println("ended:", c.ProcessState)
+	select {
+	case r := <-told:
+		fmt.Println("itself:", r.Event.Proc.PID == c.Process.Pid, r.Event.Denied, r.Event.Path)
+	case <-time.After(5 * time.Second):
+		fmt.Println("nothing told")
+	}
+	fmt.Println("others:", len(told))
+	return nil
+}
+
+// TestHeldInAContainer: who guards in a PID namespace of its own holds who is in it, and leaves others alone.
+func TestHeldInAContainer(t *testing.T) {
+	files, group := disk(t), newGroup(t)
+	ill := put(t, in(files, "bad"), program(t, ranCode, evil))
+	dup, err := unix.FcntlInt(uintptr(group.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), roleVar+"=guard inside", argVar+"="+ill)
+	c.ExtraFiles = []*os.File{os.NewFile(uintptr(dup), "group")}
+	defer c.ExtraFiles[0].Close()
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, UseCgroupFD: true, CgroupFD: group.fd, Pdeathsig: syscall.SIGKILL}
+	say, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hear, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stderr = os.Stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for out := bufio.NewScanner(hear); out.Scan(); {
+		if told = append(told, out.Text()); out.Text() != "ready" {
+			continue
+		}
+		if wrote, _, state := group.plays(t, "exec memfd", ill); wrote != "x" || state.ExitCode() != ranCode {
+			t.Errorf("one outside: %q %v", wrote, state)
+		}
+		fmt.Fprintln(say, "go")
+	}
+	_ = c.Wait()
+	all := strings.Join(told, "\n")
+	for _, want := range []string{"ended: signal: killed", "itself: true true /memfd:hidden (deleted)", "others: 0"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in\n%s", want, all)
+		}
+	}
+}
