@@ -33,7 +33,7 @@ const (
 )
 
 const (
-	bootTimeout = 2 * time.Minute
+	bootTimeout = 5 * time.Minute
 	stopTimeout = 20 * time.Second
 	poll        = 50 * time.Millisecond
 )
@@ -240,6 +240,17 @@ func (h *Host) InPoolNamespace(log string, argv ...string) error {
 		time.Sleep(poll)
 	}
 	return fmt.Errorf("%s did not get ready: %s", argv[0], tail(f.Name()))
+}
+
+// EndPool tells what runs in the pool's namespace to end, waits, and gives what it said there.
+func (h *Host) EndPool(log string) (string, error) {
+	for _, c := range h.others {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		_ = c.Wait()
+	}
+	h.others = nil
+	b, err := os.ReadFile(filepath.Join(h.Dir, log))
+	return string(b), err
 }
 
 // Destroy ends the host at once and removes processes, mounts, namespaces and

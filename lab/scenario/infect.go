@@ -27,6 +27,29 @@ type Tools struct {
 // Infect starts the pool with the scenario's second stages and does the steps in
 // order on a booted host. It returns when every process that a step starts is there.
 func Infect(ctx context.Context, h *host.Host, s Scenario, tools Tools) error {
+	return each(ctx, h, s, tools, func(i int, step func(context.Context) error) error {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("%s: step %d (%s): %w", s.Name, i+1, s.Steps[i], err)
+		}
+		return nil
+	})
+}
+
+// Attempt is Infect on a host that defends itself: a step that fails, or whose process does not come up in time, is told by its
+// number and when it began, and the next one is done.
+func Attempt(ctx context.Context, h *host.Host, s Scenario, tools Tools, limit time.Duration, see func(step int, begun time.Time, err error)) error {
+	return each(ctx, h, s, tools, func(i int, step func(context.Context) error) error {
+		one, stop := context.WithTimeout(ctx, limit)
+		defer stop()
+		begun := time.Now()
+		err := step(one)
+		see(i, begun, err)
+		return ctx.Err()
+	})
+}
+
+// each readies the pool and hands over the steps in order, until one is an error.
+func each(ctx context.Context, h *host.Host, s Scenario, tools Tools, take func(int, func(context.Context) error) error) error {
 	miner, err := os.ReadFile(tools.Miner)
 	if err != nil {
 		return err
@@ -39,8 +62,8 @@ func Infect(ctx context.Context, h *host.Host, s Scenario, tools Tools) error {
 		return fmt.Errorf("start pool: %w", err)
 	}
 	for i, st := range s.Steps {
-		if err := do(ctx, h, st, miner, lib); err != nil {
-			return fmt.Errorf("%s: step %d (%s): %w", s.Name, i+1, st, err)
+		if err := take(i, func(ctx context.Context) error { return do(ctx, h, st, miner, lib) }); err != nil {
+			return err
 		}
 	}
 	return nil

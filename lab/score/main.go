@@ -32,7 +32,7 @@ type options struct {
 	rounds                                 int
 	parallel                               int
 	strict                                 bool
-	benign, show                           bool
+	benign, show, agent                    bool
 }
 
 func main() {
@@ -49,6 +49,7 @@ func main() {
 	flag.IntVar(&o.parallel, "parallel", 1, "infected hosts at a time; more distort the seconds")
 	flag.BoolVar(&o.strict, "strict", false, "fail unless everything was found, removed, spared and taken back")
 	flag.BoolVar(&o.show, "show", false, "only infect with the one scenario and show what deminer scan prints")
+	flag.BoolVar(&o.agent, "agent", false, "measure the agent: run the scenarios on hosts where it already watches, and write only that section of the page")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, o)
@@ -89,27 +90,22 @@ func run(ctx context.Context, o options) error {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "[%6.1f s] %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
 	}
-	s.Infected = make([]result, len(names))
-	todo := make(chan int)
-	var wait sync.WaitGroup
-	for range max(1, o.parallel) {
-		wait.Go(func() {
-			for i := range todo {
-				s.Infected[i] = l.infected(ctx, names[i])
-				t := s.Infected[i].Tally
-				say("%-12s planted %d found %d joined %d convicted %d left %d remains %d business %d returned %d undo %d %s",
-					names[i], t.Planted, t.Found, t.Joined, t.Convicted, len(s.Infected[i].Left), len(s.Infected[i].Remains), len(s.Infected[i].Business),
-					len(s.Infected[i].Returned), len(s.Infected[i].Undo), s.Infected[i].Err)
-			}
+	if o.agent {
+		s.Caught = make([]caught, len(names))
+		each(ctx, names, o.parallel, func(i int) {
+			s.Caught[i] = l.watched(ctx, names[i])
+			say("%s", s.Caught[i].line())
 		})
+		return errors.Join(ctx.Err(), write(s, o))
 	}
-	for i := range names {
-		if ctx.Err() == nil {
-			todo <- i
-		}
-	}
-	close(todo)
-	wait.Wait()
+	s.Infected = make([]result, len(names))
+	each(ctx, names, o.parallel, func(i int) {
+		s.Infected[i] = l.infected(ctx, names[i])
+		t := s.Infected[i].Tally
+		say("%-12s planted %d found %d joined %d convicted %d left %d remains %d business %d returned %d undo %d %s",
+			names[i], t.Planted, t.Found, t.Joined, t.Convicted, len(s.Infected[i].Left), len(s.Infected[i].Remains), len(s.Infected[i].Business),
+			len(s.Infected[i].Returned), len(s.Infected[i].Undo), s.Infected[i].Err)
+	})
 	if o.benign && ctx.Err() == nil {
 		if s.Honest, err = l.honestHost(ctx, o.rounds, say); err != nil {
 			return err
@@ -127,6 +123,26 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
+// each does one thing for every name, so many at a time, until ctx ends.
+func each(ctx context.Context, names []string, parallel int, do func(int)) {
+	todo := make(chan int)
+	var wait sync.WaitGroup
+	for range max(1, parallel) {
+		wait.Go(func() {
+			for i := range todo {
+				do(i)
+			}
+		})
+	}
+	for i := range names {
+		if ctx.Err() == nil {
+			todo <- i
+		}
+	}
+	close(todo)
+	wait.Wait()
+}
+
 func write(s score, o options) error {
 	if o.jsonOut != "" {
 		b, err := json.MarshalIndent(s, "", " ")
@@ -138,10 +154,14 @@ func write(s score, o options) error {
 		}
 	}
 	if o.out == "" {
-		fmt.Print(s.markdown())
+		fmt.Print(s.page(""))
 		return nil
 	}
-	return os.WriteFile(o.out, []byte(s.markdown()), 0o644)
+	old, err := os.ReadFile(o.out)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(o.out, []byte(s.page(string(old))), 0o644)
 }
 
 // show is the demo: one infected host and deminer's own words.

@@ -18,6 +18,7 @@ type score struct {
 	Parallel int       `json:"parallel"`
 	Infected []result  `json:"infected"`
 	Honest   []honest  `json:"honest"`
+	Caught   []caught  `json:"caught,omitempty"`
 }
 
 // faults counts what kept the score from being perfect.
@@ -25,6 +26,11 @@ func (s score) faults() (n int) {
 	for _, r := range s.Infected {
 		n += r.Tally.Planted - r.Tally.Convicted + len(r.Tally.Apart) + len(r.Left) + len(r.Remains) + len(r.Business) + len(r.Returned) + len(r.Undo)
 		if r.Err != "" {
+			n++
+		}
+	}
+	for _, c := range s.Caught {
+		if c.Err != "" || c.Never {
 			n++
 		}
 	}
