@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED = 0
 
-.PHONY: all build test check guest fuzz yara-oracle bench agentbench ports score demo pictures man clean
+.PHONY: all build test check guest fuzz yara-oracle bench agentbench ports score score-agent soak react demo pictures man clean
 
 all: build
 
@@ -44,6 +44,18 @@ ports:            ## the tests of the engines, of judging and planning as progra
 score: build      ## the lab: every scenario and every benign host; needs root; writes docs/score.md
 	./lab/setup.sh
 	go run ./lab/score -deminer bin/deminer -out docs/score.md $(SCORE)
+
+score-agent: build ## the lab with the agent already on: which step it stops, how long after; writes its section of docs/score.md
+	./lab/setup.sh
+	go run ./lab/score -deminer bin/deminer -agent -out docs/score.md $(SCORE)
+
+soak: build       ## every benign load for MINUTES (30) beside the agent, HOSTS (4) at a time; writes its section of docs/score.md
+	./lab/setup.sh
+	go run ./lab/score -deminer bin/deminer -soak $(or $(MINUTES),30)m -parallel $(or $(HOSTS),4) -out docs/score.md $(SCORE)
+
+react: build      ## how fast the agent stops programs that nobody knows, TRIES (20) of each kind
+	./lab/setup.sh
+	go run ./lab/react -deminer bin/deminer -tries $(or $(TRIES),20)
 
 demo: build       ## one infected lab host, scanned: what the README shows; needs root
 	./lab/setup.sh

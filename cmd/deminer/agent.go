@@ -123,7 +123,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 		r.say(true, err.Error())
 	}
 	a := agent.New(agent.Options{Sensors: guarded{recorded{fed{s, more.refuse.feed}, more.past}, more.guard, more.back}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
-		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Say: r.say})
+		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, UsedBy: r.eyes.UsedBy, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Say: r.say})
 	err = errors.Join(a.Run(ctx), more.end())
 	if f.json {
 		err = errors.Join(err, f.write(cmd, a.Counts()))

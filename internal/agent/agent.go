@@ -61,6 +61,8 @@ type Options struct {
 	Mechanisms func(file string) []string
 	// Usage gives the processor time of all processes.
 	Usage func() []Used
+	// UsedBy, where set, gives the processor time of one process; false: it has ended.
+	UsedBy func(deminer.ProcID) (time.Duration, bool)
 	// CPU is the processor time that the agent itself has used.
 	CPU func() time.Duration
 	// Say takes one line of safe text; grave ones are told apart.
@@ -79,10 +81,11 @@ type Options struct {
 
 // Agent is the loop and what it remembers.
 type Agent struct {
-	opt   Options
-	queue *queue
-	heard *hearing
-	execs chan *deminer.Event // to be matched against the rules
+	opt     Options
+	queue   *queue
+	heard   *hearing
+	callers *callers
+	execs   chan *deminer.Event // to be matched against the rules
 
 	mu     sync.Mutex
 	counts Counts
@@ -121,7 +124,7 @@ func New(opt Options) *Agent {
 	if opt.Whole <= 0 {
 		opt.Whole = 6 * time.Hour
 	}
-	return &Agent{opt: opt, queue: newQueue(), heard: newHearing(), execs: make(chan *deminer.Event, maxExecs), done: deeds{}, unseen: map[string]bool{}, said: sayings{lines: map[string]bool{}},
+	return &Agent{opt: opt, queue: newQueue(), heard: newHearing(), callers: newCallers(), execs: make(chan *deminer.Event, maxExecs), done: deeds{}, unseen: map[string]bool{}, said: sayings{lines: map[string]bool{}},
 		load: newSampler(), budget: newBudget(opt.CPU), files: newPrograms(), counts: Counts{Events: map[deminer.EventKind]uint64{}}}
 }
 
@@ -137,6 +140,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	})
 	wait.Go(func() { a.match(ctx) })
 	wait.Go(func() { a.sample(ctx) })
+	wait.Go(func() { a.ask(ctx) })
 	a.looking(ctx)
 	wait.Wait()
 	return broken
@@ -162,6 +166,9 @@ func (a *Agent) see(e deminer.Event) {
 	a.counts.Events[e.Kind]++
 	a.mu.Unlock()
 	a.heard.note(&e)
+	if e.Kind == deminer.EventConnect {
+		a.callers.note(&e, time.Now())
+	}
 	for i := range triggers {
 		if t := &triggers[i]; t.kind == e.Kind && (t.when == nil || t.when(a, &e)) {
 			a.queue.add(a.job(t, &e))

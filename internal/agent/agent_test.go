@@ -36,6 +36,7 @@ type world struct {
 	policy *policy.Policy
 	said   []string
 	used   []Used
+	usedBy func(deminer.ProcID) (time.Duration, bool)
 	cpu    time.Duration // that one look costs
 	spent  time.Duration
 	book   Alerts
@@ -97,6 +98,7 @@ func (w *world) agent(t *testing.T) *Agent {
 			defer w.mu.Unlock()
 			return slices.Clone(w.used)
 		},
+		UsedBy: w.usedBy,
 		CPU: func() time.Duration {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -54,7 +54,7 @@ func Loads() []Load {
 		{Name: "ffmpeg", Start: "ffmpeg -nostdin -loglevel quiet -re -f lavfi -i testsrc2=size=1280x720:rate=60 -t 300 -c:v libx264 -preset slow -f null -", Comm: "ffmpeg", User: "deploy"},
 		{Name: "pgbench", Setup: "runuser -u postgres -- createdb bench 2>/dev/null || true; runuser -u postgres -- pgbench -q -i -s 5 bench 2>/dev/null", Start: "/usr/lib/postgresql/15/bin/pgbench -c 4 -j 2 -T 120 -S bench", Comm: "pgbench", User: "postgres"},
 		{Name: "redis-benchmark", Start: "redis-benchmark -q -n 100000000 -c 20 -t get,set", Comm: "redis-benchmark", User: "deploy"},
-		{Name: "large-page JVM, 3 GB pre-touched", Start: "java -Xms3g -Xmx3g -XX:+UseLargePages -XX:+AlwaysPreTouch -m java.base/sun.security.tools.keytool.Main -genkeypair -keyalg RSA -keysize 16384 -alias shop -dname CN=shop -storepass changeit -keystore /var/tmp/shop.jks", Comm: "java", User: "deploy"},
+		{Name: "large-page JVM, 3 GB pre-touched", Start: "sh -c 'rm -f /var/tmp/shop.jks; exec java -Xms3g -Xmx3g -XX:+UseLargePages -XX:+AlwaysPreTouch -m java.base/sun.security.tools.keytool.Main -genkeypair -keyalg RSA -keysize 16384 -alias shop -dname CN=shop -storepass changeit -keystore /var/tmp/shop.jks'", Comm: "java", User: "deploy"},
 		{Name: "deploy day: accounts, keys, jobs, services made minutes ago", Setup: deploy, Comm: "encoder"},
 		{Name: "shared hosting: six sites, their programs and jobs, a panel", Setup: shared, Comm: "nginx"},
 		{Name: "two admins at work: accounts, keys, jobs, wrapped commands", Setup: admins, Comm: "nginx"},

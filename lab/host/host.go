@@ -242,11 +242,14 @@ func (h *Host) InPoolNamespace(log string, argv ...string) error {
 	return fmt.Errorf("%s did not get ready: %s", argv[0], tail(f.Name()))
 }
 
-// EndPool tells what runs in the pool's namespace to end, waits, and gives what it said there.
+// EndPool tells what runs in the pool's namespace to end, and gives what it said there. Who is not gone soon is killed: a connection
+// whose other side is frozen may hold it.
 func (h *Host) EndPool(log string) (string, error) {
 	for _, c := range h.others {
 		_ = c.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(2*time.Second, func() { _ = c.Process.Kill() })
 		_ = c.Wait()
+		late.Stop()
 	}
 	h.others = nil
 	b, err := os.ReadFile(filepath.Join(h.Dir, log))

@@ -19,6 +19,17 @@ type Process struct {
 	Exe   string
 	Args  []string
 	Ticks uint64 // CPU time used, user and system, in clock ticks of 10 ms
+	State byte   // R, S, T ... of proc_pid_stat(5)
+	Start uint64 // when it began, in clock ticks since boot
+}
+
+// RSS is the memory of the process now, in KiB; 0 where it has ended.
+func (p Process) RSS() int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	var n int64
+	_, _ = fmt.Sscan(rest, &n)
+	return n
 }
 
 // Processes lists the host's processes, without zombies.
@@ -54,7 +65,10 @@ func readProcess(dir string) (Process, bool) {
 	if len(f) < 13 || f[0] == "Z" {
 		return Process{}, false
 	}
-	p := Process{Comm: s[open+1 : end]}
+	p := Process{Comm: s[open+1 : end], State: f[0][0]}
+	if len(f) > 19 {
+		p.Start, _ = strconv.ParseUint(f[19], 10, 64)
+	}
 	p.PID, _ = strconv.Atoi(filepath.Base(dir))
 	user, _ := strconv.ParseUint(f[11], 10, 64)
 	system, _ := strconv.ParseUint(f[12], 10, 64)

@@ -7,14 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/alert"
+	"github.com/deminer/deminer/internal/policy"
+	"github.com/deminer/deminer/lab/agenthost"
 	"github.com/deminer/deminer/lab/host"
 	"github.com/deminer/deminer/lab/scenario"
 )
@@ -26,9 +26,6 @@ const (
 	atMost    = 2 * time.Minute  // after the last step: what is not stopped by then is told so
 	newsEnd   = 15 * time.Second // without a word from the agent: it has seen what there is
 )
-
-// agentLog is where the agent's words go, inside a lab host.
-const agentLog = "/root/deminer-agent.log"
 
 // act is something that the agent did, or first said, while a scenario ran.
 type act struct {
@@ -61,8 +58,8 @@ func (l lab) watched(ctx context.Context, name string) (c caught) {
 	c.Name, c.Deeds = name, map[string]int{}
 	s, err := scenario.Load(name)
 	if err == nil {
-		err = errors.Join(l.withAgent(ctx, s, true, func(h *host.Host) error { return l.defended(ctx, h, s, &c) }),
-			l.withAgent(ctx, s, false, func(h *host.Host) error { return l.observed(ctx, h, s, &c) }))
+		err = errors.Join(l.withAgent(ctx, s, policy.Recommended, func(h *host.Host) error { return l.defended(ctx, h, s, &c) }),
+			l.withAgent(ctx, s, "", func(h *host.Host) error { return l.observed(ctx, h, s, &c) }))
 	}
 	if err != nil {
 		c.Err = err.Error()
@@ -70,8 +67,8 @@ func (l lab) watched(ctx context.Context, name string) (c caught) {
 	return c
 }
 
-// withAgent gives a booted host with the agent watching.
-func (l lab) withAgent(ctx context.Context, s scenario.Scenario, policy bool, run func(*host.Host) error) error {
+// withAgent gives a booted host with the agent watching; rules is its policy.
+func (l lab) withAgent(ctx context.Context, s scenario.Scenario, rules string, run func(*host.Host) error) error {
 	h, err := host.Create(ctx, host.Base)
 	if err != nil {
 		return err
@@ -80,62 +77,14 @@ func (l lab) withAgent(ctx context.Context, s scenario.Scenario, policy bool, ru
 		_, err = h.Shell(ctx, s.Before)
 	}
 	if err == nil {
-		err = startAgent(ctx, h, policy)
+		err = agenthost.Start(ctx, h, rules)
 	}
 	if err == nil {
 		err = run(h)
 	}
-	kind := map[bool]string{true: "defended", false: "observed"}[policy]
-	if b, e := os.ReadFile(filepath.Join(h.Root, agentLog)); e == nil {
-		l.keep(s.Name, kind+".log", string(b))
-	}
+	kind := map[bool]string{true: "defended", false: "observed"}[rules != ""]
+	l.keep(s.Name, kind+".log", agenthost.Said(h))
 	return errors.Join(err, h.Destroy())
-}
-
-// startAgent starts the agent on a host, with the recommended policy or without any, and waits until it has looked at the host once.
-func startAgent(ctx context.Context, h *host.Host, policy bool) error {
-	script := "rm -f /etc/deminer/policy.yaml\n"
-	if policy {
-		script = program + " policy init >/dev/null\n"
-	}
-	// Not as a unit: what starts from within the guest lacks the rights that a host's own services have.
-	r, err := h.Exec(ctx, strings.NewReader(script+"setsid "+program+" agent >"+agentLog+" 2>&1 </dev/null &\n"), "/bin/sh", "-es")
-	if err == nil && r.Code != 0 {
-		err = fmt.Errorf("start the agent: %s", r.Stderr)
-	}
-	for range 600 {
-		if err != nil || strings.Contains(said(h), " watches; ") {
-			break
-		}
-		err = pause(ctx, 100*time.Millisecond)
-	}
-	if err == nil {
-		err = quiet(ctx, h, 5*time.Second, time.Minute) // the first look at the whole host
-	}
-	if err == nil && !strings.Contains(said(h), " watches; ") {
-		err = errors.New("the agent does not watch: " + said(h))
-	}
-	return err
-}
-
-// said is what the agent said so far, read from outside.
-func said(h *host.Host) string {
-	b, _ := os.ReadFile(filepath.Join(h.Root, agentLog))
-	return string(b)
-}
-
-// quiet waits until the agent has said nothing for so long, at most limit.
-func quiet(ctx context.Context, h *host.Host, span, limit time.Duration) error {
-	begin, last, size := time.Now(), time.Now(), 0
-	for time.Since(last) < span && time.Since(begin) < limit {
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
-			return err
-		}
-		if n := len(said(h)); n != size {
-			size, last = n, time.Now()
-		}
-	}
-	return nil
 }
 
 // defended infects a host whose agent acts.
@@ -200,13 +149,17 @@ func (c *caught) acts(s scenario.Scenario, begun []time.Time, list []alert.Alert
 		}
 		return a
 	}
+	plans := map[string]bool{} // one is noted at each alert that it is for
 	for _, one := range list {
 		if one.Grade != alert.Suspected && (first.IsZero() || one.First.Before(first)) {
 			first, c.First = one.First, at(one.First, one.Title)
 		}
 		for _, d := range one.Deeds {
-			what := deed(one.Title, d.What)
-			if c.Deeds[what]++; what != failedDeed && (stop.IsZero() || d.Time.Before(stop)) {
+			what := deed(&one, d.What)
+			if d.Plan == "" || !plans[d.Plan] {
+				c.Deeds[what]++
+			}
+			if plans[d.Plan] = true; what != failedDeed && (stop.IsZero() || d.Time.Before(stop)) {
 				stop, c.Stop = d.Time, at(d.Time, what)
 			}
 		}
@@ -216,15 +169,13 @@ func (c *caught) acts(s scenario.Scenario, begun []time.Time, list []alert.Alert
 // failedDeed is what could not be done.
 const failedDeed = "failed"
 
-// deed puts what was done into few words.
-func deed(title, what string) string {
+// deed puts what was done into few words. The policy refuses programs and logins.
+func deed(one *alert.Alert, what string) string {
 	switch {
-	case strings.HasPrefix(what, "refused") && strings.Contains(title, "login"):
-		return "login refused"
-	case strings.HasPrefix(what, "refused") && strings.Contains(title, "program"):
+	case strings.HasPrefix(what, "refused") && strings.HasPrefix(one.Key, alert.Told):
 		return "program refused"
 	case strings.HasPrefix(what, "refused"):
-		return "connection refused"
+		return "login refused"
 	case strings.HasPrefix(what, "not wholly contained"), strings.HasPrefix(what, "another deminer"):
 		return failedDeed
 	}
@@ -245,7 +196,7 @@ func (l lab) observed(ctx context.Context, h *host.Host, s scenario.Scenario, c 
 	if err := scenario.Infect(ctx, h, s, l.tools); err != nil {
 		return err
 	}
-	if err := errors.Join(pause(ctx, settle), quiet(ctx, h, newsEnd, atMost)); err != nil {
+	if err := errors.Join(pause(ctx, settle), agenthost.Quiet(ctx, h, newsEnd, atMost)); err != nil {
 		return err
 	}
 	list, err := alerts(ctx, h)

@@ -14,12 +14,22 @@ const withAgentOn = "## With the agent on"
 
 // page gives the whole page: what this run measured, and of the page before what it did not.
 func (s score) page(old string) string {
-	if len(s.Caught) == 0 {
-		return replace(s.markdown(), withAgentOn, part(old, withAgentOn))
+	write := func(section func(func(string, ...any))) string {
+		var b strings.Builder
+		section(func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) })
+		return b.String()
 	}
-	var b strings.Builder
-	s.caught(func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) })
-	return replace(old, withAgentOn, b.String())
+	switch {
+	case len(s.Caught) > 0:
+		return replace(old, withAgentOn, write(s.caught))
+	case len(s.Soaked) > 0:
+		return replace(old, soakTitle, write(s.soaked))
+	}
+	page := s.markdown()
+	for _, title := range []string{withAgentOn, soakTitle} {
+		page = replace(page, title, part(old, title))
+	}
+	return page
 }
 
 // part cuts a section out of a page: from its title to the next of that rank; "" where there is none.

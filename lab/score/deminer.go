@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/lab/agenthost"
 	"github.com/deminer/deminer/lab/host"
 )
 
 // program is where deminer lies inside a lab host.
-const program = "/root/deminer"
+const program = agenthost.Program
 
 // measured is one run of deminer with what it cost.
 type measured struct {

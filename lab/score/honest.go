@@ -49,21 +49,11 @@ func (l lab) honestHost(ctx context.Context, rounds int, say func(string, ...any
 
 func (l lab) oneLoad(ctx context.Context, h *host.Host, load benign.Load, rounds int, res *honest, n int) error {
 	unit := fmt.Sprintf("load%d", n)
-	if load.Setup != "" {
-		if _, err := h.Shell(ctx, load.Setup); err != nil {
-			return err
-		}
+	stop, err := startLoad(ctx, h, load, unit, false)
+	if err != nil {
+		return err
 	}
-	if load.Start != "" {
-		user := load.User
-		if user == "" {
-			user = "root"
-		}
-		if _, err := h.Shell(ctx, fmt.Sprintf("systemd-run --quiet --unit=%s --uid=%s --working-directory=/var/tmp /bin/sh -c 'exec \"$0\" \"$@\"' %s", unit, user, load.Start)); err != nil {
-			return err
-		}
-		defer func() { _, _ = h.Shell(context.WithoutCancel(ctx), "systemctl stop "+unit+" 2>/dev/null || true") }()
-	}
+	defer stop()
 	if err := pause(ctx, 4*time.Second); err != nil {
 		return err
 	}
@@ -86,6 +76,27 @@ func (l lab) oneLoad(ctx context.Context, h *host.Host, load benign.Load, rounds
 		res.Detect, res.CPU, res.RSS = max(res.Detect, m.Wall), max(res.CPU, m.CPU), max(res.RSS, m.RSS)
 	}
 	return nil
+}
+
+// startLoad starts a load as a unit, again and again if asked; stop ends it.
+func startLoad(ctx context.Context, h *host.Host, load benign.Load, unit string, again bool) (stop func(), err error) {
+	if load.Setup != "" {
+		if _, err := h.Shell(ctx, load.Setup); err != nil {
+			return nil, err
+		}
+	}
+	if load.Start == "" {
+		return func() {}, nil
+	}
+	user, how := load.User, ""
+	if user == "" {
+		user = "root"
+	}
+	if again {
+		how = "--property=Restart=always --property=RestartSec=1 --property=StartLimitIntervalSec=0 "
+	}
+	_, err = h.Shell(ctx, fmt.Sprintf("systemd-run --quiet %s--unit=%s --uid=%s --working-directory=/var/tmp /bin/sh -c 'exec \"$0\" \"$@\"' %s", how, unit, user, load.Start))
+	return func() { _, _ = h.Shell(context.WithoutCancel(ctx), "systemctl stop "+unit+" 2>/dev/null || true") }, err
 }
 
 func runs(h *host.Host, comm string) bool {

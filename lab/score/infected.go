@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deminer/deminer/lab/agenthost"
 	"github.com/deminer/deminer/lab/host"
 	"github.com/deminer/deminer/lab/manifest"
 	"github.com/deminer/deminer/lab/scenario"
@@ -335,11 +336,4 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
+func pause(ctx context.Context, d time.Duration) error { return agenthost.Pause(ctx, d) }

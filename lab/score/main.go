@@ -33,6 +33,11 @@ type options struct {
 	parallel                               int
 	strict                                 bool
 	benign, show, agent                    bool
+	// Of a soak.
+	soak     time.Duration
+	loads    string
+	together int
+	base     bool
 }
 
 func main() {
@@ -50,6 +55,10 @@ func main() {
 	flag.BoolVar(&o.strict, "strict", false, "fail unless everything was found, removed, spared and taken back")
 	flag.BoolVar(&o.show, "show", false, "only infect with the one scenario and show what deminer scan prints")
 	flag.BoolVar(&o.agent, "agent", false, "measure the agent: run the scenarios on hosts where it already watches, and write only that section of the page")
+	flag.DurationVar(&o.soak, "soak", 0, "run the benign loads for so long beside the agent, and write only that section of the page")
+	flag.StringVar(&o.loads, "loads", "all", "of a soak: comma-separated parts of the names of loads, or all")
+	flag.IntVar(&o.together, "together", 1, "of a soak: loads at once on a host")
+	flag.BoolVar(&o.base, "base", false, "of a soak: the image without Java, ffmpeg and the like, for loads that do not need them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, o)
@@ -90,16 +99,11 @@ func run(ctx context.Context, o options) error {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "[%6.1f s] %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
 	}
-	if o.agent {
-		s.Caught = make([]caught, len(names))
-		each(ctx, names, o.parallel, func(i int) {
-			s.Caught[i] = l.watched(ctx, names[i])
-			say("%s", s.Caught[i].line())
-		})
-		return errors.Join(ctx.Err(), write(s, o))
+	if o.agent || o.soak > 0 {
+		return l.resident(ctx, o, names, s, say)
 	}
 	s.Infected = make([]result, len(names))
-	each(ctx, names, o.parallel, func(i int) {
+	each(ctx, len(names), o.parallel, func(i int) {
 		s.Infected[i] = l.infected(ctx, names[i])
 		t := s.Infected[i].Tally
 		say("%-12s planted %d found %d joined %d convicted %d left %d remains %d business %d returned %d undo %d %s",
@@ -123,8 +127,28 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// each does one thing for every name, so many at a time, until ctx ends.
-func each(ctx context.Context, names []string, parallel int, do func(int)) {
+// resident measures the agent: scenarios, or benign loads.
+func (l lab) resident(ctx context.Context, o options, names []string, s score, say func(string, ...any)) error {
+	if o.soak > 0 {
+		s.Soaked = l.soak(ctx, o, say)
+	} else {
+		s.Caught = make([]caught, len(names))
+		each(ctx, len(names), o.parallel, func(i int) {
+			s.Caught[i] = l.watched(ctx, names[i])
+			say("%s", s.Caught[i].line())
+		})
+	}
+	if err := errors.Join(ctx.Err(), write(s, o)); err != nil {
+		return err
+	}
+	if n := s.faults(); o.strict && n > 0 {
+		return fmt.Errorf("%d faults: see the page", n)
+	}
+	return nil
+}
+
+// each does one thing for every number below n, so many at a time, until ctx ends.
+func each(ctx context.Context, n, parallel int, do func(int)) {
 	todo := make(chan int)
 	var wait sync.WaitGroup
 	for range max(1, parallel) {
@@ -134,7 +158,7 @@ func each(ctx context.Context, names []string, parallel int, do func(int)) {
 			}
 		})
 	}
-	for i := range names {
+	for i := range n {
 		if ctx.Err() == nil {
 			todo <- i
 		}

@@ -19,6 +19,7 @@ type score struct {
 	Infected []result  `json:"infected"`
 	Honest   []honest  `json:"honest"`
 	Caught   []caught  `json:"caught,omitempty"`
+	Soaked   []soaked  `json:"soaked,omitempty"`
 }
 
 // faults counts what kept the score from being perfect.
@@ -33,6 +34,9 @@ func (s score) faults() (n int) {
 		if c.Err != "" || c.Never {
 			n++
 		}
+	}
+	for i := range s.Soaked {
+		n += s.Soaked[i].faulty()
 	}
 	for _, h := range s.Honest {
 		n += len(h.Acting)

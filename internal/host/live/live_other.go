@@ -72,6 +72,9 @@ type Used struct {
 // Usage gives nothing.
 func (*Live) Usage() []Used { return nil }
 
+// UsedBy knows nobody.
+func (*Live) UsedBy(deminer.ProcID) (time.Duration, bool) { return 0, false }
+
 // Exe is not available here: errors.ErrUnsupported.
 func (*Live) Exe(id deminer.ProcID) (host.File, error) {
 	return nil, fmt.Errorf("open the program of process %s: %w", id, errors.ErrUnsupported)

@@ -74,3 +74,15 @@ func (l *Live) Usage() []Used {
 	}
 	return out
 }
+
+// UsedBy gives the processor time of one process; false: it has ended.
+func (l *Live) UsedBy(id deminer.ProcID) (time.Duration, bool) {
+	if l.proc == nil {
+		return 0, false
+	}
+	t, err := newReader(l.proc, time.Time{}).stat1(id.PID)
+	if err != nil || t.start != id.Start {
+		return 0, false
+	}
+	return ticks(t.cpu), true
+}
