@@ -44,12 +44,40 @@ func Start(ctx context.Context, h *host.Host, policy string) error {
 		err = Pause(ctx, 100*time.Millisecond)
 	}
 	if err == nil {
-		err = Quiet(ctx, h, 5*time.Second, time.Minute) // the first look at the whole host
+		err = rested(ctx, h)
 	}
 	if err == nil && !watches(h) {
 		err = errors.New("the agent does not watch: " + Said(h))
 	}
 	return err
+}
+
+// rested waits until the agent hardly uses the processor any more: its first look at the whole host is over.
+func rested(ctx context.Context, h *host.Host) error {
+	last, calm := Of(h).Ticks, 0
+	for range 120 {
+		if err := Pause(ctx, time.Second); err != nil {
+			return err
+		}
+		now := Of(h).Ticks
+		if calm++; now > last+2 {
+			calm = 0
+		}
+		if last = now; calm == 4 {
+			return nil
+		}
+	}
+	return errors.New("the agent does not come to rest")
+}
+
+// Of finds the agent among the host's processes; the zero Process: it does not run.
+func Of(h *host.Host) host.Process {
+	for _, p := range h.Processes() {
+		if filepath.Base(p.Exe) == filepath.Base(Program) && len(p.Args) > 1 && p.Args[1] == "agent" {
+			return p
+		}
+	}
+	return host.Process{}
 }
 
 func watches(h *host.Host) bool { return strings.Contains(Said(h), " watches; ") }

@@ -32,6 +32,12 @@ func (p Process) RSS() int64 {
 	return n
 }
 
+// Again looks at the process once more; false where it has ended.
+func (p Process) Again() (Process, bool) {
+	now, ok := readProcess(fmt.Sprintf("/proc/%d", p.PID))
+	return now, ok && now.Start == p.Start
+}
+
 // Processes lists the host's processes, without zombies.
 func (h *Host) Processes() []Process {
 	own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", h.leader))

@@ -165,29 +165,40 @@ func once(ctx context.Context, h *host.Host, w way, miner []byte, limit time.Dur
 	if _, err := h.Shell(ctx, "setsid -f "+file+" </dev/null >/dev/null 2>&1"); err != nil {
 		return 0, err
 	}
-	pids := map[int]bool{}
+	var one host.Process
 	defer func() {
-		for pid := range pids {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+		if one.PID > 0 {
+			_ = syscall.Kill(one.PID, syscall.SIGKILL)
 		}
 		_, e := h.Exec(context.WithoutCancel(ctx), nil, "/bin/rm", "-rf", "/opt/"+name)
 		err = errors.Join(err, e)
 	}()
 	for begin := time.Now(); time.Since(begin) < limit; {
-		for _, p := range h.Processes() {
-			if p.Comm != name {
-				continue
-			}
-			pids[p.PID] = true
-			if p.State == 'T' {
-				return age(p.Start), nil
-			}
+		if one.PID == 0 {
+			one = named(h, name)
+		} else if now, lives := one.Again(); !lives {
+			return 0, fmt.Errorf("%s ended by itself", name)
+		} else if now.State == 'T' {
+			return age(now.Start), nil
 		}
 		if err := agenthost.Pause(ctx, 20*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}
+	if one.PID == 0 {
+		return 0, fmt.Errorf("%s did not start", name)
+	}
 	return 0, nil
+}
+
+// named finds the process of that name.
+func named(h *host.Host, name string) host.Process {
+	for _, p := range h.Processes() {
+		if p.Comm == name {
+			return p
+		}
+	}
+	return host.Process{}
 }
 
 // age is how long ago a process began.
