@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -123,7 +124,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 		r.say(true, err.Error())
 	}
 	a := agent.New(agent.Options{Sensors: guarded{recorded{fed{s, more.refuse.feed}, more.past}, more.guard, more.back}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
-		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, UsedBy: r.eyes.UsedBy, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Say: r.say})
+		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, UsedBy: r.eyes.UsedBy, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Rest: debug.FreeOSMemory, Say: r.say}) // a look needs more than the time between two: it goes back to the host
 	err = errors.Join(a.Run(ctx), more.end())
 	if f.json {
 		err = errors.Join(err, f.write(cmd, a.Counts()))

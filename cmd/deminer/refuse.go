@@ -111,9 +111,6 @@ func (f *refuser) run(ctx context.Context, book agent.Alerts) {
 			f.r.trouble("take away what an agent before left in force", err)
 		}
 	}
-	if f.judge.packages != nil {
-		f.judge.packages.Owner("/") // the database is read now, not while somebody waits
-	}
 	f.apply()
 	for {
 		select {
@@ -181,6 +178,9 @@ func (f *refuser) apply() {
 func (f *refuser) open(want inForce, p policy.Prevent) {
 	opt := deny.Options{See: f.see, Hold: want.hold}
 	if want.programs {
+		if f.judge.packages != nil {
+			f.judge.packages.Owner("/") // the database is read now, not while somebody waits
+		}
 		opt.Judge, opt.Everywhere = f.judge.ask, true
 	}
 	if want.sockets {

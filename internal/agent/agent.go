@@ -75,6 +75,8 @@ type Options struct {
 	// Pace, where set, says how the agent makes way for the host's own work: how many times slower than usual it samples, and whether
 	// a regular look at the whole host that was due so long ago may begin.
 	Pace func(waited time.Duration) (slower int, may bool)
+	// Rest, where set, is told when nothing was to be looked at for a turn, once after each look or row of looks.
+	Rest func()
 	// Every is the pause of the slow sampler, 0: one minute; Whole that between looks at the whole host, 0: six hours.
 	Every, Whole time.Duration
 }
@@ -189,6 +191,7 @@ func (a *Agent) see(e deminer.Event) {
 
 // looking takes what is due from the queue and looks, until ctx ends.
 func (a *Agent) looking(ctx context.Context) {
+	looked := false
 	for {
 		if a.opt.Beat != nil {
 			a.opt.Beat()
@@ -197,6 +200,11 @@ func (a *Agent) looking(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		any := whole || len(jobs) > 0
+		if looked && !any && a.opt.Rest != nil {
+			a.opt.Rest()
+		}
+		looked = any
 		if len(jobs) > 0 {
 			a.near(ctx, jobs)
 		}

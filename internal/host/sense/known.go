@@ -11,6 +11,7 @@ import (
 // Limits of what is remembered. What is forgotten is asked again.
 const (
 	maxKnown  = 32_768 // processes
+	maxEnded  = 1_024  // of them such as have ended
 	maxPlaces = 4_096  // control groups
 )
 
@@ -18,7 +19,7 @@ const (
 // hierarchy that the kernel's program did not look at, so it says nothing of a process.
 const rootGroup = 1
 
-// process is what is remembered of a process for its later events. It stays after the end, for events that come late.
+// process is what is remembered of a process for its later events. It stays for a while after the end, for events that come late.
 type process struct {
 	start           uint64
 	parent          int
@@ -40,6 +41,8 @@ type known struct {
 	mu    sync.Mutex
 	procs map[int]process
 	group map[place]origin
+	ended [maxEnded]deminer.ProcID // the oldest at last
+	last  int
 }
 
 func newKnown(l Looker) *known {
@@ -68,7 +71,19 @@ func (k *known) fill(r *record) {
 		if ok {
 			p.tell(e)
 		}
+		if e.Kind == deminer.EventExit {
+			k.end(e.Proc)
+		}
 	}
+}
+
+// end forgets the process that ended longest ago of so many.
+func (k *known) end(id deminer.ProcID) {
+	if old := k.ended[k.last]; old.PID != 0 && k.procs[old.PID].start == old.Start {
+		delete(k.procs, old.PID)
+	}
+	k.ended[k.last] = id
+	k.last = (k.last + 1) % maxEnded
 }
 
 // matters settles whether a mount is over /proc: what the program wrote may be relative to where it is. A target that is named by
@@ -225,4 +240,7 @@ func (k *known) glance(e *deminer.Event) {
 		e.Parent = one.parent
 	}
 	one.tell(e)
+	if e.Kind == deminer.EventExit {
+		k.end(e.Proc)
+	}
 }
