@@ -39,10 +39,10 @@ type keptAlerts struct {
 	past *history.Store
 }
 
-// See counts what was seen, and keeps what is new of it.
+// See counts what was seen, and keeps what is new of it, and that its incident has another id now: it is found by that, too.
 func (k keptAlerts) See(s alert.Sighting) (alert.Alert, bool, error) {
 	a, fresh, err := k.Book.See(s)
-	if fresh {
+	if fresh || err == nil && a.Moved {
 		k.past.Alert(history.Entry{Event: deminer.Event{Time: s.Time, Proc: s.Thing.Artifact.Proc, Exe: s.Thing.Path, Unit: s.Thing.Unit, Container: s.Thing.Container},
 			Alert: &history.Alert{ID: a.ID, Incident: a.Incident, Grade: string(a.Grade), Text: a.Title}})
 	}

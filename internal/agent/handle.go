@@ -23,7 +23,7 @@ func (a *Agent) handle(ctx context.Context, rep *deminer.Report, trigger string,
 	var list []known
 	pol := a.opt.Policy()
 	for _, s := range sightings(rep) {
-		s.sight.Trigger = trigger
+		s.sight.Trigger, s.sight.Part = trigger, !whole
 		s.sight.Thing.SHA256 = a.opt.Digest(s.sight.Thing)
 		v := pol.Judge(s.sight.Grade, s.sight.Topics, s.sight.Thing, s.sight.Time)
 		if !v.Heard {

@@ -73,6 +73,7 @@ type Sighting struct {
 	Why      []string // evidence in words, safe text
 	Lineage  []string // the process and its ancestors, the nearest first, safe text
 	Incident string   // id of the incident it belongs to
+	Part     bool     // seen by a look at a part of the host, which gives the same intrusion another id than one at all of it
 	Next     string   // what to do, safe text
 	Trigger  string   // what led to the look, safe text
 	Time     time.Time
@@ -113,6 +114,9 @@ type Alert struct {
 	Count    int             `json:"count"` // how often it was seen
 	Deeds    []Deed          `json:"deeds,omitempty"`
 	History  []Change        `json:"history,omitempty"` // the last changes of the state
+
+	// Moved is set by See where an alert that was kept bears the id of another incident from now on.
+	Moved bool `json:"-"`
 }
 
 // Limits of one alert.
@@ -177,8 +181,10 @@ func (a *Alert) see(s Sighting) (news bool) {
 			a.Lineage = append(a.Lineage, deminer.Cut(l, maxText))
 		}
 	}
-	if a.Incident != s.Incident && s.Incident != "" {
-		a.Incident, news = s.Incident, true
+	// An incident is named by what belongs to it, so its id changes as more is found: that is no news of this thing.
+	if s.Incident != "" && a.Incident != s.Incident && (a.Incident == "" || !s.Part) {
+		a.Moved = a.Incident != ""
+		a.Incident = s.Incident
 	}
 	a.Thing = s.Thing
 	a.Next = deminer.Cut(s.Next, maxText)

@@ -61,6 +61,31 @@ func TestOneAlert(t *testing.T) {
 	}
 }
 
+// TestIncidentGrows: an intrusion whose id changes as more of it is found is no second alert and no news; a look at a part does not
+// rename what a look at all named.
+func TestIncidentGrows(t *testing.T) {
+	b, _ := open(t)
+	at := func(incident string, part bool) (Alert, bool) {
+		s := sight("file:/tmp/a", Proof, "one")
+		s.Incident, s.Part = incident, part
+		return see(t, b, s)
+	}
+	if a, fresh := at("AAAA", true); !fresh || a.Moved || a.Incident != "AAAA" {
+		t.Errorf("the first time: %+v, fresh %v", a, fresh)
+	}
+	if a, fresh := at("BBBB", false); fresh || !a.Moved || a.Incident != "BBBB" {
+		t.Errorf("more was found: %+v, fresh %v", a, fresh)
+	}
+	for range 3 {
+		if a, fresh := at("AAAA", true); fresh || a.Moved || a.Incident != "BBBB" {
+			t.Errorf("a part of it again: %+v, fresh %v", a, fresh)
+		}
+	}
+	if list, err := b.List(); err != nil || len(list) != 1 || list[0].Count != 5 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 // TestStates: what was handled opens again when it comes back; what is ignored or allowed does not.
 func TestStates(t *testing.T) {
 	b, _ := open(t)
