@@ -74,29 +74,14 @@ func New(p Policy) *Watcher {
 	return &Watcher{policy: p, sources: map[netip.Prefix]*trail{}, accounts: map[string]*trail{}}
 }
 
-// translators are networks in which a translator writes all of IPv4 (RFC 6052, RFC 8215): 64 bits of them are no customer but
-// everybody.
-var translators = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48")}
-
-func translated(a netip.Addr) bool {
-	return slices.ContainsFunc(translators, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// SourceOf gives what is counted and blocked together: an IPv4 address, or the 64 bits that one IPv6 customer has at least. What
-// a translator made of an IPv4 address counts by itself. ok is
-// false where the log names no address: what is no address cannot be blocked.
-func SourceOf(from string) (netip.Prefix, bool) {
+// SourceOf gives what is counted and blocked together, as deminer.SourceOf does. ok is false where the log names no address: what is
+// no address cannot be blocked.
+func SourceOf(from string) (p netip.Prefix, ok bool) {
 	a, err := netip.ParseAddr(from)
 	if err != nil {
-		return netip.Prefix{}, false
+		return p, false
 	}
-	a = a.WithZone("").Unmap()
-	bits := a.BitLen()
-	if a.Is6() && !translated(a) {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	return p, err == nil
+	return deminer.SourceOf(a), true
 }
 
 // Spare says who must never be blocked from now on.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/deminer/deminer"
 )
 
 // Duration is a time that is written as people do: "10m", "24h".
@@ -129,7 +131,7 @@ func (s Spare) Why(source netip.Prefix) string {
 	if a.IsPrivate() || carrier.Contains(a) {
 		return "it is a private address: a translator or load balancer with many behind it may have it"
 	}
-	if translated(a) {
+	if deminer.Translated(a) {
 		return "a translator stands there for all of IPv4"
 	}
 	for _, o := range s.own {

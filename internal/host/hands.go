@@ -118,7 +118,7 @@ type Procs interface {
 // means every port.
 type Block struct {
 	Addr   netip.AddrPort `json:"addr,omitzero"`
-	From   netip.Prefix   `json:"from,omitzero"`    // an IPv4 address (32 bits), or an IPv6 network of 64 bits
+	From   netip.Prefix   `json:"from,omitzero"`    // of deminer.SourceOf: an address, or an IPv6 network of 64 bits
 	Cgroup string         `json:"cgroup,omitempty"` // path in the unified hierarchy
 	Until  time.Time      `json:"until"`
 }

@@ -48,21 +48,22 @@ func ParseBlock(text string) (host.Block, error) {
 	return host.Block{Addr: addr}, err
 }
 
-// ParseSource reads a source: an IPv4 address, or an IPv6 network of 64 bits, of which any address stands for all.
+// ParseSource reads a source: an IPv4 address, or an IPv6 network of 64 bits, of which any address stands for all. An address that a
+// translator made of an IPv4 address stands for itself only.
 func ParseSource(text string) (netip.Prefix, error) {
 	a, err := netip.ParseAddr(text)
-	if err != nil {
-		p, fail := netip.ParsePrefix(text)
-		if fail != nil {
-			return p, fmt.Errorf("read source %q: %w", deminer.Safe(text), err)
-		}
-		if whole := p.Addr().BitLen(); p.Bits() != whole && p.Bits() != 64 || p.Bits() != 32 && whole == 32 {
-			return p, fmt.Errorf("read source %q: only single IPv4 addresses and IPv6 networks of 64 bits can be blocked", deminer.Safe(text))
-		}
-		a = p.Addr()
+	if err == nil {
+		return deminer.SourceOf(a), nil
 	}
-	a = a.Unmap().WithZone("")
-	return a.Prefix(min(a.BitLen(), 64))
+	p, fail := netip.ParsePrefix(text)
+	if fail != nil {
+		return p, fmt.Errorf("read source %q: %w", deminer.Safe(text), err)
+	}
+	source := deminer.SourceOf(p.Addr())
+	if p.Bits() != p.Addr().BitLen() && (p.Bits() != 64 || source.Bits() != 64) {
+		return p, fmt.Errorf("read source %q: only single addresses and IPv6 networks of 64 bits, not those of a translator, can be blocked", deminer.Safe(text))
+	}
+	return source, nil
 }
 
 // ParseBlockAddr reads "ip", "ip:port" or "[ip]:port"; port 0 means all ports. Names are not looked up.

@@ -164,11 +164,12 @@ func TestWriteFileRefuses(t *testing.T) {
 	}
 }
 
-// TestBlockOfASource: an address of IPv6 stands for its 64 bits; undo lifts it; the host's own neighbours and wide networks are refused.
+// TestBlockOfASource: an address of IPv6 stands for its 64 bits, one that a translator made for itself; undo lifts it; the host's own neighbours and wide networks are refused.
 func TestBlockOfASource(t *testing.T) {
 	w, n, _, _, _ := liveWorld(t)
-	w.mustRun(t, planOf("p", do(deminer.VerbBlock, address("198.51.100.9"), "from", "yes", "for", "1h"), do(deminer.VerbBlock, address("2001:db8:5::1"), "from", "yes")))
-	if got := fmt.Sprint(n.list[0], n.list[1]); got != "from 198.51.100.9 from 2001:db8:5::/64" {
+	w.mustRun(t, planOf("p", do(deminer.VerbBlock, address("198.51.100.9"), "from", "yes", "for", "1h"), do(deminer.VerbBlock, address("2001:db8:5::1"), "from", "yes"),
+		do(deminer.VerbBlock, address("64:ff9b::c633:6409"), "from", "yes")))
+	if got := fmt.Sprint(n.list[0], n.list[1], n.list[2]); got != "from 198.51.100.9 from 2001:db8:5::/64 from 64:ff9b::c633:6409" {
 		t.Errorf("blocked %s", got)
 	}
 	for _, b := range n.list {
@@ -180,7 +181,7 @@ func TestBlockOfASource(t *testing.T) {
 	if len(n.list) != 0 {
 		t.Errorf("left: %v", n.list)
 	}
-	for i, bad := range []string{"127.0.0.1", "fe80::1", "::", "10.0.0.0/8", "2001:db8::/32", "224.0.0.1", "x"} {
+	for i, bad := range []string{"127.0.0.1", "fe80::1", "::", "10.0.0.0/8", "2001:db8::/32", "64:ff9b::/64", "224.0.0.1", "x"} {
 		if err := w.run(planOf(fmt.Sprint("bad", i), do(deminer.VerbBlock, address(bad), "from", "yes"))); err == nil {
 			t.Errorf("%s was blocked", bad)
 		}

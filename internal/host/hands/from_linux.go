@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -23,17 +24,39 @@ const fromTable = "deminer-from"
 // froms blocks sources, in the network namespace of nets.
 type froms struct{ nets }
 
-func fromSet(t *nftables.Table, v6 bool) *nftables.Set {
-	if v6 {
-		return &nftables.Set{Table: t, Name: "from6", KeyType: nftables.TypeIP6Addr, HasTimeout: true}
+// fromKind is one of the sets of blocked sources.
+type fromKind struct {
+	name string
+	v6   bool
+	bits int // of a source
+}
+
+func fromKinds() []fromKind {
+	return []fromKind{{"from4", false, 32}, {"from6", true, 64}, {"one6", true, 128}}
+}
+
+func fromKindOf(p netip.Prefix) fromKind {
+	for _, k := range fromKinds() {
+		if k.bits == p.Bits() {
+			return k
+		}
 	}
-	return &nftables.Set{Table: t, Name: "from4", KeyType: nftables.TypeIPAddr, HasTimeout: true}
+	return fromKinds()[0]
+}
+
+func (k fromKind) set(t *nftables.Table) *nftables.Set {
+	s := &nftables.Set{Table: t, Name: k.name, KeyType: nftables.TypeIPAddr, HasTimeout: true}
+	if k.v6 {
+		s.KeyType = nftables.TypeIP6Addr
+	}
+	return s
 }
 
 func fromKey(p netip.Prefix) []byte { return p.Masked().Addr().AsSlice() }
 
-// buildFrom queues the table: what comes in, to the host or to be forwarded to its containers, is dropped where a set holds its source.
-func buildFrom(c *nftables.Conn) (*nftables.Table, error) {
+// buildFrom queues what is missing of the table: what comes in, to the host or to be forwarded to its containers, is dropped where a
+// set holds its source. A table of an earlier version lacks a set.
+func buildFrom(c *nftables.Conn, have []fromKind) (*nftables.Table, error) {
 	t := c.AddTable(&nftables.Table{Name: fromTable, Family: nftables.TableFamilyINet})
 	accept := nftables.ChainPolicyAccept
 	var chains []*nftables.Chain
@@ -41,22 +64,25 @@ func buildFrom(c *nftables.Conn) (*nftables.Table, error) {
 		chains = append(chains, c.AddChain(&nftables.Chain{Name: name, Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook,
 			Priority: nftables.ChainPriorityRef(priority), Policy: &accept}))
 	}
-	for _, v6 := range []bool{false, true} {
-		set := fromSet(t, v6)
+	for _, k := range fromKinds() {
+		if slices.Contains(have, k) {
+			continue
+		}
+		set := k.set(t)
 		if err := c.AddSet(set, nil); err != nil {
 			return nil, fmt.Errorf("make set %s: %w", set.Name, err)
 		}
 		for _, chain := range chains {
-			c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: matchFrom(set.Name, v6)})
+			c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: k.drop()})
 		}
 	}
 	return t, nil
 }
 
-// matchFrom drops packets whose source, of IPv6 its first 64 bits, is in the set.
-func matchFrom(set string, v6 bool) []expr.Any {
+// drop drops packets whose source, of networks the first 64 bits of it, is in the set.
+func (k fromKind) drop() []expr.Any {
 	family, off, size := byte(unix.NFPROTO_IPV4), uint32(12), uint32(4)
-	if v6 {
+	if k.v6 {
 		family, off, size = unix.NFPROTO_IPV6, 8, 16
 	}
 	out := []expr.Any{
@@ -64,17 +90,17 @@ func matchFrom(set string, v6 bool) []expr.Any {
 		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{family}},
 		&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseNetworkHeader, Offset: off, Len: size},
 	}
-	if v6 {
+	if k.bits == 64 {
 		mask := append(slices.Repeat([]byte{0xff}, 8), make([]byte, 8)...)
 		out = append(out, &expr.Bitwise{SourceRegister: reg1, DestRegister: reg1, Len: 16, Mask: mask, Xor: make([]byte, 16)})
 	}
-	return append(out, &expr.Lookup{SourceRegister: reg1, SetName: set}, &expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop})
+	return append(out, &expr.Lookup{SourceRegister: reg1, SetName: k.name}, &expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop})
 }
 
 // Block implements host.Net for sources. Times are whole seconds.
 func (f froms) Block(b host.Block) error {
 	left := time.Until(b.Until).Round(time.Second)
-	if left <= 0 || b.From.Bits() != min(b.From.Addr().BitLen(), 64) {
+	if left <= 0 || b.From != deminer.SourceOf(b.From.Addr()) {
 		return fmt.Errorf("block %s: no time, or neither an address nor a network of 64 bits", b)
 	}
 	c, err := f.dial()
@@ -82,13 +108,17 @@ func (f froms) Block(b host.Block) error {
 		return err
 	}
 	t, err := f.named(c, fromTable)
-	if err == nil && t == nil {
-		t, err = buildFrom(c)
-	} else if err == nil {
-		err = f.drop(c, t, b.From)
+	var have []fromKind
+	if err == nil && t != nil {
+		if have, err = fromHave(c, t); err == nil {
+			err = f.drop(c, t, b.From)
+		}
+	}
+	if err == nil && len(have) < len(fromKinds()) {
+		t, err = buildFrom(c, have)
 	}
 	if err == nil {
-		err = c.SetAddElements(fromSet(t, b.From.Addr().Is6()), []nftables.SetElement{{Key: fromKey(b.From), Timeout: left}})
+		err = c.SetAddElements(fromKindOf(b.From).set(t), []nftables.SetElement{{Key: fromKey(b.From), Timeout: left}})
 	}
 	if err == nil {
 		err = c.Flush()
@@ -99,13 +129,27 @@ func (f froms) Block(b host.Block) error {
 	return nil
 }
 
+// fromHave gives the sets that the table has.
+func fromHave(c *nftables.Conn, t *nftables.Table) (out []fromKind, err error) {
+	sets, err := c.GetSets(t)
+	if err != nil {
+		return nil, fmt.Errorf("read blocked sources: %w", err)
+	}
+	for _, k := range fromKinds() {
+		if slices.ContainsFunc(sets, func(s *nftables.Set) bool { return s.Name == k.name }) {
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
 // drop queues the removal of a source, if it is there.
 func (f froms) drop(c *nftables.Conn, t *nftables.Table, from netip.Prefix) error {
 	list, err := f.sources(c, t)
 	if err != nil || !slices.ContainsFunc(list, func(b host.Block) bool { return b.From == from.Masked() }) {
 		return err
 	}
-	return c.SetDeleteElements(fromSet(t, from.Addr().Is6()), []nftables.SetElement{{Key: fromKey(from)}})
+	return c.SetDeleteElements(fromKindOf(from).set(t), []nftables.SetElement{{Key: fromKey(from)}})
 }
 
 // Lift implements host.Net for sources. With the last one the table goes, too.
@@ -148,15 +192,19 @@ func (f froms) List() ([]host.Block, error) {
 }
 
 func (f froms) sources(c *nftables.Conn, t *nftables.Table) ([]host.Block, error) {
+	have, err := fromHave(c, t)
+	if err != nil {
+		return nil, err
+	}
 	var out []host.Block
-	for _, v6 := range []bool{false, true} {
-		list, err := c.GetSetElements(fromSet(t, v6))
+	for _, k := range have {
+		list, err := c.GetSetElements(k.set(t))
 		if err != nil {
 			return nil, fmt.Errorf("read blocked sources: %w", err)
 		}
 		for _, e := range list {
 			a, ok := netip.AddrFromSlice(e.Key)
-			p, err := a.Prefix(min(a.BitLen(), 64))
+			p, err := a.Prefix(k.bits)
 			if ok && err == nil {
 				out = append(out, host.Block{From: p, Until: time.Now().Add(cmp.Or(e.Expires, e.Timeout)).UTC().Truncate(time.Second)})
 			}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/deminer/deminer/internal/host"
 	"golang.org/x/sys/unix"
@@ -65,8 +66,65 @@ func blockSources(t *testing.T) {
 			t.Errorf("lift of what is not there: %v", err)
 		}
 	}
-	if err := f.Block(host.Block{From: netip.MustParsePrefix("10.0.0.0/8"), Until: time.Now().Add(time.Hour)}); err == nil {
-		t.Error("a whole network was blocked")
+	for _, from := range []string{"10.0.0.0/8", "64:ff9b::/64", "2001:db8::1/128"} {
+		if err := f.Block(host.Block{From: netip.MustParsePrefix(from), Until: time.Now().Add(time.Hour)}); err == nil {
+			t.Errorf("%s was blocked", from)
+		}
+	}
+	oneOfATranslator(t, f)
+}
+
+// oneOfATranslator: a block of one address of a translator is of that one, also in the table of an earlier version.
+func oneOfATranslator(t *testing.T, f froms) {
+	net, one, other := "2001:db8:5::/64", "64:ff9b::c633:6409", "64:ff9b::c633:640a"
+	ownAddrs(t, one, other)
+	c, err := f.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := buildFrom(c, []fromKind{fromKindOf(netip.MustParsePrefix(one + "/128"))}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{net, one + "/128"} {
+		if err := f.Block(host.Block{From: netip.MustParsePrefix(from), Until: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := f.List(); err != nil || len(list) != 2 || list[0].String() != "from "+one || list[1].String() != "from "+net {
+		t.Errorf("list %v %v", list, err)
+	}
+	at := func(a string) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(a), 5555) }
+	if sentFrom(t, at(one)) || !sentFrom(t, at(other)) {
+		t.Error("not the one address of the translator is blocked")
+	}
+	if err := f.Lift(host.Block{From: netip.MustParsePrefix(one + "/128")}); err != nil {
+		t.Fatal(err)
+	}
+	if !sentFrom(t, at(one)) {
+		t.Error("still blocked")
+	}
+}
+
+// ownAddrs gives the loopback of this network namespace addresses.
+func ownAddrs(t *testing.T, list ...string) {
+	t.Helper()
+	s, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(s)
+	for _, a := range list {
+		req := struct { // struct in6_ifreq of linux/ipv6.h
+			addr  [16]byte
+			bits  uint32
+			index int32
+		}{netip.MustParseAddr(a).As16(), 128, 1}
+		if _, _, err := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCSIFADDR, uintptr(unsafe.Pointer(&req))); err != 0 {
+			t.Fatalf("give loopback %s: %v", a, err)
+		}
 	}
 }
 
