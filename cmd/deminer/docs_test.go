@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/agent"
+	"github.com/deminer/deminer/internal/alert"
 	"github.com/deminer/deminer/internal/feed"
 	"github.com/deminer/deminer/internal/history"
 	"github.com/deminer/deminer/internal/host"
@@ -44,7 +46,8 @@ var outputs = []struct {
 	{"rules bundle create, verify, install, update, rollback, show; list (a list)", bundleInfo{}}, {"rules key create, trust; list (a list)", feed.Key{}},
 	{"block lift, rules bundle remove, quarantine restore, quarantine delete", deed{}}, {"block reapply", reapplied{}},
 	{"service install, service uninstall", serviceDone{}}, {"service status", serviceState{}}, {"guesses (a list)", guesser{}},
-	{"policy show", policy.Policy{}},
+	{"policy show", policy.Policy{}}, {"policy try (a list)", tried{}},
+	{"alerts list (a list), alerts show", alert.Alert{}}, {"agent, at its end", agent.Counts{}},
 }
 
 // TestJSONDocs wants every field, with its meaning, of every type that --json writes in docs/json.md, as the
@@ -126,7 +129,7 @@ type docs struct {
 
 func newDocs(t *testing.T) *docs {
 	d := &docs{t: t, doc: map[string]string{}, values: map[string][][2]string{}, seen: map[reflect.Type]bool{}}
-	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract", "../../internal/history", "../../internal/guess", "../../internal/policy", "../../internal/alert"} {
+	for _, dir := range []string{"../..", ".", "../../internal/vault", "../../internal/host", "../../internal/match", "../../internal/feed", "../../internal/contract", "../../internal/history", "../../internal/guess", "../../internal/policy", "../../internal/alert", "../../internal/agent"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -214,7 +217,12 @@ func label(typ reflect.Type) string {
 	if pkg, _, _ := strings.Cut(typ.String(), "."); pkg == "vault" || pkg == "feed" || pkg == "history" || pkg == "policy" || pkg == "alert" || pkg == "match" && name != "Rule" {
 		name = map[string]string{"vault": "Vault", "feed": "Bundle", "history": "History", "match": "Rule", "policy": "Policy", "alert": "Alert"}[pkg] + name // the root package has one of that name, too
 	}
-	name = strings.TrimPrefix(name, "PolicyPolicy") + map[bool]string{true: "Policy"}[name == "PolicyPolicy"]
+	switch name { // the types that give their packages the name
+	case "PolicyPolicy", "AlertAlert":
+		name = typ.Name()
+	case "Counts":
+		name = "AgentCounts"
+	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 

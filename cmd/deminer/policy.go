@@ -216,7 +216,7 @@ freezes and blocks what is proven, which deminer undo takes back, and cleans not
 
 // tried is what a policy would have done about one alert.
 type tried struct {
-	Alert string    `json:"alert"`
+	Alert string    `json:"alert"` // its id
 	Title string    `json:"title"`
 	Time  time.Time `json:"time"`
 	Would []string  `json:"would"` // phases of a plan; none: nothing

@@ -103,11 +103,11 @@ type Agent struct {
 
 // Counts say what the agent did since it began.
 type Counts struct {
-	Events  map[deminer.EventKind]uint64 `json:"events"`
-	Dropped map[deminer.EventKind]uint64 `json:"dropped"` // by the sensors, for want of room
+	Events  map[deminer.EventKind]uint64 `json:"events"`  // that the sensors told, by kind
+	Dropped map[deminer.EventKind]uint64 `json:"dropped"` // by the sensors, for want of room, by kind
 	Late    uint64                       `json:"late"`    // triggers and programs for which there was no room
-	Looks   uint64                       `json:"looks"`   // around events
-	Whole   uint64                       `json:"whole"`   // at the whole host
+	Looks   uint64                       `json:"looks"`   // looks around events
+	Whole   uint64                       `json:"whole"`   // looks at the whole host
 	Failed  uint64                       `json:"failed"`  // looks that failed
 }
 

@@ -19,7 +19,7 @@ type State string
 
 // The states. The last four are closed: nothing more is to be done.
 const (
-	Unhandled   State = "unhandled"
+	Unhandled   State = "unhandled"   // nothing was done about it
 	Handling    State = "handling"    // a plan for it runs
 	Blocked     State = "blocked"     // contained: it cannot go on, and is still there
 	Handled     State = "handled"     // gone, or taken care of
@@ -54,12 +54,12 @@ func (g Grade) AtLeast(o Grade) bool {
 
 // Thing is what an alert is about, as exactly as an entry of an allow list wants it.
 type Thing struct {
-	Artifact  deminer.Artifact `json:"artifact"`
+	Artifact  deminer.Artifact `json:"artifact"`       // the process, the file or what else it is
 	Path      deminer.Raw      `json:"path,omitempty"` // of the program or the file
 	SHA256    string           `json:"sha256,omitempty"`
 	Package   string           `json:"package,omitempty"`
-	Unit      string           `json:"unit,omitempty"`
-	Container string           `json:"container,omitempty"`
+	Unit      string           `json:"unit,omitempty"`      // of systemd, that it runs in
+	Container string           `json:"container,omitempty"` // that it runs in
 	User      string           `json:"user,omitempty"`
 }
 
@@ -89,31 +89,31 @@ type Deed struct {
 // Change is one change of the state.
 type Change struct {
 	Time  time.Time `json:"time"`
-	State State     `json:"state"`
-	By    string    `json:"by"` // "agent", or the name of the user
+	State State     `json:"state"` // the new one
+	By    string    `json:"by"`    // "agent", or the name of the user
 	Why   string    `json:"why"`
 }
 
 // Alert is what is known of one thing.
 type Alert struct {
-	ID       string          `json:"id"` // eight hexadecimal digits
-	Key      string          `json:"key"`
-	State    State           `json:"state"`
+	ID       string          `json:"id"`               // eight hexadecimal digits
+	Key      string          `json:"key"`              // names the thing: the same one has the same alert
+	State    State           `json:"state"`            // where it stands
 	Reason   string          `json:"reason,omitempty"` // of the state, safe text
 	Grade    Grade           `json:"grade"`
-	Topics   []deminer.Topic `json:"topics"`
+	Topics   []deminer.Topic `json:"topics"` // what the evidence is about
 	Title    string          `json:"title"`
-	Why      []string        `json:"why"`
-	Lineage  []string        `json:"lineage,omitempty"`
-	Thing    Thing           `json:"thing"`
-	Incident string          `json:"incident,omitempty"`
-	Next     string          `json:"next,omitempty"`
-	Trigger  string          `json:"trigger,omitempty"`
-	First    time.Time       `json:"first"`
-	Last     time.Time       `json:"last"`
-	Count    int             `json:"count"` // how often it was seen
-	Deeds    []Deed          `json:"deeds,omitempty"`
-	History  []Change        `json:"history,omitempty"` // the last changes of the state
+	Why      []string        `json:"why"`                // evidence in words, safe text
+	Lineage  []string        `json:"lineage,omitempty"`  // the process and its ancestors, the nearest first, safe text
+	Thing    Thing           `json:"thing"`              // what it is about
+	Incident string          `json:"incident,omitempty"` // id of the incident that it belongs to, as the last look at the whole host named it
+	Next     string          `json:"next,omitempty"`     // what to do, safe text
+	Trigger  string          `json:"trigger,omitempty"`  // what led to the look, safe text
+	First    time.Time       `json:"first"`              // when it was seen first
+	Last     time.Time       `json:"last"`               // when it was seen last
+	Count    int             `json:"count"`              // how often it was seen
+	Deeds    []Deed          `json:"deeds,omitempty"`    // the last things that were done
+	History  []Change        `json:"history,omitempty"`  // the last changes of the state
 
 	// Moved is set by See where an alert that was kept bears the id of another incident from now on.
 	Moved bool `json:"-"`
