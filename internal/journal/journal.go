@@ -6,6 +6,7 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,16 @@ type Store struct {
 	Lock func(*os.File) error
 	// Wrap, where set, stands between a journal and its file: tests cut the power there.
 	Wrap func(File) File
+
+	lock string // name of the file that is locked; "": that of the host
+}
+
+// Beside gives the same journals under a lock of their own, for plans that change nothing that others change: they need not wait for a
+// long clean-up. Whoever works under the same name waits all the same.
+func (s *Store) Beside(name string) *Store {
+	out := *s
+	out.lock = "lock." + name
+	return &out
 }
 
 // suffix ends the name of a journal file.
@@ -77,10 +88,11 @@ func (s *Store) Open(plan string) (*Journal, []deminer.Record, error) {
 func (s *Store) Hold() (io.Closer, error) { return s.hold() }
 
 func (s *Store) hold() (*os.File, error) {
-	if err := s.regular("lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	name := cmp.Or(s.lock, "lock")
+	if err := s.regular(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open journal lock: %w", err)
 	}
-	lock, err := s.Dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := s.Dir.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open journal lock: %w", err)
 	}

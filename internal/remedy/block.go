@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -90,6 +89,7 @@ func readyBlock(t *Tools, s deminer.Step) (any, error) {
 			return b, err
 		}
 	} else if s.Action.Args["from"] == "yes" {
+		b.Keep = false // the address may be another's by then
 		if b.Block.From, err = ParseSource(s.Action.Target.Addr); err != nil {
 			return nil, err
 		}
@@ -236,7 +236,7 @@ func (t *Tools) remember(b host.Block, on bool) error {
 	if err != nil {
 		return err
 	}
-	if !on && len(list) == 0 {
+	if !on && !slices.ContainsFunc(list, b.Same) {
 		return nil
 	}
 	list = slices.DeleteFunc(list, func(o host.Block) bool { return o.Same(b) || !o.Until.After(t.now()) })
@@ -247,15 +247,7 @@ func (t *Tools) remember(b host.Block, on bool) error {
 	if err != nil {
 		return fmt.Errorf("write blocks: %w", err)
 	}
-	f, err := t.State.OpenFile(blockFile+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write blocks: %w", err)
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write blocks: %w", err)
-	}
-	if err := t.State.Rename(blockFile+".new", blockFile); err != nil {
+	if err := state.Replace(t.State, blockFile, text); err != nil {
 		return fmt.Errorf("write blocks: %w", err)
 	}
 	return nil

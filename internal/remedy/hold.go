@@ -6,9 +6,11 @@ import (
 	"io/fs"
 
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/journal"
 )
 
-// What belongs to no plan but changes the host or the vault runs under the host's lock too: deminer.ErrBusy while a plan runs.
+// What belongs to no plan but changes the host or the vault runs under the host's lock too: deminer.ErrBusy while a plan runs. Sources
+// that are blocked have a lock of their own, see lane.
 
 // Restore puts a vault entry back at path, or where it came from if path is empty, and says where. What has that name
 // already is not overwritten (deminer.ErrChanged). The entry stays in the vault.
@@ -42,7 +44,11 @@ func (r *Runner) Blocks() ([]host.Block, error) {
 // Lift takes a block away, now and for the next boot. One that is neither in force nor written down is fs.ErrNotExist: who
 // mistyped it must not believe that it is lifted.
 func (r *Runner) Lift(b host.Block) error {
-	return r.locked(func(t *Tools) error {
+	under := r.Journal
+	if b.From.IsValid() {
+		under = r.Journal.Beside("bans")
+	}
+	return r.lockedBy(under, func(t *Tools) error {
 		if err := need(t.Hands.Net != nil, "lift a block"); err != nil {
 			return err
 		}
@@ -72,8 +78,10 @@ func (r *Runner) Reapply() (n int, err error) {
 	return n, err
 }
 
-func (r *Runner) locked(do func(*Tools) error) error {
-	lock, err := r.Journal.Hold()
+func (r *Runner) locked(do func(*Tools) error) error { return r.lockedBy(r.Journal, do) }
+
+func (r *Runner) lockedBy(under *journal.Store, do func(*Tools) error) error {
+	lock, err := under.Hold()
 	if err != nil {
 		return err
 	}

@@ -120,3 +120,33 @@ func TestVaultIsTidied(t *testing.T) {
 		t.Errorf("left over: %v", err)
 	}
 }
+
+// TestBansDoNotWait: who guesses passwords is blocked, and let in again, while another plan runs; two that block sources wait for each
+// other; sources are blocked by plans of their own.
+func TestBansDoNotWait(t *testing.T) {
+	w, n, _, _, _ := liveWorld(t)
+	source := func(a string) deminer.Step { return do(deminer.VerbBlock, address(a), "from", "yes", "keep", "yes") }
+	long, err := w.runner.Journal.Hold()
+	must(t, err)
+	must(t, w.run(planOf("ban", source("198.51.100.9"))))
+	if err := w.run(planOf("other", do(deminer.VerbBlock, address("198.51.100.9")))); !errors.Is(err, deminer.ErrBusy) {
+		t.Errorf("another plan: %v", err)
+	}
+	must(t, w.runner.Undo(t.Context(), "ban", nil))
+	must(t, w.run(planOf("ban2", source("198.51.100.9"))))
+	must(t, w.runner.Lift(n.list[0]))
+	if len(n.list) != 0 {
+		t.Errorf("left: %v", n.list)
+	}
+	must(t, long.Close())
+	bans, err := w.runner.Journal.Beside("bans").Hold()
+	must(t, err)
+	if err := w.run(planOf("ban3", source("198.51.100.9"))); !errors.Is(err, deminer.ErrBusy) {
+		t.Errorf("two at a time: %v", err)
+	}
+	must(t, w.run(planOf("other2", do(deminer.VerbBlock, address("198.51.100.9")))))
+	must(t, bans.Close())
+	if err := w.run(planOf("mixed", source("198.51.100.9"), do(deminer.VerbBlock, address("198.51.100.10")))); err == nil {
+		t.Error("a plan of both was run")
+	}
+}

@@ -28,7 +28,7 @@ func (r *Runner) Prune(ctx context.Context) (n int, err error) {
 		if err != nil || !over(st, r.now().Add(-keptAfter)) {
 			continue // what cannot be read is told by doctor, and stays
 		}
-		switch err := r.Journal.Remove(id); {
+		switch err := r.lane(st.Plan).Remove(id); {
 		case errors.Is(err, deminer.ErrBusy):
 			return n, nil // the next time
 		case err != nil:

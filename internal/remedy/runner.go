@@ -44,18 +44,46 @@ func (r *Runner) Run(ctx context.Context, p deminer.Plan, approved string, progr
 	if err := checkPlan(p); err != nil {
 		return err
 	}
-	j, err := r.Journal.Create(p.ID)
+	j, err := r.lane(p).Create(p.ID)
 	if err != nil {
 		return err
 	}
-	if err := r.Tools.Vault.Tidy(); err != nil {
-		return errors.Join(err, j.Close())
+	if !bans(p) {
+		if err := r.Tools.Vault.Tidy(); err != nil {
+			return errors.Join(err, j.Close())
+		}
 	}
 	x := r.open(j, p, nil, progress)
 	if err := x.note(deminer.Record{State: deminer.StateBegin, Note: markRun, Body: &p}); err != nil {
 		return errors.Join(err, j.Close())
 	}
 	return errors.Join(x.steps(ctx), j.Close())
+}
+
+// bans reports whether a plan does nothing but block sources. These are in a table that no other verb touches.
+func bans(p deminer.Plan) bool {
+	return len(p.Steps) > 0 && !slices.ContainsFunc(p.Steps, func(s deminer.Step) bool { return !ban(s) })
+}
+
+func ban(s deminer.Step) bool {
+	return s.Action.Verb == deminer.VerbBlock && s.Action.Target.Kind == deminer.KindAddress && s.Action.Args["from"] == "yes"
+}
+
+// lane gives the journals under the lock that a plan needs: who guesses passwords is blocked while a clean-up runs.
+func (r *Runner) lane(p deminer.Plan) *journal.Store {
+	if bans(p) {
+		return r.Journal.Beside("bans")
+	}
+	return r.Journal
+}
+
+// laneOf is lane for a plan whose journal is there. What cannot be read needs the lock of the host.
+func (r *Runner) laneOf(id string) *journal.Store {
+	st, err := r.Status(id)
+	if err != nil {
+		return r.Journal
+	}
+	return r.lane(st.Plan)
 }
 
 // maxSteps bounds a plan: the journal has a few records for each step.
@@ -68,6 +96,9 @@ func checkPlan(p deminer.Plan) error {
 	}
 	seen := map[string]bool{}
 	for _, s := range p.Steps {
+		if ban(s) && !bans(p) {
+			return fmt.Errorf("read plan %q: step %s blocks a source, which needs a plan of its own", p.ID, s.ID)
+		}
 		if s.ID == "" || len(s.ID) > 20 || seen[s.ID] || strings.Trim(s.ID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
 			return fmt.Errorf("read plan %q: step %q has no name of its own", p.ID, s.ID)
 		}

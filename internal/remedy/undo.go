@@ -36,7 +36,7 @@ func (r *Runner) Undo(ctx context.Context, plan string, progress func(deminer.Re
 }
 
 func (r *Runner) reopen(plan string, progress func(deminer.Record), do func(*run, Status) error) error {
-	j, records, err := r.Journal.Open(plan)
+	j, records, err := r.laneOf(plan).Open(plan)
 	if err != nil {
 		return err
 	}
