@@ -198,6 +198,9 @@ func (d *docs) see(typ reflect.Type) {
 		return
 	}
 	d.seen[typ] = true
+	if typ.Kind() == reflect.Struct && typ.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
+		return // it is written as text
+	}
 	if typ.Kind() != reflect.Struct {
 		if len(d.values[typ.String()]) > 0 {
 			d.order = append(d.order, typ)

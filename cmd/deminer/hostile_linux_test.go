@@ -38,8 +38,9 @@ func measured(t *testing.T, cmd *exec.Cmd) result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	must(t, cmd.Start())
 	timer := time.AfterFunc(10*maxTime, func() { _ = cmd.Process.Kill() })
-	err := cmd.Run()
+	err := cmd.Wait()
 	timer.Stop()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

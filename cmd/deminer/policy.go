@@ -132,6 +132,7 @@ func policyShow(f *flags) *cobra.Command {
 			}{{"program", refuse.Program}, {"login", refuse.Login}, {"like", refuse.Like}, {"pool", refuse.Pool}, {"return", refuse.Return}} {
 				fmt.Fprintf(cmd.OutOrStdout(), "  prevent %-12s %s\n", one.name, one.mode)
 			}
+			fmt.Fprintf(cmd.OutOrStdout(), "  %-20s %s\n", "guessing", p.Guesses(time.Now()))
 			for _, e := range p.Allow {
 				fmt.Fprintf(cmd.OutOrStdout(), "  allowed until %s: %s (%s)\n", e.Expires.Format(time.DateOnly), deminer.Cut(e.Path, 80), deminer.Cut(e.Reason, 80))
 			}

@@ -130,18 +130,28 @@ func (p *beside) alive(ctx context.Context) {
 	}
 }
 
+// guessPolicy puts what the policy says of guesses in the words of who judges them.
+func guessPolicy(g policy.Guessing) guess.Policy {
+	p := guess.Tuned(g.Tries, g.Window, g.Ban, g.Longest)
+	p.Block = g.Mode == policy.Block
+	for _, n := range g.Allow {
+		p.Allow = append(p.Allow, n.Prefix)
+	}
+	return p
+}
+
 // guesses follows logins, tells who guesses passwords, and has them blocked where the policy says so.
 func (r *resident) guesses(ctx context.Context, h *host.Host, guard *selfguard) {
-	pol := guess.Usual()
-	mode := r.policy.get().Guessing
-	if pol.Block = mode == policy.Block; mode == policy.Off {
-		return
+	mode := func() policy.Guessing { return r.policy.get().Guesses(time.Now()) }
+	for mode().Mode == policy.Off {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(policyEvery):
+		}
 	}
-	opt := doorman.Options{FS: h.FS, Info: h.Info, Policy: pol, State: r.store.dir}
-	if pol.Block {
-		opt.Runner, opt.Prune = r.store.runner, r.store.runner.Prune
-	}
-	d, err := doorman.Open(ctx, opt)
+	d, err := doorman.Open(ctx, doorman.Options{FS: h.FS, Info: h.Info, Policy: func() guess.Policy { return guessPolicy(mode()) }, State: r.store.dir,
+		Runner: r.store.runner, Prune: r.store.runner.Prune})
 	if err != nil {
 		r.say(true, "what was remembered of who guesses passwords: "+err.Error())
 	}
@@ -155,6 +165,10 @@ func (r *resident) guesses(ctx context.Context, h *host.Host, guard *selfguard) 
 			return
 		case <-tick.C:
 		}
+		now := mode()
+		if now.Mode == policy.Off { // what is logged meanwhile is counted when it is on again
+			continue
+		}
 		list, gaps, err := d.Turn(ctx)
 		for _, g := range gaps {
 			if line := "logins that were not seen: " + deminer.Cut(g.What+": "+g.Why, 300); !told[line] && len(told) < 100 {
@@ -167,7 +181,7 @@ func (r *resident) guesses(ctx context.Context, h *host.Host, guard *selfguard) 
 		}
 		for _, v := range list {
 			line := fmt.Sprintf("passwords are guessed (%s): from %s, %d failures", v.Kind, v.From, v.Failures)
-			if v.Ban > 0 && pol.Block {
+			if v.Ban > 0 && now.Mode == policy.Block {
 				line += ", blocked for " + v.Ban.String()
 			}
 			if v.Spared != "" {

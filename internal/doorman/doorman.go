@@ -7,13 +7,14 @@ package doorman
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -21,7 +22,6 @@ import (
 	"github.com/deminer/deminer/internal/guess"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/logins"
-	"github.com/deminer/deminer/internal/state"
 )
 
 // Limits of what is done by itself.
@@ -43,9 +43,10 @@ type Runner interface {
 
 // Options are what a doorman works with.
 type Options struct {
-	FS     host.FS
-	Info   deminer.HostInfo
-	Policy guess.Policy
+	FS   host.FS
+	Info deminer.HostInfo
+	// Policy gives the one in force. It is asked anew in each turn.
+	Policy func() guess.Policy
 	Runner Runner   // nil: nobody is blocked
 	State  *os.Root // what is remembered is kept there
 	// Prune, where set, is called every hour to delete the journals of blocks that ran out long ago.
@@ -66,7 +67,8 @@ type Doorman struct {
 	spared  time.Time
 	pruned  time.Time
 	made    []time.Time // blocks of the last hour
-	logged  guess.Spare // from logins before the start; later ones the watcher sees
+	policy  guess.Policy
+	kept    [sha256.Size]byte // of what was written down last
 }
 
 // Open begins to follow. The error says that what was remembered could not be read; the doorman works all the same.
@@ -77,25 +79,27 @@ func Open(ctx context.Context, opt Options) (*Doorman, error) {
 	if opt.Addresses == nil {
 		opt.Addresses = net.InterfaceAddrs
 	}
-	d := &Doorman{opt: opt, watch: guess.New(opt.Policy), saved: opt.Now()}
-	list, err := Remembered(opt.State)
-	d.watch.Load(list)
+	d := &Doorman{opt: opt, policy: opt.Policy(), saved: opt.Now()}
+	d.watch = guess.New(d.policy)
+	m, err := recall(opt.State)
+	d.watch.Load(m.Sources)
 	since := opt.Now().Add(-backwards)
-	for _, r := range list { // what was judged before the restart is not counted twice
+	for _, r := range m.Sources { // what was judged before the restart is not counted twice
 		if r.Last.After(since) {
 			since = r.Last
 		}
 	}
-	d.follow = logins.Follow(opt.FS, since, opt.Info.Zone)
-	d.logged = d.trusted(ctx)
+	d.follow = logins.Follow(opt.FS, since, opt.Info.Zone, m.Logs)
+	d.trust(ctx)
 	d.spare()
 	return d, err
 }
 
 // Close writes down what is to be remembered.
 func (d *Doorman) Close() error {
+	err := d.save()
 	d.follow.Close()
-	return d.save()
+	return err
 }
 
 // From names the logs that are followed; "" where there are none.
@@ -106,7 +110,12 @@ func (d *Doorman) From() string { return d.follow.From() }
 // what could not be done; the rest was.
 func (d *Doorman) Turn(ctx context.Context) ([]guess.Verdict, []deminer.Gap, error) {
 	now := d.opt.Now()
-	if now.Sub(d.spared).Abs() >= lookAgain {
+	if p := d.opt.Policy(); !reflect.DeepEqual(p, d.policy) {
+		d.policy = p
+		d.watch.Follow(p)
+		d.trust(ctx) // it may count other logins as guesses
+		d.spare()
+	} else if now.Sub(d.spared).Abs() >= lookAgain {
 		d.spare()
 	}
 	list, gaps := d.follow.Poll(ctx)
@@ -134,7 +143,7 @@ func (d *Doorman) Turn(ctx context.Context) ([]guess.Verdict, []deminer.Gap, err
 
 // block makes a plan of the blocks that wait. While another deminer changes the host they wait on.
 func (d *Doorman) block(ctx context.Context, now time.Time) error {
-	if d.opt.Runner == nil || !d.opt.Policy.Block {
+	if d.opt.Runner == nil || !d.policy.Block {
 		d.waiting = nil
 		return nil
 	}
@@ -186,12 +195,12 @@ func Plan(info deminer.HostInfo, list []guess.Verdict, now time.Time) deminer.Pl
 	return p
 }
 
-// spare gathers who must never be blocked: whom the policy allows, the host's own addresses and gateways, who is logged in, and
-// from where people logged in of late without guessing.
+// spare gathers who must never be blocked: whom the policy allows, the host's own addresses and gateways, and who is logged in. From
+// where people logged in of late without guessing the watcher knows.
 func (d *Doorman) spare() {
 	d.spared = d.opt.Now()
 	var s guess.Spare
-	for _, p := range d.opt.Policy.Allow {
+	for _, p := range d.policy.Allow {
 		s.Add(p, "the policy allows it")
 	}
 	own, _ := d.opt.Addresses() // where the kernel does not tell, loopback and the rest stay spared
@@ -206,13 +215,13 @@ func (d *Doorman) spare() {
 	for _, a := range logins.Sessions(d.opt.FS) {
 		s.AddAddr(a, "somebody from there is logged in")
 	}
-	d.watch.Spare(s.With(d.logged))
+	d.watch.Spare(s)
 }
 
-// trusted are the sources of logins of late that were no guesses.
-func (d *Doorman) trusted(ctx context.Context) guess.Spare {
+// trust tells the watcher of logins of late that were no guesses. Those that come it sees itself.
+func (d *Doorman) trust(ctx context.Context) {
 	now := d.opt.Now()
-	list, _, _ := logins.Read(ctx, d.opt.FS, now.Add(-d.opt.Policy.Trust.D()), d.opt.Info.Zone)
+	list, _, _ := logins.Read(ctx, d.opt.FS, now.Add(-d.policy.Trust.D()), d.opt.Info.Zone)
 	failed := map[netip.Prefix]int{}
 	for _, l := range list {
 		if p, ok := guess.SourceOf(l.From); ok && l.Kind == "failed" {
@@ -222,48 +231,12 @@ func (d *Doorman) trusted(ctx context.Context) guess.Spare {
 	for _, r := range d.watch.Known(now) {
 		failed[r.From] = max(failed[r.From], r.Total)
 	}
-	var s guess.Spare
 	for _, l := range list {
 		p, ok := guess.SourceOf(l.From)
-		if ok && l.Kind == "login" && (l.Method == "publickey" || failed[p] < d.opt.Policy.Right) {
-			s.Add(p, "somebody logged in from there, without guessing, at "+l.Time.UTC().Format(time.RFC3339))
+		if ok && l.Kind == "login" && (l.Method == "publickey" || failed[p] < d.policy.Right) {
+			d.watch.Trust(p, l.Time)
 		}
 	}
-	return s
-}
-
-// memoryFile holds what is remembered, in the state directory.
-const memoryFile = "guesses.json"
-
-// Remembered reads what a doorman wrote down; nothing where none ever did.
-func Remembered(dir *os.Root) ([]guess.Remembered, error) {
-	text, err := state.Read(dir, memoryFile, guess.MaxMemory)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read who guessed: %w", err)
-	}
-	return guess.Read(text)
-}
-
-func (d *Doorman) save() error {
-	text, err := d.watch.Save(d.opt.Now())
-	if err != nil {
-		return err
-	}
-	f, err := d.opt.State.OpenFile(memoryFile+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write down who guessed: %w", err)
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = d.opt.State.Rename(memoryFile+".new", memoryFile)
-	}
-	if err != nil {
-		return fmt.Errorf("write down who guessed: %w", err)
-	}
-	return nil
 }
 
 // gateways reads the routers of the host from the kernel's tables of routes.

@@ -18,13 +18,14 @@ import (
 
 // shop is a host with logs in a directory, and a runner that only notes what it is to do.
 type shop struct {
-	t     *testing.T
-	dir   string
-	state *os.Root
-	now   time.Time
-	opt   Options
-	plans []deminer.Plan
-	busy  bool
+	t      *testing.T
+	dir    string
+	state  *os.Root
+	now    time.Time
+	opt    Options
+	policy guess.Policy
+	plans  []deminer.Plan
+	busy   bool
 }
 
 func (s *shop) Run(_ context.Context, p deminer.Plan, approved string, _ func(deminer.Record)) error {
@@ -49,10 +50,10 @@ func newShop(t *testing.T, block bool) *shop {
 	if s.state, err = os.OpenRoot(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	p := guess.Usual()
-	p.Block = block
-	p.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.200/32")}
-	s.opt = Options{FS: fsys, Policy: p, Runner: s, State: s.state, Now: func() time.Time { return s.now },
+	s.policy = guess.Usual()
+	s.policy.Block = block
+	s.policy.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.200/32")}
+	s.opt = Options{FS: fsys, Policy: func() guess.Policy { return s.policy }, Runner: s, State: s.state, Now: func() time.Time { return s.now },
 		Addresses: func() ([]net.Addr, error) {
 			return []net.Addr{&net.IPNet{IP: net.IPv4(192, 0, 2, 50), Mask: net.CIDRMask(24, 32)}}, nil
 		}}
@@ -226,5 +227,94 @@ func TestPruneHourly(t *testing.T) {
 	}
 	if n != 2 {
 		t.Errorf("pruned %d times", n)
+	}
+}
+
+// TestFollowsPolicy: a policy that changes is in force from the next turn on.
+func TestFollowsPolicy(t *testing.T) {
+	s := newShop(t, false)
+	d := s.open()
+	s.fails(5, "root", "198.51.100.9")
+	if told, blocked := s.turn(d); told != "" || blocked != "" {
+		t.Errorf("ten are too many: told %q, blocked %q", told, blocked)
+	}
+	s.policy = guess.Tuned(4, 10*time.Minute, 2*time.Hour, 24*time.Hour)
+	s.policy.Block = true
+	s.policy.Allow = []netip.Prefix{netip.MustParsePrefix("198.51.100.10/32")}
+	s.fails(1, "root", "198.51.100.9")
+	if told, blocked := s.turn(d); told == "" || blocked != "198.51.100.9 yes 2h0m0s" {
+		t.Errorf("four are too many: told %q, blocked %q", told, blocked)
+	}
+	s.fails(4, "root", "198.51.100.10")
+	if told, blocked := s.turn(d); !strings.Contains(told, "the policy allows it") || blocked != "" {
+		t.Errorf("allowed: told %q, blocked %q", told, blocked)
+	}
+}
+
+// TestTrustFollowsLogins: a login that comes while the doorman watches is trusted, and trust ends with its time.
+func TestTrustFollowsLogins(t *testing.T) {
+	s := newShop(t, true)
+	s.log("Accepted_publickey ann 192.0.2.77") // before the doorman began
+	d := s.open()
+	s.log("Accepted_publickey bob 192.0.2.78")
+	s.turn(d)
+	for _, from := range []string{"192.0.2.77", "192.0.2.78"} {
+		s.now = s.now.Add(time.Minute)
+		s.fails(10, "root", from)
+		if told, blocked := s.turn(d); !strings.Contains(told, "without guessing") || blocked != "" {
+			t.Errorf("%s: told %q, blocked %q", from, told, blocked)
+		}
+	}
+	s.now = s.now.Add(31 * 24 * time.Hour)
+	for _, from := range []string{"192.0.2.77", "192.0.2.78"} {
+		s.now = s.now.Add(time.Minute)
+		s.fails(10, "root", from)
+		if _, blocked := s.turn(d); !strings.HasPrefix(blocked, from) {
+			t.Errorf("%s, a month later: blocked %q", from, blocked)
+		}
+	}
+}
+
+// TestGuessesWhileAway: what was guessed while no agent ran is counted, once, and with what was counted before.
+func TestGuessesWhileAway(t *testing.T) {
+	s := newShop(t, true)
+	d := s.open()
+	s.fails(6, "root", "198.51.100.9")
+	s.turn(d)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(12, "root", "198.51.100.10")
+	d = s.open()
+	if told, blocked := s.turn(d); told != "source 198.51.100.10/32 " || blocked == "" {
+		t.Errorf("told %q, blocked %q", told, blocked)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = s.open()
+	if told, _ := s.turn(d); told != "" {
+		t.Errorf("told again: %q", told)
+	}
+	list, err := Remembered(s.state)
+	if err != nil || len(list) != 2 || list[0].Total != 12 || list[1].Total != 6 {
+		t.Errorf("remembered: %+v %v", list, err)
+	}
+}
+
+// TestOldMemory: what an earlier version wrote down is read.
+func TestOldMemory(t *testing.T) {
+	s := newShop(t, true)
+	text := `[{"from":"198.51.100.9/32","addr":"198.51.100.9","total":7,"first":"2026-01-01T00:00:00Z","last":"2026-01-01T00:00:00Z"}]`
+	f, err := s.state.Create(memoryFile)
+	if err == nil {
+		_, err = f.WriteString(text)
+		f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := Remembered(s.state); err != nil || len(list) != 1 || list[0].Total != 7 {
+		t.Errorf("%+v %v", list, err)
 	}
 }

@@ -39,7 +39,7 @@ type Verdict struct {
 	Login    string        `json:"login,omitempty"`  // of guessed: method and log of the login
 }
 
-// Limits of what is remembered. The sources that were quiet longest are forgotten first.
+// Limits of what is remembered. The sources that were quiet longest are forgotten first, those last from where somebody logged in.
 const (
 	maxSources  = 20_000
 	maxAccounts = 2_000
@@ -86,6 +86,16 @@ func SourceOf(from string) (p netip.Prefix, ok bool) {
 
 // Spare says who must never be blocked from now on.
 func (w *Watcher) Spare(s Spare) { w.spare = s }
+
+// Follow has a policy judge from now on; what was counted stays.
+func (w *Watcher) Follow(p Policy) { w.policy = p }
+
+// Trust tells of a login that was no guess: its source is not blocked for as long as the policy says.
+func (w *Watcher) Trust(from netip.Prefix, at time.Time) {
+	if s := remember(w.sources, from, maxSources, at); at.After(s.good) {
+		s.good = at
+	}
+}
 
 // See takes one login, failed or not, in the order of their times as far as the logs have one, and gives what it makes so.
 func (w *Watcher) See(l deminer.Login) []Verdict {
@@ -197,10 +207,13 @@ func remember[K comparable](m map[K]*trail, key K, most int, at time.Time) *trai
 	return t
 }
 
-// forget takes away the n that were quiet longest.
+// forget takes away the n that were quiet longest; before them those from where nobody logged in: a flood of guesses must not have an
+// owner forgotten.
 func forget[K comparable](m map[K]*trail, n int) {
 	keys := slices.Collect(maps.Keys(m))
-	slices.SortFunc(keys, func(a, b K) int { return m[a].last.Compare(m[b].last) })
+	slices.SortFunc(keys, func(a, b K) int {
+		return cmp.Or(m[a].good.Compare(m[b].good), m[a].last.Compare(m[b].last))
+	})
 	for _, k := range keys[:min(n+1, len(keys))] {
 		delete(m, k)
 	}

@@ -248,3 +248,45 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 }
+
+// TestTuned: whatever an owner may say makes rules that hold together.
+func TestTuned(t *testing.T) {
+	if got, want := Tuned(10, 10*time.Minute, time.Hour, 7*24*time.Hour), Usual(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the usual numbers: %+v, want %+v", got, want)
+	}
+	for _, tries := range []int{3, 4, 5, 39, 40} {
+		for _, window := range []time.Duration{10 * time.Second, 24 * time.Hour} {
+			for _, ban := range []time.Duration{time.Minute, 90 * 24 * time.Hour} {
+				if err := Tuned(tries, window, ban, 90*24*time.Hour).Check(); err != nil {
+					t.Errorf("%d in %s, %s: %v", tries, window, ban, err)
+				}
+			}
+		}
+	}
+}
+
+// TestTrustOutlivesAFlood: guesses from very many sources do not have the one forgotten from where the owner logs in, and trust ends
+// with its time.
+func TestTrustOutlivesAFlood(t *testing.T) {
+	w := New(Usual())
+	owner := netip.MustParsePrefix("198.51.100.7/32")
+	w.Trust(owner, start.Add(-time.Hour))
+	for i := range maxSources + maxSources/5 {
+		w.See(deminer.Login{Time: start.Add(time.Duration(i) * time.Second), Kind: "failed", User: "root", From: fmt.Sprintf("2001:db8:%x:%x::1", i>>12, i&4095), Method: "password"})
+	}
+	if len(w.sources) > maxSources {
+		t.Errorf("%d sources", len(w.sources))
+	}
+	fails := func(at time.Time) (out []Verdict) {
+		for i := range 10 {
+			out = append(out, w.See(deminer.Login{Time: at.Add(time.Duration(i) * time.Second), Kind: "failed", User: "ann", From: "198.51.100.7", Method: "password"})...)
+		}
+		return out
+	}
+	if got := fails(start.Add(10 * time.Hour)); len(got) != 1 || got[0].Ban != 0 || !strings.Contains(got[0].Spared, "logged in from there") {
+		t.Errorf("the owner mistypes: %+v", got)
+	}
+	if got := fails(start.Add(31 * 24 * time.Hour)); len(got) != 1 || got[0].Ban == 0 {
+		t.Errorf("a month later: %+v", got)
+	}
+}

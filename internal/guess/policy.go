@@ -69,6 +69,31 @@ func Usual() Policy {
 	}
 }
 
+// Tuned is Usual with the numbers of an owner: so many tries of one source in the window are a program's, and the first ban is so
+// long. The other rules keep their measure to these: three times as many in a day, six in ten where they go to many accounts; and
+// so many before a login make it a guess that was right. What is tuned must be checked.
+func Tuned(tries int, window, ban, longest time.Duration) Policy {
+	p := Usual()
+	p.Longest, p.Right = Duration(longest), tries
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if r.Ban > 0 {
+			r.Ban = Duration(ban)
+		}
+		switch r.Name {
+		case "fast":
+			r.Window, r.Failures = Duration(window), tries
+		case "spray":
+			r.Failures = max(3, (tries*6+9)/10)
+			r.Names = min(r.Names, r.Failures)
+		case "slow":
+			r.Failures = 3 * tries
+			r.Ban = Duration(min(24*ban, longest))
+		}
+	}
+	return p
+}
+
 // Check refuses a policy that would block people or nobody.
 func (p Policy) Check() error {
 	if p.Longest <= 0 || p.Memory <= 0 || p.Trust < 0 || p.Right < 3 {

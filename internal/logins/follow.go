@@ -1,10 +1,7 @@
 package logins
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"path"
 	"slices"
 	"time"
@@ -15,7 +12,8 @@ import (
 
 // Limits of following.
 const (
-	maxPiece   = 4 << 20          // bytes of one log in one look; older ones are passed over, and told
+	maxPiece   = 4 << 20          // bytes of one log in one look; the rest waits for the next one
+	maxBehind  = 64 << 20         // bytes that wait; older ones are passed over, and told
 	maxBatch   = 50_000           // logins of one look
 	overlap    = 10 * time.Second // the journal is asked again for so much: its entries are not strictly in order
 	maxUnended = 64 << 10         // bytes without an end of line that are waited for
@@ -28,24 +26,20 @@ type Follower struct {
 	loc  *time.Location
 	last time.Time              // of the newest login told from the journal
 	seen map[deminer.Login]bool // told already, of the overlap
-	text map[string]*tailed     // text logs by name
+	text map[string][]*tailed   // text logs by name: those that were rotated away and are not read to their end, then the log itself
+	gaps []deminer.Gap          // of the start, told by the next look
+	own  *own
 }
 
-// tailed is a text log that is open, so that its end can be read after it was rotated away.
-type tailed struct {
-	file host.File
-	attr deminer.Attr
-	at   int64
-}
-
-// Follow begins to follow the logs of a running host. Logins after since that are logged already are told first; text logs are
-// followed from their end.
-func Follow(fsys host.FS, since time.Time, zone string) *Follower {
-	f := &Follower{fsys: fsys, last: since, seen: map[deminer.Login]bool{}, text: map[string]*tailed{}}
+// Follow begins to follow the logs of a running host. Logins that are logged already are told first: of text logs what came after
+// the places where another follower stopped, also in those that were rotated meanwhile; of others, and of the journal, those after
+// since.
+func Follow(fsys host.FS, since time.Time, zone string, places map[string]Place) *Follower {
+	f := &Follower{fsys: fsys, last: since, seen: map[deminer.Login]bool{}, text: map[string][]*tailed{}, own: ownOf(fsys)}
 	f.loc = location(fsys, zone, newCollector()) // a zone that is not known is told by Read
 	if !f.journal() {
 		for _, name := range f.names() {
-			f.open(name, true)
+			f.resume(name, since, places)
 		}
 	}
 	return f
@@ -53,8 +47,10 @@ func Follow(fsys host.FS, since time.Time, zone string) *Follower {
 
 // Close lets go of the logs.
 func (f *Follower) Close() {
-	for _, t := range f.text {
-		t.file.Close()
+	for _, list := range f.text {
+		for _, t := range list {
+			t.file.Close()
+		}
 	}
 	clear(f.text)
 }
@@ -97,6 +93,8 @@ func (f *Follower) names() (out []string) {
 // Poll gives the logins that were logged since it was last asked, each by itself, and what could not be read.
 func (f *Follower) Poll(ctx context.Context) ([]deminer.Login, []deminer.Gap) {
 	c := newCollector()
+	c.gaps, f.gaps = f.gaps, nil
+	c.own = f.own
 	var out []deminer.Login
 	c.each = func(l deminer.Login) {
 		if len(out) < maxBatch {
@@ -144,72 +142,4 @@ func (f *Follower) fresh(list []deminer.Login) (out []deminer.Login) {
 		}
 	}
 	return out
-}
-
-// open begins to follow a text log, at its end or its beginning; nil where it cannot.
-func (f *Follower) open(name string, end bool) *tailed {
-	file, err := f.fsys.Open(name)
-	if err != nil {
-		return nil
-	}
-	a, err := file.Attr()
-	if err != nil {
-		file.Close()
-		return nil
-	}
-	t := &tailed{file: file, attr: a}
-	if end {
-		t.at = a.Size
-	}
-	f.text[name] = t
-	return t
-}
-
-// pollText reads what came to a log: first the rest of the one that was rotated away, then the new one.
-func (f *Follower) pollText(ctx context.Context, name string, c *collector) {
-	t := f.text[name]
-	if t != nil {
-		f.piece(ctx, name, t, c)
-		a, err := f.fsys.Stat(name)
-		if err != nil || a.Ino == t.attr.Ino && a.Dev == t.attr.Dev {
-			return
-		}
-		t.file.Close()
-		delete(f.text, name)
-	}
-	if t = f.open(name, false); t == nil {
-		c.gap(deminer.Failed, name, "cannot be opened")
-		return
-	}
-	f.piece(ctx, name, t, c)
-}
-
-// piece reads whole lines from where the last look ended. A log that became shorter was emptied and begins anew.
-func (f *Follower) piece(ctx context.Context, name string, t *tailed, c *collector) {
-	a, err := t.file.Attr()
-	if err != nil {
-		c.gap(deminer.Failed, name, err.Error())
-		return
-	}
-	if a.Size < t.at {
-		t.at = 0
-	}
-	if a.Size-t.at > maxPiece {
-		c.gap(deminer.Partial, name, "it grew faster than it can be read; a part was passed over")
-		t.at = a.Size - maxPiece
-	}
-	data := make([]byte, a.Size-t.at)
-	n, err := t.file.ReadAt(data, t.at)
-	if err != nil && !errors.Is(err, io.EOF) {
-		c.gap(deminer.Partial, name, err.Error())
-	}
-	data = data[:n]
-	whole := bytes.LastIndexByte(data, '\n') + 1
-	if whole == 0 && len(data) > maxUnended {
-		whole = len(data)
-	}
-	t.at += int64(whole)
-	if err := parseText(ctx, bytes.NewReader(data[:whole]), name, a.Mtime, f.loc, c); err != nil {
-		c.gap(deminer.Partial, name, err.Error())
-	}
 }

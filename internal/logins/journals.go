@@ -47,6 +47,9 @@ func journalFiles(fsys host.FS) []string {
 	for _, root := range []string{"/var/log/journal", "/run/log/journal"} {
 		dirs, _ := fsys.ReadDir(root) // none is usual
 		for _, d := range dirs[:min(len(dirs), 64)] {
+			if d.Name == "remote" { // what other hosts sent, see systemd-journal-remote(8)
+				continue
+			}
 			files, _ := fsys.ReadDir(path.Join(root, d.Name))
 			for _, f := range files {
 				name := path.Join(root, d.Name, f.Name)

@@ -44,7 +44,7 @@ type Event struct {
 // login told by several logs is one; failed logins are folded by user and address, with their number in Count.
 func Read(ctx context.Context, fsys host.FS, since time.Time, zone string) ([]deminer.Login, []Event, []deminer.Gap) {
 	c := newCollector()
-	c.since = since
+	c.since, c.own = since, ownOf(fsys)
 	readUtmp(fsys, c)
 	readLastlog(fsys, c)
 	readText(ctx, fsys, c, location(fsys, zone, c))
@@ -74,11 +74,12 @@ type collector struct {
 	gaps   []deminer.Gap
 	over   map[string]bool     // limits that were told
 	read   int64               // bytes of logs, unpacked
+	own    *own                // names of this host in its logs
 	each   func(deminer.Login) // gets each login by itself, as it was written; nil: they are folded and kept
 }
 
 func newCollector() *collector {
-	return &collector{seen: map[loginKey]int{}, failed: map[failKey]*deminer.Login{}, events: map[eventKey]*Event{}}
+	return &collector{own: &own{}, seen: map[loginKey]int{}, failed: map[failKey]*deminer.Login{}, events: map[eventKey]*Event{}}
 }
 
 func (c *collector) gap(state deminer.GapState, what, why string) {

@@ -116,6 +116,7 @@ func readText(ctx context.Context, fsys host.FS, c *collector, loc *time.Locatio
 // parseText reads lines of syslog; written is when the last of them was, which tells the year where lines have none.
 func parseText(ctx context.Context, r io.Reader, name string, written time.Time, loc *time.Location, c *collector) error {
 	b := bufio.NewReaderSize(r, maxLine)
+	mine, other := false, ""
 	for n := 1; ; n++ {
 		if n%4096 == 0 && ctx.Err() != nil {
 			return nil // Read tells it once
@@ -128,11 +129,15 @@ func parseText(ctx context.Context, r io.Reader, name string, written time.Time,
 			line = nil
 		}
 		if l, ok := splitLine(strings.TrimRight(string(line), "\r\n")); ok && interesting(l.ident) {
-			if at, ok := l.at(written, loc); ok {
+			if !c.own.has(l.host) {
+				other = l.host
+			} else if at, ok := l.at(written, loc); ok {
+				mine = true
 				c.message("text", name, at, l.ident, l.text)
 			}
 		}
 		if err == io.EOF {
+			c.foreign(name, mine, other)
 			return nil
 		}
 		if err != nil {
@@ -141,8 +146,19 @@ func parseText(ctx context.Context, r io.Reader, name string, written time.Time,
 	}
 }
 
+// foreign tells once of a log in which no line is of this host: what it did may stand there under a name that it had.
+func (c *collector) foreign(name string, mine bool, other string) {
+	if other == "" || c.own.seen[name] {
+		return
+	}
+	if c.own.seen[name] = true; mine {
+		return
+	}
+	c.gap(deminer.Partial, name, "its lines are of another host ("+deminer.Cut(other, 64)+") and were not counted for this one")
+}
+
 // sysline is one line of syslog: "TIME HOST IDENT[PID]: TEXT".
-type sysline struct{ time, ident, text string }
+type sysline struct{ time, host, ident, text string }
 
 func splitLine(line string) (sysline, bool) {
 	var l sysline
@@ -152,11 +168,12 @@ func splitLine(line string) (sysline, bool) {
 	} else {
 		l.time, rest, _ = strings.Cut(line, " ") // RFC 3339
 	}
-	_, rest, ok := strings.Cut(rest, " ") // the host
+	host, rest, ok := strings.Cut(rest, " ")
 	if !ok {
 		return l, false
 	}
 	head, msg, ok := strings.Cut(rest, ": ")
+	l.host = host
 	l.ident, _, _ = strings.Cut(head, "[")
 	l.text = msg
 	return l, ok && len(l.ident) <= 64 && !strings.Contains(l.ident, " ")

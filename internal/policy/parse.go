@@ -92,8 +92,8 @@ func (p *Policy) check(root *yaml.Node, now time.Time) error {
 			return fmt.Errorf("%s: %s is %q; want off, alert or block", at("prevent", name), name, *m)
 		}
 	}
-	if m := p.Guessing; m != "" && m != Off && m != Alert && m != Block {
-		return fmt.Errorf("%s: guessing is %q; want off, alert or block", at("guessing"), m)
+	if key, err := p.Guessing.check(); err != nil {
+		return fmt.Errorf("%s: %w", at("guessing", key), err)
 	}
 	var known []string
 	for _, t := range Topics() {

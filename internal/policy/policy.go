@@ -35,8 +35,8 @@ type Policy struct {
 	Classes map[string]Mode `yaml:"classes" json:"classes"` // a class that is not named alerts only
 	Quiet   []Window        `yaml:"maintenance" json:"maintenance"`
 	Allow   []Entry         `yaml:"allow" json:"allow"`
-	// Guessing is what is done about who guesses passwords: off, alert, or block; "" alerts. It is read when the agent starts.
-	Guessing Mode `yaml:"guessing" json:"guessing"`
+	// Guessing is what is done about who guesses passwords.
+	Guessing Guessing `yaml:"guessing" json:"guessing"`
 }
 
 // Respond says from which grade of evidence on the agent acts by itself: "never", "suspected" (not allowed), "strong" or "proof".

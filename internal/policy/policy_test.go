@@ -122,6 +122,20 @@ func TestParseRefuses(t *testing.T) {
 		"version: 1\nprevent:\n  login: maybe\n":                                  "line 3",
 		"version: 1\nprevent:\n  logins: block\n":                                 "line 3",
 		"version: 1\nguessing: maybe\n":                                           "line 2",
+		"version: 1\nguessing: {mode: maybe}\n":                                   "line 2",
+		"version: 1\nguessing:\n  trys: 5\n":                                      "line 3: guessing has no key",
+		"version: 1\nguessing:\n  mode: block\n  tries: 2\n":                      "line 4: tries is 2",
+		"version: 1\nguessing:\n  tries: 41\n":                                    "line 3: tries",
+		"version: 1\nguessing:\n  tries: many\n":                                  "line 3",
+		"version: 1\nguessing:\n  window: 5s\n":                                   "line 3: window",
+		"version: 1\nguessing:\n  window: 25h\n":                                  "line 3: window",
+		"version: 1\nguessing:\n  ban: 1s\n":                                      "line 3: ban",
+		"version: 1\nguessing:\n  ban: -1h\n":                                     "line 3: ban",
+		"version: 1\nguessing:\n  ban: 2h\n  longest: 1h\n":                       "line 4: longest",
+		"version: 1\nguessing:\n  longest: 9000h\n":                               "line 3: longest",
+		"version: 1\nguessing:\n  allow: [office]\n":                              "neither an address nor a network",
+		"version: 1\nguessing:\n  allow: [0.0.0.0/0]\n":                           "line 3: 0.0.0.0/0 is everybody",
+		"version: 1\nguessing: [block]\n":                                         "line 2",
 		"version: 1\n---\nversion: 1\n":                                           "more than one",
 		entry("path: /a, reason: r, expires: 2026-12-31"):                         "sha256",
 		entry("sha256: " + digest + ", reason: r, expires: 2026-12-31"):           "at least one of",
@@ -141,5 +155,27 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if list, err := ParseAllow(text, now); err != nil || !slices.Equal(list, p.Allow) {
 		t.Errorf("%+v %v, want %+v", list, err, p.Allow)
+	}
+}
+
+// TestGuesses: a mode alone is enough, what is not named is as usual, and in maintenance nobody is blocked.
+func TestGuesses(t *testing.T) {
+	later := now.Add(24 * time.Hour)
+	for text, want := range map[string]string{
+		"":                  "alert: 10 tries in 10m0s",
+		"guessing: off\n":   "off",
+		"guessing: block\n": "block: 10 tries in 10m0s, blocked for 1h0m0s at first and 168h0m0s at most; 0 networks allowed",
+		"guessing: {mode: block, tries: 5, window: 1h, ban: 200h, allow: [192.0.2.0/24, '2001:db8::7']}\n": "block: 5 tries in 1h0m0s, blocked for 200h0m0s at first and 200h0m0s at most; 2 networks allowed",
+	} {
+		p := parsed(t, "version: 1\n"+text+"maintenance:\n - {name: night, days: [sun], from: '02:00', to: '04:00'}\n")
+		if got := p.Guesses(later).String(); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+		if p.Guesses(now).Mode == Block {
+			t.Errorf("%q: blocks in maintenance", text)
+		}
+	}
+	if got := (&Policy{}).Guesses(now).Mode; got != Alert {
+		t.Errorf("without a policy: %s", got)
 	}
 }

@@ -125,7 +125,7 @@ func open() (*doorman.Doorman, *contract.Keeper, error) {
 	}
 	p := guess.Usual()
 	p.Block = true
-	d, err := doorman.Open(context.Background(), doorman.Options{FS: fsys, Info: info, Policy: p, Runner: r, State: dir})
+	d, err := doorman.Open(context.Background(), doorman.Options{FS: fsys, Info: info, Policy: func() guess.Policy { return p }, Runner: r, State: dir})
 	if err == nil {
 		fmt.Println("follows", d.From())
 	}
