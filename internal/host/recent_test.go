@@ -2,6 +2,8 @@ package host_test
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/deminer/deminer"
@@ -80,6 +82,115 @@ func TestRecent(t *testing.T) {
 	if _, err := r.Lstat("/etc/new"); err != nil {
 		t.Errorf("a new file is not seen: %v", err)
 	}
+}
+
+// stuck is an FS in which nothing under /net answers until it is let go.
+type stuck struct {
+	host.FS
+	asked chan string
+	wait  chan struct{}
+}
+
+func (s stuck) OpenDir(name string) (host.Dir, error) {
+	if name == "/net" {
+		s.asked <- name
+		<-s.wait
+	}
+	return host.OpenDir(s.FS, name)
+}
+
+// TestRecentDoesNotStall: who waits for a directory that does not answer keeps nobody else waiting, and Forget neither.
+func TestRecentDoesNotStall(t *testing.T) {
+	h, err := hosttest.Parse([]byte("-- /etc/passwd --\nx\n-- /net/f --\nx\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := stuck{h.FS, make(chan string, 9), make(chan struct{})}
+	r := host.NewRecent(s)
+	done := make(chan error)
+	ask := func() {
+		_, err := r.Lstat("/net/f")
+		if err == nil {
+			_, err = r.Lstat("/net/none")
+		}
+		done <- err
+	}
+	if _, err := r.Lstat("/net/g"); err == nil { // asked for once
+		t.Fatal("it is there")
+	}
+	go ask()
+	<-s.asked
+	for _, name := range []string{"/etc/passwd", "/net/f"} { // the second goes to the FS itself
+		for range 3 {
+			if _, err := r.Lstat(name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	r.Forget()
+	close(s.wait)
+	if err := <-done; err == nil {
+		t.Error("what is not there was found")
+	}
+}
+
+// TestRecentTogether: many at once get the answers of the FS, and all is given back.
+func TestRecentTogether(t *testing.T) {
+	h, err := hosttest.Parse([]byte("-- /etc/passwd --\nx\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		h.FS.Put(fmt.Sprintf("/srv/%d/f", i), []byte("x"))
+	}
+	fsys := &tallied{FS: h.FS}
+	r := host.NewRecent(fsys)
+	var wait sync.WaitGroup
+	for n := range 8 {
+		wait.Go(func() {
+			for i := range 400 {
+				if _, err := r.Lstat(fmt.Sprintf("/srv/%d/f", (i/3*(n+1))%40)); err != nil {
+					t.Error(err)
+				}
+				if i%100 == 99 {
+					r.Forget()
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if r.Forget(); fsys.open.Load() != 0 {
+		t.Errorf("%d directories were not given back", fsys.open.Load())
+	}
+	if fsys.opened.Load() == 0 {
+		t.Error("no directory was held")
+	}
+}
+
+// tallied is counted for many goroutines.
+type tallied struct {
+	host.FS
+	open, opened atomic.Int64
+}
+
+func (c *tallied) OpenDir(name string) (host.Dir, error) {
+	d, err := host.OpenDir(c.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	c.opened.Add(1)
+	return talliedDir{d, c}, nil
+}
+
+type talliedDir struct {
+	host.Dir
+	by *tallied
+}
+
+func (d talliedDir) Close() error {
+	d.by.open.Add(-1)
+	return d.Dir.Close()
 }
 
 // TestWalkDirs: several walkers see what one sees, and the same number of names under a limit.
