@@ -88,9 +88,9 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 			db.Remember(memory)
 		}
 	}
-	past, closePast := openPast(f)
-	defer closePast()
-	opt.Past = past
+	past := openPast(f)
+	defer past.close()
+	opt.Past = past.past()
 	roomy(opt.Mode)
 	rep, err := scan.Run(ctx, h, set.Set, opt)
 	bars.end()
@@ -103,7 +103,7 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 		return nil, nil, err
 	}
 	rep.Rules = set.Told()
-	rep.Snapshot.Gaps = append(append(gaps, unread(h)...), rep.Snapshot.Gaps...)
+	rep.Snapshot.Gaps = append(append(append(gaps, past.gaps()...), unread(h)...), rep.Snapshot.Gaps...)
 	return h, &rep, nil
 }
 
