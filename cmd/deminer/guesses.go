@@ -59,11 +59,19 @@ func remembered(f *flags) ([]guess.Remembered, error) {
 
 func guessers(f *flags) ([]guesser, error) {
 	list, err := remembered(f)
+	var told *coded // it says what to do next
+	if errors.As(err, &told) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fail(exitError, "run deminer as root (sudo)", "%w", err)
 	}
 	var blocks []host.Block
-	if hand, err := hands.Open(f.root, f.root == "/"); err == nil && hand.Net != nil {
+	hand, err := hands.Open(f.root, f.root == "/")
+	if err != nil {
+		return nil, fail(exitError, "run deminer as root (sudo)", "who is blocked is not known: %w", err)
+	}
+	if hand.Net != nil {
 		if blocks, err = hand.Net.List(); err != nil && !errors.Is(err, host.ErrUnsupported) {
 			return nil, fail(exitError, "run deminer as root (sudo)", "list blocks: %w", err)
 		}

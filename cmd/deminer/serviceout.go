@@ -191,10 +191,17 @@ func stateOf(f *flags, h *host.Host) (st serviceState) {
 	_, err = h.FS.Stat(service.WantsPath)
 	st.Boot = err == nil
 	st.Program = startOf(string(text))
-	if life := lastLife(f); life != nil {
+	life, err := lastLife(f)
+	if life != nil {
 		st.Version, st.Beat = life.Version, life.Beat
 	}
-	if hand, err := hands.Open(f.root, true); err == nil && hand.Units != nil && hand.Units.Running() {
+	if err != nil {
+		amiss("when the agent was alive last is not known: %v", err)
+	}
+	hand, err := hands.Open(f.root, true)
+	if err != nil {
+		amiss("what systemd holds is not known: %v", err)
+	} else if hand.Units != nil && hand.Units.Running() {
 		if st.Unit, err = hand.Units.State(service.Unit); err != nil {
 			amiss("%v", err)
 		}
@@ -227,18 +234,17 @@ func startOf(text string) string {
 	return ""
 }
 
-// lastLife is the trail of the agent that runs or ran last; nil where there is none or it cannot be read.
-func lastLife(f *flags) *contract.Life {
+// lastLife is the trail of the agent that runs or ran last; nil where no agent ever ran.
+func lastLife(f *flags) (*contract.Life, error) {
 	s, err := openStore(f, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer s.close()
-	life, err := contract.LastLife(s.dir)
-	if err != nil {
-		return nil
-	}
-	return life
+	return contract.LastLife(s.dir)
 }
 
 func (st serviceState) tell(cmd *cobra.Command) error {
