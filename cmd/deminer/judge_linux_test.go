@@ -16,6 +16,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/alert"
+	"github.com/deminer/deminer/internal/guard"
 	"github.com/deminer/deminer/internal/history"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/deny"
@@ -222,6 +223,48 @@ func TestRefusalsAreTold(t *testing.T) {
 	}
 	if len(f.feed) != 2 || (<-f.feed).Kind != deminer.EventFlow {
 		t.Error("the agent does not look at who logged in")
+	}
+}
+
+// TestRefusedReturn: a refused program that a clean-up took away is one alert, with what it is that came back; where returns are not
+// told it is one of the refusal.
+func TestRefusedReturn(t *testing.T) {
+	for mode, want := range map[string]string{"block": "came back, blocked: ", "off": "a program whose content is known to be bad was refused"} {
+		f, book, _ := refusing(t)
+		state := t.TempDir()
+		file := filepath.Join(state, "policy.yaml")
+		must(t, os.WriteFile(file, []byte("version: 1\nprevent: {program: block, return: "+mode+"}\n"), 0o600))
+		s, err := openStore(&flags{root: "/", state: state}, true)
+		must(t, err)
+		t.Cleanup(s.close)
+		f.r.policy, err = openPolicy(s, file)
+		must(t, err)
+		stamp, err := s.runner.Journal.Stamp()
+		must(t, err)
+		sum := strings.Repeat("a", 64)
+		miner := deminer.Artifact{Kind: deminer.KindFile, Path: "/tmp/m"}
+		list := guard.New([]deminer.Removed{{Plan: "p1", Step: "s01", At: time.Now(), Action: deminer.Action{Verb: deminer.VerbQuarantine, Target: miner}, Contents: []string{sum}}}, time.Now())
+		f.back = &recurrence{r: f.r, past: f.past, events: make(chan *returning, 4), keeper: &keeper{store: s, now: time.Now, list: list, stamp: stamp, made: time.Now()}}
+		f.back.guarded.Store(true)
+		for _, c := range []struct{ sum, path string }{{sum, "/tmp/again"}, {strings.Repeat("b", 64), "/tmp/other"}} {
+			f.judge.bad[c.path] = badness{sum: c.sum, why: "its content is known: a miner"}
+			f.see(deny.Refusal{Event: deminer.Event{Kind: deminer.EventExec, Time: time.Now(), Path: deminer.Raw(c.path), Denied: true}})
+			one := <-f.heard
+			f.tell(one, book)
+			f.back.judge(t.Context(), <-f.back.events, book)
+		}
+		all, err := book.List()
+		must(t, err)
+		got := map[string]string{}
+		for _, a := range all {
+			got[string(a.Thing.Path)] = a.Title
+		}
+		if mode == "block" { // the alert is of what was taken away
+			got["/tmp/again"] = got["/tmp/m"]
+		}
+		if len(all) != 2 || !strings.HasPrefix(got["/tmp/again"], want) || !strings.Contains(got["/tmp/other"], "was refused") {
+			t.Errorf("returns are %s: %d alerts, %q", mode, len(all), got)
+		}
 	}
 }
 

@@ -67,6 +67,13 @@ func (c *recurrence) stamp() string {
 type returning struct {
 	event deminer.Event
 	facts guard.Facts
+	other func() // nil, or called where the event brings nothing back that is told
+}
+
+func (r *returning) pass() {
+	if r.other != nil {
+		r.other()
+	}
 }
 
 // progKey names a content as long as nobody writes to it.
@@ -81,18 +88,22 @@ func newRecurrence(r *resident, past *history.Store) *recurrence {
 		keeper: &keeper{store: r.store, host: r.host.Info, lineage: past.Lineage, now: time.Now}}
 }
 
-// hear takes an event; it does not wait.
-func (c *recurrence) hear(e *deminer.Event, f guard.Facts) {
+// hear takes an event; it does not wait for a verdict.
+func (c *recurrence) hear(e *deminer.Event, f guard.Facts) { c.hearElse(e, f, nil) }
+
+// hearElse is hear; other is called, perhaps at once, where the event brings nothing back that is told.
+func (c *recurrence) hearElse(e *deminer.Event, f guard.Facts, other func()) {
+	one := &returning{*e, f, other}
 	switch {
-	case !c.guarded.Load():
-		return
-	case e.Kind != deminer.EventExec && e.Kind != deminer.EventConnect && e.Kind != deminer.EventFile:
+	case !c.guarded.Load(), e.Kind != deminer.EventExec && e.Kind != deminer.EventConnect && e.Kind != deminer.EventFile:
+		one.pass()
 		return
 	}
 	select {
-	case c.events <- &returning{*e, f}:
+	case c.events <- one:
 	default:
 		c.late.Add(1)
+		one.pass()
 	}
 }
 
@@ -134,6 +145,7 @@ func (c *recurrence) refresh() {
 func (c *recurrence) judge(ctx context.Context, one *returning, book agent.Alerts) {
 	mode := c.r.policy.get().Prevents(time.Now()).Return
 	if mode == policy.Off {
+		one.pass()
 		return
 	}
 	if one.facts.SHA256 == "" {
@@ -144,6 +156,7 @@ func (c *recurrence) judge(ctx context.Context, one *returning, book agent.Alert
 		c.r.trouble("what comes back", err)
 	}
 	if a == nil {
+		one.pass()
 		return
 	}
 	if a.Plan != "" {

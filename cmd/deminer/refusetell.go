@@ -16,25 +16,30 @@ import (
 	"github.com/deminer/deminer/internal/host/deny"
 )
 
-// tell makes an alert of what was refused, and has the agent look at who did it.
+// tell makes an alert of what was refused, and has the agent look at who did it. A program that a clean-up took away is told by the
+// recurrence guard, with the way that it comes back through: one thing that happened is one alert.
 func (f *refuser) tell(one *refusal, book agent.Alerts) {
 	s := f.sighting(one)
+	if one.Event.Kind == deminer.EventExec { // one that did not happen says nothing of the process
+		f.back.hearElse(&one.Event, guard.Facts{SHA256: one.sum}, func() { f.keep(s, one.Event.Denied, book) })
+		return
+	}
+	f.keep(s, one.Event.Denied, book)
+	select {
+	case f.feed <- &one.Event:
+	default:
+		f.late.Add(1)
+	}
+}
+
+func (f *refuser) keep(s alert.Sighting, denied bool, book agent.Alerts) {
 	got, fresh, err := book.See(s)
-	if err == nil && fresh && one.Event.Denied {
+	if err == nil && fresh && denied {
 		_, err = book.Did(got.ID, alert.Deed{Time: time.Now().UTC(), What: "refused before it happened"})
 	}
 	f.failed("keep an alert of what was refused", err)
 	if fresh || err != nil {
 		f.r.say(true, s.Title+": "+s.Why[0])
-	}
-	if one.Event.Kind == deminer.EventExec {
-		f.back.hear(&one.Event, guard.Facts{SHA256: one.sum})
-		return // an exec that did not happen says nothing of the process
-	}
-	select {
-	case f.feed <- &one.Event:
-	default:
-		f.late.Add(1)
 	}
 }
 
