@@ -139,6 +139,14 @@ type Written struct {
 	To   time.Time `json:"to"`
 }
 
+// Parent finds the process that started another one, or nil.
+func (s *Snapshot) Parent(p *Process) *Process {
+	if up := s.Proc(p.PPID); up != nil && p.ChildOf(up) {
+		return up
+	}
+	return nil
+}
+
 // Proc finds a process by PID, or nil.
 func (s *Snapshot) Proc(pid int) *Process {
 	for i := range s.Processes {

@@ -65,6 +65,12 @@ type Process struct {
 	Gone       bool          `json:"gone,omitempty"`   // ended while it was looked at; the rest is what was had by then
 }
 
+// ChildOf reports whether up is the process that started p. The number of its parent alone may be that of a newcomer by now, who got it
+// when the parent had ended; nobody starts before who started him.
+func (p *Process) ChildOf(up *Process) bool {
+	return up.ID.PID == p.PPID && up.ID != p.ID && (up.ID.Start <= p.ID.Start || p.ID.Start == 0)
+}
+
 // Thread is one thread of a process.
 type Thread struct {
 	TID       int           `json:"tid"`

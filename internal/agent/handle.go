@@ -254,11 +254,9 @@ func lineage(s *deminer.Snapshot, p *deminer.Process) (out []string) {
 			line += " in container " + deminer.Cut(p.Container, 12)
 		}
 		out = append(out, line+": "+deminer.Cut(strings.Join(p.Argv, " "), 160))
-		up := s.Proc(p.PPID)
-		if up == nil || up == p {
+		if p = s.Parent(p); p == nil {
 			break
 		}
-		p = up
 	}
 	return out
 }

@@ -98,15 +98,18 @@ func (p *Pass) subjects() []*deminer.Process { return p.memo.subjects }
 // ancestors lists the parents up to PID 1, nearest first, at most 32.
 func (p *Pass) ancestors(pr *deminer.Process) []*deminer.Process {
 	var out []*deminer.Process
-	for pid := pr.PPID; pid > 0 && len(out) < 32; {
-		up := p.memo.procs[pid]
-		if up == nil || slices.Contains(out, up) {
-			break
-		}
+	for up := p.parent(pr); up != nil && len(out) < 32 && !slices.Contains(out, up); up = p.parent(up) {
 		out = append(out, up)
-		pid = up.PPID
 	}
 	return out
+}
+
+// parent is who started a process; nil where that is not known.
+func (p *Pass) parent(pr *deminer.Process) *deminer.Process {
+	if up := p.memo.procs[pr.PPID]; up != nil && pr.ChildOf(up) {
+		return up
+	}
+	return nil
 }
 
 // life is how long the process has run; 0 where it is not known.

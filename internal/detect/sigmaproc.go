@@ -20,7 +20,8 @@ func processRule(_ context.Context, p *Pass) error {
 			continue
 		}
 		w := match.Words{"argv": strings.Join(pr.Argv, " "), "exe": pr.Exe, "cwd": pr.Cwd, "name": path.Base(pr.Exe)}
-		if up := p.memo.procs[pr.PPID]; up != nil {
+		up := p.parent(pr)
+		if up != nil {
 			w["parent.exe"], w["parent.argv"] = up.Exe, strings.Join(up.Argv, " ")
 		}
 		h, ok := strongest(p.Rules.Event(match.LinuxProcess, w))
@@ -29,7 +30,7 @@ func processRule(_ context.Context, p *Pass) error {
 		}
 		f := hitFinding(h, process(pr), "how "+called(pr)+" was started: "+deminer.Safe(h.What))
 		f.Class, f.Time = startClass(h.Class), pr.Started
-		if f.Tier == deminer.Proof || pr.TTY || p.memo.self[deminer.ProcID{PID: pr.PPID}] {
+		if f.Tier == deminer.Proof || pr.TTY || up != nil && p.memo.self[up.ID] {
 			f.Tier = lower(f.Tier)
 		}
 		f.Cleared = []string{"a person at a terminal: the process has none, or the sign was lowered for it"}

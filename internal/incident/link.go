@@ -69,12 +69,15 @@ func (g *graph) linkProcess(n *node) {
 		g.hard(file(s), n.art, "is run by")
 	}
 	for _, q := range g.children[p.ID.PID] {
+		if !q.ChildOf(p) {
+			continue
+		}
 		g.hard(n.art, process(q), "started")
 		if p.Exe != "" && p.Exe == q.Exe && !p.Own.Trusted() && p.Script() == "" && !p.Runtime() {
 			g.hard(process(q), n.art, "is the same program as")
 		}
 	}
-	if parent := g.procs[p.PPID]; parent != nil && parent.ID.PID > 1 && !parent.Kernel && g.nodes[process(parent).Ref()] != nil {
+	if parent := g.procs[p.PPID]; parent != nil && p.ChildOf(parent) && parent.ID.PID > 1 && !parent.Kernel && g.nodes[process(parent).Ref()] != nil {
 		g.edge(process(parent), n.art, "started", false)
 	}
 	if p.Unit == "" || p.Container != "" {

@@ -47,7 +47,7 @@ func startOf(s *deminer.Snapshot, id deminer.ProcID) string {
 			return "started by " + foothold(f)
 		}
 	}
-	if parent := s.Proc(p.PPID); parent != nil && parent.ID.PID > 1 {
+	if parent := s.Parent(p); parent != nil && parent.ID.PID > 1 {
 		return "started by " + process(parent).String()
 	}
 	if p.Container != "" {

@@ -17,7 +17,7 @@ func TestTrigger(t *testing.T) {
 		return deminer.Process{ID: deminer.ProcID{PID: pid, Start: uint64(pid)}, PPID: ppid, Exe: exe, Unit: unit, Argv: argv, Started: at.Add(time.Duration(pid) * time.Second)}
 	}
 	procs := []deminer.Process{proc(10, 1, "/usr/sbin/cron", "cron.service"), proc(20, 10, "/bin/sh", "cron.service", "sh", "/tmp/.x/up"), proc(21, 20, "/opt/x", "session-3.scope"),
-		proc(30, 1, "/opt/miner", "evil.service"), proc(40, 1, "/opt/lone", "")}
+		proc(30, 1, "/opt/miner", "evil.service"), proc(40, 1, "/opt/lone", ""), proc(25, 50, "/opt/late", ""), proc(50, 1, "/opt/newcomer", "")}
 	snap := deminer.Snapshot{Footholds: []deminer.Foothold{cron, unit, owned}, Processes: procs}
 	convicted := func(a deminer.Artifact) deminer.Member {
 		return deminer.Member{Artifact: a, Grade: deminer.Convicted}
@@ -36,6 +36,7 @@ func TestTrigger(t *testing.T) {
 		{"script of a cron line", rep, process(&procs[1]), at, "started by /etc/crontab"},
 		{"child", rep, process(&procs[2]), at, "started by process 20 sh"},
 		{"orphan", rep, process(&procs[4]), at, ""},
+		{"child of one that has ended, whose number is another's by now", rep, process(&procs[5]), at, ""},
 		{"file written while the miner ran", rep, file("/etc/ld.so.preload"), at.Add(time.Hour), "put there by process 30 miner"},
 		{"file written before it ran", rep, file("/etc/ld.so.preload"), at, "most likely through /etc/crontab"},
 		{"nobody runs", idle, file("/etc/ld.so.preload"), at.Add(time.Hour), "most likely through /etc/crontab: * * * * * root /tmp/.x/up (every minute), which is convicted"},

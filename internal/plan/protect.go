@@ -93,7 +93,7 @@ func newGuard(rep *deminer.Report) *guard {
 // and a host may have other admins.
 func (g *guard) sessions(s *deminer.Snapshot) {
 	for _, p := range g.procs {
-		parent := s.Proc(p.PPID)
+		parent := s.Parent(p)
 		if !strings.HasPrefix(path.Base(p.Exe), "sshd") || !p.Own.Trusted() || parent == nil || !strings.HasPrefix(path.Base(parent.Exe), "sshd") {
 			continue
 		}
