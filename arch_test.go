@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/host/bpf":       {},    // one way to call bpf(2), and one word for the own PID namespace, for eyes and hands
 	"internal/host/mountinfo": {"."},
 	"internal/host/live":      {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},
-	"internal/host/sense":     {".", "internal/host", "internal/host/bpf"},                                  // eyes that stay open; cmd hands them the others
+	"internal/host/sense":     {".", "internal/host", "internal/host/mountinfo", "internal/host/bpf"},       // eyes that stay open; cmd hands them the others
 	"internal/host/deny":      {".", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"}, // hands that answer while the kernel waits: it refuses what it is told to, who judges is handed in
 	"internal/host/rootfs":    {".", "internal/host", "internal/host/inode", "internal/host/mountinfo"},
 	"internal/host/hands":     {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},

@@ -66,7 +66,8 @@ func (e *execs) CoverProcess(pid int) error {
 	lines.Buffer(nil, 1<<20)
 	for n := 0; lines.Scan() && n < maxMounts; n++ {
 		m, ok := mountinfo.Parse(lines.Bytes())
-		if !ok || far[m.Type] || inner() && m.Root != "/" {
+		// What is far is not even opened, as that alone may hang; the rest is told by its number.
+		if !ok || mountinfo.Far(m.Type) || inner() && m.Root != "/" {
 			continue
 		}
 		if err := e.Cover(proc + "/root" + m.Point); err != nil && !errors.Is(err, ErrPlace) && !errors.Is(err, os.ErrNotExist) {
@@ -82,10 +83,6 @@ func inner() bool {
 	home, err := bpf.Home()
 	return err != nil || home != 0
 }
-
-// far are types of file systems whose mounts are not even opened, as that alone may hang; the rest is told by its number.
-var far = map[string]bool{"nfs": true, "nfs4": true, "cifs": true, "smb3": true, "fuse": true, "fuseblk": true, "9p": true, "ceph": true, "afs": true, "autofs": true,
-	"glusterfs": true, "lustre": true, "ocfs2": true, "gfs2": true, "beegfs": true, "virtiofs": true}
 
 // follow covers what is mounted later.
 func (e *execs) follow(stop <-chan struct{}) {

@@ -4,6 +4,7 @@ package mountinfo
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"github.com/deminer/deminer"
 )
@@ -31,6 +32,16 @@ func Parse(line []byte) (deminer.Mount, bool) {
 		ID: int(id), Root: unescape(f[3]), Point: unescape(f[4]), Type: unescape(tail[0]), Source: unescape(tail[1]),
 		Opts: string(f[5]) + ";" + string(tail[2]),
 	}, true
+}
+
+// far are types of file systems behind a server, or a program.
+var far = map[string]bool{"nfs": true, "nfs4": true, "cifs": true, "smb3": true, "fuse": true, "fuseblk": true, "9p": true, "ceph": true, "afs": true, "autofs": true,
+	"glusterfs": true, "lustre": true, "ocfs2": true, "gfs2": true, "beegfs": true, "virtiofs": true}
+
+// Far reports whether what is behind file systems of a type may never answer: to open a file there may hang.
+func Far(fstype string) bool {
+	family, _, _ := strings.Cut(fstype, ".") // fuse.sshfs
+	return far[family]
 }
 
 // unescape undoes \040 and its like, which the kernel writes for blanks, newlines and backslashes.

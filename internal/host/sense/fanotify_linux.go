@@ -32,6 +32,7 @@ type fanotify struct {
 	fd     int
 	dirs   map[string][]string // handle -> names of the directory
 	marked map[string]string   // name -> handle
+	mounts mounts
 	lost   atomic.Uint64
 }
 
@@ -62,6 +63,9 @@ func (f *fanotify) open() (failed string, err error) {
 	}
 	f.fd, f.dirs, f.marked = fd, map[string][]string{}, map[string]string{}
 	f.places = newPlaces(f.opt.Files, f.opt.Dirs)
+	if f.mounts, err = ownMounts(); err != nil {
+		return "", errors.Join(fmt.Errorf("read the mounts: %w", err), unix.Close(fd))
+	}
 	bad, first := 0, ""
 	for _, dir := range f.places.marks() {
 		if err := f.mark(dir); err != nil && !gone(err) {
@@ -98,6 +102,9 @@ func (f *fanotify) mark(dir string) error {
 func (f *fanotify) markOne(dir string) error {
 	if len(f.marked) >= maxMarks {
 		return errors.New("too many directories")
+	}
+	if f.mounts.leadsFar(dir) {
+		return errFar
 	}
 	// The name is opened once, so that mark and handle are of the same directory.
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
@@ -193,6 +200,9 @@ func (f *fanotify) renew(dir string) {
 		if name == dir || strings.HasPrefix(name, dir+"/") {
 			f.forget(name) // another directory had this name before
 		}
+	}
+	if m, err := ownMounts(); err == nil { // else those of before hold
+		f.mounts = m
 	}
 	for _, name := range f.places.below(dir) {
 		_ = f.mark(name)
