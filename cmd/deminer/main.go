@@ -19,8 +19,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the build (-ldflags -X main.version=...).
-var version = "dev"
+// version is set by the build (-ldflags -X main.version=...); where it is not, main asks the program itself.
+var version = unversioned
+
+const unversioned = "dev"
 
 // The exit codes. They are part of the interface: docs/exit-codes.md.
 const (
@@ -59,6 +61,9 @@ func fail(code int, hint, format string, args ...any) error {
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && version == unversioned {
+		version = builtFrom(info)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -47,9 +47,9 @@ func newScan(f *flags) *cobra.Command {
 		Long: `Looks at processes, memory, sockets, footholds, accounts, logs and files, and says what it
 saw and what it could not look at. It changes nothing.
 
-A quick scan reads the places where malware lies; --full reads every file; with PATHs the
-file part reads all that is below them, and nothing else, and every rule that speaks of a file
-is listed (-v: with the strings that were found and their offsets). --rules brings rules of
+A quick scan reads the places where malware lies; --full reads every file; with PATHs, which do
+not go with --full, the file part reads all that is below them, and nothing else, and every rule
+that speaks of a file is listed (-v: with the strings that were found and their offsets). --rules brings rules of
 your own: YARA, Sigma, lists or a signed bundle. Exit codes: 0 nothing found, 3 intrusion found,
 4 only things for the owner to decide, a hit of a rule you brought among them.`,
 		Example: "  deminer scan\n  deminer scan --full --json >report.json\n  deminer scan --root /mnt       a system mounted from a rescue disk\n  deminer scan /srv/www\n  deminer scan -v /srv/www --rules ./my-rules",
@@ -59,6 +59,9 @@ your own: YARA, Sigma, lists or a signed bundle. Exit codes: 0 nothing found, 3 
 			}
 			if profile && len(paths) == 0 {
 				return fail(exitUsage, "deminer rules bench measures rules without a scan", "--profile-rules wants a PATH whose files to measure on")
+			}
+			if l.full && len(paths) > 0 {
+				return fail(exitUsage, "deminer scan PATH reads every file below it; deminer scan --full reads every file of the host", "--full looks at the whole host, PATHs at nothing else: give one of the two")
 			}
 			if (f.fresh || urgent) && !l.full {
 				return fail(exitUsage, "deminer scan --full looks at every file; what is not full reads all anew and never makes way", "--fresh and --urgent go with --full only")
