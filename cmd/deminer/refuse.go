@@ -184,10 +184,13 @@ func (f *refuser) open(want inForce, p policy.Prevent) {
 		opt.Judge, opt.Everywhere = f.judge.ask, true
 	}
 	if want.sockets {
-		opt.Group, opt.Modes, opt.Pin = "/", modes(p), pinned
+		opt.Group, opt.Modes = "/", modes(p)
+	}
+	if want.sockets || want.hold { // who is stopped when this process is killed must be known to the next
+		opt.Pin = pinned
 	}
 	f.guard, f.with = deny.Open(opt), want
-	if want.sockets && lacks(f.guard) { // no bpf file system: then it ends with the agent
+	if opt.Pin != "" && lacks(f.guard, want) { // no bpf file system: then it ends with the agent
 		f.failed("open what is refused again", f.guard.Close())
 		opt.Pin = ""
 		f.guard = deny.Open(opt)
@@ -205,14 +208,14 @@ func (f *refuser) open(want inForce, p policy.Prevent) {
 	}
 }
 
-// lacks reports whether nothing is refused over sockets.
-func lacks(g *deny.Guard) bool {
+// lacks reports whether nothing is refused over sockets, or nobody can be stopped, though it is wanted.
+func lacks(g *deny.Guard, want inForce) bool {
 	for _, one := range g.Facets() {
-		if one.Kind == deminer.EventFlow {
-			return one.Sensor == deminer.SensorNone
+		if one.Kind == deminer.EventFlow && one.Sensor == deminer.SensorNone {
+			return true
 		}
 	}
-	return true
+	return want.hold && !want.sockets && !g.Holds()
 }
 
 // add refuses a pool. f.mu is held.

@@ -48,6 +48,8 @@ func play(role, arg string) error {
 		return timeAll(arg)
 	case "talk":
 		return talkAll(arg)
+	case "guard":
+		return guardAll(arg)
 	case "exec memfd":
 		return execMemfd(arg)
 	case "guard inside":

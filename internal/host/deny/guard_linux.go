@@ -130,6 +130,9 @@ func (g *Guard) socketFacet(k deminer.EventKind, how, lost string) deminer.Sense
 	return deminer.Sense{Kind: k, Sensor: deminer.SensorBPF, How: "programs at a control group, for " + how, Lost: lost}
 }
 
+// Holds reports whether whoever becomes a file in memory is stopped until it is judged.
+func (g *Guard) Holds() bool { return g.o.Hold && g.loose == nil }
+
 func (g *Guard) watches() bool { return g.socks != nil && g.o.Group != "" }
 
 // SetMode changes what is done about a class, at once. ErrOff: sockets are not watched here.

@@ -29,7 +29,8 @@ type Options struct {
 	// Modes say what is done about each class; what is not named is off. SetMode changes them.
 	Modes map[Class]Mode
 	// Pin is a directory of a bpf file system, made where it is not there, that keeps the programs for sockets in force when this
-	// process has ended without Close; "": they end with it.
+	// process has ended without Close, and the names of those whom Hold had stopped then: the next guard there, or Lift, lets them
+	// go. "": the programs end with this process, and whoever it had stopped stays stopped.
 	Pin string
 	// Grace is for how long nobody need be there until nothing is refused any more; 0: five minutes.
 	Grace time.Duration

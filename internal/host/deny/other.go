@@ -27,6 +27,9 @@ func (*Guard) Cover(string) error { return ErrOff }
 // CoverProcess is not available here: ErrOff.
 func (*Guard) CoverProcess(int) error { return ErrOff }
 
+// Holds is false here.
+func (*Guard) Holds() bool { return false }
+
 // Freeze is not available here: errors.ErrUnsupported.
 func (*Guard) Freeze(deminer.ProcID) error { return errors.ErrUnsupported }
 

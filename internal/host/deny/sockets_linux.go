@@ -244,12 +244,17 @@ func (s *sockets) pin() error {
 	return nil
 }
 
-// Lift takes away what a process that ended without Close has left at a Pin. Nothing there is no error.
+// Lift takes away what a process that ended without Close has left at a Pin, and lets go whom it had stopped. Nothing there is no
+// error.
 func Lift(pin string) error {
 	if _, err := os.Lstat(pin); errors.Is(err, os.ErrNotExist) {
 		return nil // asked first: in a place that is read-only, taking away nothing fails, too
 	}
 	var failed []error
+	if m, err := ebpf.LoadPinnedMap(filepath.Join(pin, kernelMapHeld), nil); err == nil { // whom it stopped nobody else will let go
+		(&holds{list: m}).release()
+		failed = append(failed, m.Close())
+	}
 	for name := range hooks {
 		failed = append(failed, os.Remove(filepath.Join(pin, name)))
 	}
