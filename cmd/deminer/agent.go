@@ -91,9 +91,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 		return err
 	}
 	defer lock.Close()
-	if r.policy, err = openPolicy(r.store, file); err != nil {
-		return err
-	}
+	r.policy = residentPolicy(r.store, file)
 	if err := r.store.arm(f, h); err != nil {
 		return err
 	}

@@ -34,6 +34,22 @@ type policyOf struct {
 	bad  string // why the last change was not taken
 }
 
+// residentPolicy reads the policy for an agent. One that is wrong changes nothing until it is right: watching goes on.
+func residentPolicy(s *store, file string) *policyOf {
+	p := &policyOf{file: file, dir: s.dir, now: &policy.Policy{}}
+	if err := p.read(); err != nil {
+		p.bad = err.Error()
+	}
+	return p
+}
+
+// wrong says what is wrong with the files as they are now; "": nothing. Safe text.
+func (p *policyOf) wrong() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return deminer.Safe(p.bad)
+}
+
 // openPolicy reads the policy. One that is wrong is an error; none is one that changes nothing.
 func openPolicy(s *store, file string) (*policyOf, error) {
 	p := &policyOf{file: file, dir: s.dir, now: &policy.Policy{}}
@@ -79,7 +95,7 @@ func (p *policyOf) read() error {
 		return err
 	}
 	next.Allow = append(next.Allow, list...)
-	p.now = next
+	p.now, p.bad = next, ""
 	return nil
 }
 

@@ -252,7 +252,7 @@ func (c *recurrence) tell(a *guard.Attempt, book agent.Alerts) {
 	if err != nil {
 		c.r.trouble("keep an alert of what came back", err)
 	}
-	if fresh || err != nil {
+	if fresh {
 		c.r.say(true, s.Title+"; "+a.Trigger+"; "+a.Done)
 	}
 	c.past.Alert(a.Alert(got.ID))

@@ -38,7 +38,7 @@ func (f *refuser) keep(s alert.Sighting, denied bool, book agent.Alerts) {
 		_, err = book.Did(got.ID, alert.Deed{Time: time.Now().UTC(), What: "refused before it happened"})
 	}
 	f.failed("keep an alert of what was refused", err)
-	if fresh || err != nil {
+	if fresh {
 		f.r.say(true, s.Title+": "+s.Why[0])
 	}
 }

@@ -67,18 +67,15 @@ type beside struct {
 	guard  *selfguard
 	back   *recurrence
 	refuse *refuser
+	alerts []*laterAlerts
 	end    func() error
 }
 
 // begin starts what lives beside the loop.
 func (r *resident) begin(ctx context.Context, book *alert.Book) (*beside, error) {
 	p := &beside{notify: contract.NewNotifier(), guard: newSelfguard(r)}
-	dir, err := part(r.store.dir, historyDir)
-	if err != nil {
+	if err := p.openPast(r); err != nil {
 		return nil, err
-	}
-	if p.past, err = history.Open(dir, history.Options{Lock: hands.Lock}); err != nil {
-		return nil, fail(exitError, "deminer doctor says more", "open history: %w", err)
 	}
 	leave := r.protect(p.notify.Managed())
 	life, absent, err := contract.Begin(r.store.dir, version)
@@ -90,18 +87,27 @@ func (r *resident) begin(ctx context.Context, book *alert.Book) (*beside, error)
 		r.say(true, text)
 		p.past.Alert(history.Entry{Event: deminer.Event{Time: time.Now()}, Alert: &history.Alert{Rule: "agent-killed", Text: text}})
 	}
+	if absent != nil && absent.Late {
+		p.clockSet(r, "the clock of this host was set back while no agent ran")
+	}
 	p.guard.absent(absent)
+	if why := r.policy.wrong(); why != "" {
+		p.guard.tell(p.guard.self.Hurt("the policy of the agent is wrong, and nothing is refused or changed", why, time.Now()))
+	}
 	p.back = newRecurrence(r, p.past)
 	p.back.refresh()
 	p.refuse = newRefuser(r, p.past, p.back)
 	ctx, stop := context.WithCancel(ctx)
+	// The recurrence guard keeps in the history what it did, too.
+	alerts, back := &laterAlerts{Alerts: keptAlerts{book, p.past}, say: r.say}, &laterAlerts{Alerts: book, say: r.say}
+	p.alerts = []*laterAlerts{alerts, back}
 	var wait sync.WaitGroup
-	wait.Go(func() { p.guard.keep(ctx, keptAlerts{book, p.past}) })
-	wait.Go(func() { p.back.run(ctx, book) })
-	wait.Go(func() { p.refuse.run(ctx, keptAlerts{book, p.past}) })
+	wait.Go(func() { p.guard.keep(ctx, alerts) })
+	wait.Go(func() { p.back.run(ctx, back) })
+	wait.Go(func() { p.refuse.run(ctx, alerts) })
 	wait.Go(func() { _ = p.past.Run(ctx) }) // it answers nil
 	wait.Go(func() { p.notify.Watch(ctx.Done(), func(err error) { r.say(true, err.Error()) }) })
-	wait.Go(func() { p.alive(ctx) })
+	wait.Go(func() { p.alive(ctx, r) })
 	first := r.host // looks open others
 	wait.Go(func() { r.guesses(ctx, first, p.guard) })
 	p.end = func() error {
@@ -116,17 +122,60 @@ func (r *resident) begin(ctx context.Context, book *alert.Book) (*beside, error)
 	return p, nil
 }
 
-// alive leaves a trail.
-func (p *beside) alive(ctx context.Context) {
+// openPast opens the history. An agent that cannot keep one watches all the same.
+func (p *beside) openPast(r *resident) error {
+	opt := history.Options{Lock: hands.Lock}
+	dir, err := part(r.store.dir, historyDir)
+	if err == nil {
+		p.past, err = history.Open(dir, opt)
+	} else {
+		dir = r.store.dir
+	}
+	switch {
+	case errors.Is(err, deminer.ErrBusy):
+		return fail(exitBusy, "one is enough", "another agent keeps the history: %w", err)
+	case err != nil:
+		p.past = history.Without(dir, err, opt)
+		p.guard.tell(p.guard.self.Hurt("no history is kept", deminer.Safe(err.Error()), time.Now()))
+		return nil
+	}
+	for _, fault := range p.past.Faults() {
+		p.guard.tell(p.guard.self.Hurt("the history of the agent was damaged or changed", deminer.Safe(fault.Error())+"; the rest is kept", time.Now()))
+	}
+	return nil
+}
+
+// clockSet says that somebody set the clock of the host, and keeps it in the history: times of before and after do not compare.
+func (p *beside) clockSet(r *resident, text string) {
+	r.say(true, text)
+	p.past.Alert(history.Entry{Event: deminer.Event{Time: time.Now()}, Alert: &history.Alert{Rule: "clock-set", Text: text}})
+}
+
+// alive leaves a trail, and sees after what may have failed or been changed meanwhile.
+func (p *beside) alive(ctx context.Context, r *resident) {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
+	clock, failed := contract.NewClock(), false
 	for {
 		select {
 		case <-ctx.Done():
+			p.again()
 			return
 		case <-tick.C:
-			_ = p.life.Beat() // a full disk costs the trail and nothing else
 		}
+		_ = p.life.Beat() // a full disk costs the trail and nothing else
+		p.again()
+		if by := clock.Set().Round(time.Second); by != 0 {
+			p.clockSet(r, fmt.Sprintf("the clock of this host was set %s by %s", map[bool]string{true: "back", false: "forward"}[by < 0], by.Abs()))
+		}
+		st := p.past.State()
+		switch {
+		case st.Failed != "":
+			r.trouble("the history cannot be written, it will be tried again", errors.New(st.Failed))
+		case failed:
+			r.say(true, fmt.Sprintf("the history is written again; %d entries had no room", total(st.Dropped)))
+		}
+		failed = st.Failed != ""
 	}
 }
 
@@ -138,6 +187,19 @@ func guessPolicy(g policy.Guessing) guess.Policy {
 		p.Allow = append(p.Allow, n.Prefix)
 	}
 	return p
+}
+
+func (p *beside) again() {
+	for _, l := range p.alerts {
+		l.again()
+	}
+}
+
+func total(list map[deminer.EventKind]uint64) (sum uint64) {
+	for _, n := range list {
+		sum += n
+	}
+	return sum
 }
 
 // guesses follows logins, tells who guesses passwords, and has them blocked where the policy says so.

@@ -91,8 +91,11 @@ func (g *selfguard) keep(ctx context.Context, book agent.Alerts) {
 		case f := <-g.found:
 			_, fresh, err := book.See(alert.Sighting{Key: alert.Told + alert.KeyOf(f.Subject, "", "") + "|" + f.Title, Thing: alert.Thing{Artifact: f.Subject, Path: f.Subject.Path, Unit: g.self.Unit},
 				Grade: alert.Suspected, Topics: []deminer.Topic{f.Topic}, Title: f.Title, Why: f.Why, Next: f.Fix, Trigger: "the agent's own watch", Time: f.Time})
-			if fresh || err != nil {
+			if fresh {
 				g.r.say(true, f.Title+": "+f.Why[0])
+			}
+			if err != nil {
+				g.r.trouble("keep an alert of the agent's own", err)
 			}
 		}
 	}

@@ -483,6 +483,30 @@ func TestCloses(t *testing.T) {
 	})
 }
 
+// TestClockSetBack: what was seen before the clock was set back closes all the same, and the name of a pool is not remembered for longer.
+func TestClockSetBack(t *testing.T) {
+	w := newWorld(t)
+	running(t, w, func(a *Agent) {
+		if _, _, err := w.book.See(alert.Sighting{Key: "file:/opt/gone", Grade: alert.Proof, Topics: []deminer.Topic{deminer.TopicMining}, Title: "x", Time: time.Now().Add(72 * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		addr := netip.MustParseAddr("203.0.113.9")
+		a.heard.mu.Lock()
+		a.heard.learn(addr, deminer.Event{Time: time.Now().Add(72 * time.Hour)})
+		a.heard.mu.Unlock()
+		if !a.heard.pool(addr) {
+			t.Error("a pool is not known")
+		}
+		time.Sleep(7 * time.Hour)
+		if list := w.alerts(t); len(list) != 1 || list[0].State != alert.Handled {
+			t.Errorf("%+v", list)
+		}
+		if a.heard.pool(addr) {
+			t.Error("a pool is known for hours")
+		}
+	})
+}
+
 // TestToldStays: what happened is not closed by a look that does not see it.
 func TestToldStays(t *testing.T) {
 	w := newWorld(t)

@@ -22,13 +22,19 @@ const (
 type hearing struct {
 	mu       sync.Mutex
 	talks    []deminer.Event // flows that may be a conversation with a pool, and what led to it
-	pools    map[netip.Addr]deminer.Event
+	pools    map[netip.Addr]answer
 	programs map[int]string // base name by pid
 	asked    func(deminer.Raw) []netip.Addr
 }
 
+// answer is what a name server said of a pool, and when that came by the clock that nobody sets.
+type answer struct {
+	event deminer.Event
+	came  time.Time
+}
+
 func newHearing() *hearing {
-	return &hearing{pools: map[netip.Addr]deminer.Event{}, programs: map[int]string{}}
+	return &hearing{pools: map[netip.Addr]answer{}, programs: map[int]string{}}
 }
 
 func (h *hearing) note(e *deminer.Event) {
@@ -61,8 +67,8 @@ func (h *hearing) note(e *deminer.Event) {
 		if to, err := netip.ParseAddrPort(e.Remote); err == nil {
 			if from, ok := h.pools[to.Addr().Unmap()]; ok {
 				h.keep(*e)
-				from.Proc = e.Proc // so that it is found with the connection
-				h.keep(from)
+				from.event.Proc = e.Proc // so that it is found with the connection
+				h.keep(from.event)
 			}
 		}
 	}
@@ -73,13 +79,13 @@ func (h *hearing) learn(addr netip.Addr, e deminer.Event) {
 	if _, known := h.pools[addr]; !known && len(h.pools) >= maxPools {
 		var oldest netip.Addr
 		for one, seen := range h.pools {
-			if !oldest.IsValid() || seen.Time.Before(h.pools[oldest].Time) {
+			if !oldest.IsValid() || seen.came.Before(h.pools[oldest].came) {
 				oldest = one
 			}
 		}
 		delete(h.pools, oldest)
 	}
-	h.pools[addr] = e
+	h.pools[addr] = answer{e, time.Now()}
 }
 
 func (h *hearing) keep(e deminer.Event) {
@@ -105,8 +111,8 @@ func (h *hearing) of(id deminer.ProcID) (out []deminer.Event) {
 func (h *hearing) pool(addr netip.Addr) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	e, ok := h.pools[addr]
-	if ok && time.Since(e.Time) > poolAge {
+	a, ok := h.pools[addr]
+	if ok && time.Since(a.came) > poolAge {
 		delete(h.pools, addr)
 		return false
 	}

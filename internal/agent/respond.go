@@ -120,12 +120,14 @@ func (a *Agent) close(rep *deminer.Report) {
 	a.mu.Unlock()
 	list, err := a.opt.Alerts.List()
 	a.trouble("read the alerts", err)
+	now := time.Now()
+	later := func(t time.Time) bool { return t.After(rep.Snapshot.Taken) && !t.After(now) } // what is to come was written before the clock was set back
 	seen := map[string]bool{}
 	for _, k := range sightings(rep) {
 		seen[k.sight.Key] = true
 	}
 	for _, one := range list {
-		if !one.State.Open() || strings.HasPrefix(one.Key, alert.Told) || seen[one.Key] || one.Last.After(rep.Snapshot.Taken) || lives(rep, &one) {
+		if !one.State.Open() || strings.HasPrefix(one.Key, alert.Told) || seen[one.Key] || later(one.Last) || lives(rep, &one) {
 			continue
 		}
 		_, err := a.opt.Alerts.Set(one.ID, alert.Handled, "agent", "looked again at "+rep.Snapshot.Taken.UTC().Format(time.RFC3339)+": it is not there any more", time.Now())

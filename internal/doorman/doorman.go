@@ -85,7 +85,7 @@ func Open(ctx context.Context, opt Options) (*Doorman, error) {
 	d.watch.Load(m.Sources)
 	since := opt.Now().Add(-backwards)
 	for _, r := range m.Sources { // what was judged before the restart is not counted twice
-		if r.Last.After(since) {
+		if r.Last.After(since) && !r.Last.After(opt.Now()) { // what is to come was written before the clock was set back
 			since = r.Last
 		}
 	}
@@ -180,7 +180,7 @@ func Plan(info deminer.HostInfo, list []guess.Verdict, now time.Time) deminer.Pl
 	p := deminer.Plan{ID: now.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:]), Version: "1", Host: info, Made: now.UTC(), Incidents: []string{}, Purpose: deminer.ForBan}
 	seen := map[netip.Prefix]bool{}
 	for _, v := range list {
-		left := v.Time.Add(v.Ban).Sub(now).Round(time.Second)
+		left := min(v.Time.Add(v.Ban).Sub(now), v.Ban).Round(time.Second) // a time to come, of a log or of a clock set back, makes no ban longer
 		if left <= 0 || seen[v.From] {
 			continue
 		}

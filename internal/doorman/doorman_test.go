@@ -166,6 +166,36 @@ func TestDoorman(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: what was remembered of a time that is to come again neither hides who guesses now nor makes a block longer.
+func TestClockSetBack(t *testing.T) {
+	s := newShop(t, true)
+	d := s.open()
+	s.fails(12, "root", "198.51.100.9")
+	s.turn(d)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(-72 * time.Hour)
+	d = s.open()
+	s.now = s.now.Add(time.Minute)
+	s.fails(12, "root", "198.51.100.10")
+	if told, blocked := s.turn(d); told != "source 198.51.100.10/32 " || blocked != "198.51.100.10 yes 1h0m0s" {
+		t.Errorf("after a restart: told %q, blocked %q", told, blocked)
+	}
+	s.now = s.now.Add(time.Minute)
+	s.fails(12, "root", "198.51.100.11")
+	s.now = s.now.Add(-48 * time.Hour)
+	s.fails(1, "root", "198.51.100.11")
+	if _, blocked := s.turn(d); blocked != "" && blocked != "198.51.100.11 yes 1h0m0s" {
+		t.Errorf("while it follows: blocked %q", blocked)
+	}
+	s.now = s.now.Add(time.Minute)
+	s.fails(12, "root", "198.51.100.12")
+	if told, blocked := s.turn(d); !strings.Contains(told, "198.51.100.12") || !strings.Contains(blocked, "198.51.100.12 yes 1h0m0s") {
+		t.Errorf("afterwards: told %q, blocked %q", told, blocked)
+	}
+}
+
 func TestDoormanWatchesOnly(t *testing.T) {
 	s := newShop(t, false)
 	d := s.open()

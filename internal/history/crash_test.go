@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -235,6 +236,32 @@ func names(t *testing.T, dir string, err error, what string) {
 	t.Helper()
 	if !errors.Is(err, ErrDamaged) {
 		t.Fatalf("%s: not named: %v", what, err)
+	}
+}
+
+// TestWithout: a history that cannot be opened keeps nothing, counts it, says why, and hides nothing of what lies there.
+func TestWithout(t *testing.T) {
+	c, dir := newClock(), t.TempDir()
+	s := open(t, dir, c.options(0))
+	s.Put(exec(5, 1, 1, c.wall, "/bin/before"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	why := errors.New("no space left on device")
+	s = Without(root(t, dir), why, c.options(0))
+	for i := range 3 {
+		s.Put(exec(10+i, 1, 5, c.wall, "/bin/after"))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := errors.Join(s.Run(ctx), s.Close()); err != nil {
+		t.Error(err)
+	}
+	if st := s.State(); st.Failed != why.Error() || st.Dropped[deminer.EventExec] != 3 || s.Flush() == nil {
+		t.Errorf("%+v", st)
+	}
+	if up, err := s.Lineage(deminer.ProcID{PID: 5, Start: 1}); err != nil || len(up) != 1 || up[0].Exe != "/bin/before" {
+		t.Errorf("what lies there: %+v, %v", up, err)
 	}
 }
 

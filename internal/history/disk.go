@@ -62,6 +62,9 @@ func (s *Store) Flush() error {
 	d := &s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if s.off != nil {
+		return s.off
+	}
 	if d.seal || len(d.batch) > 0 { // what an error left
 		if err := d.write(); err != nil {
 			return err

@@ -91,6 +91,7 @@ type Store struct {
 	drops   drops
 	kept    uint64
 	wake    chan struct{}
+	off     error // why nothing is kept at all; nil: it is
 
 	disk disk // has a lock of its own; taken before mu
 }
@@ -114,6 +115,15 @@ func Open(dir *os.Root, opt Options) (*Store, error) {
 		s.Alert(Entry{Event: deminer.Event{Time: opt.Now()}, Alert: &Alert{Rule: "history-damaged", Text: fault.Error()}})
 	}
 	return s, nil
+}
+
+// Without is a history that keeps nothing, because of why: what comes is counted as dropped, and [Store.State] says why. Of what lies
+// in dir questions are answered all the same.
+func Without(dir *os.Root, why error, opt Options) *Store {
+	opt.defaults()
+	s := &Store{opt: opt, dir: dir, procs: newProcs(), fold: newFolder(), wake: make(chan struct{}, 1), drops: newDrops(opt.Now()), off: why}
+	s.disk.err = why
+	return s
 }
 
 // Put keeps an event, or counts it: nothing waits for the disk, and nothing fails. Where there is no room it is dropped, and
@@ -247,7 +257,7 @@ func (s *Store) room(e *Entry, best bool) bool {
 		limit, from = bufferAll, &s.best
 	}
 	size := weight(e)
-	if len(s.buffer)+size > limit || !from.take(size, e.Clock) {
+	if s.off != nil || len(s.buffer)+size > limit || !from.take(size, e.Clock) {
 		s.drops.add(e.Kind, max(1, e.Count), e.Time)
 		return false
 	}
@@ -321,6 +331,9 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) tell(all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.off != nil {
+		return
+	}
 	clock := (s.base + s.opt.Mono()).Truncate(time.Millisecond)
 	for _, e := range s.fold.over(clock, all) {
 		e.Clock = clock
@@ -339,6 +352,9 @@ func (s *Store) tell(all bool) {
 
 // Close writes what is left and gives the files back.
 func (s *Store) Close() error {
+	if s.off != nil {
+		return nil
+	}
 	s.tell(true)
 	err := s.Flush()
 	if e := s.disk.close(); err == nil {

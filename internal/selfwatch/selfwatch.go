@@ -153,6 +153,13 @@ func who(e *deminer.Event) string {
 	return text
 }
 
+// Hurt is the finding that something of the agent's does not stand as it left it, such as damaged state or a program of the kernel's that
+// was taken from its place. Both texts must be safe to show.
+func (s *Self) Hurt(title, why string, at time.Time) deminer.Finding {
+	return deminer.Finding{Detector: "self", Topic: deminer.TopicTamper, Tier: deminer.Strong, Class: deminer.ByTamper, Technique: "T1562.001", Title: title, Why: []string{why}, Time: at,
+		Subject: deminer.Artifact{Kind: deminer.KindUnit, Name: s.Unit}, Fix: "See who did it: deminer timeline. deminer doctor says how the agent stands now."}
+}
+
 // Gap is a time in which no agent ran, as contract.Begin knows it.
 type Gap struct {
 	From, To time.Time
