@@ -32,7 +32,8 @@ type execs struct {
 	known  known
 	queue  chan *trial
 	mu     sync.Mutex
-	cover  map[uint64]string // device -> a path of each file system that is marked
+	cover  map[uint64]time.Time // device -> since when its file system is marked
+	tried  map[uint64]time.Time // device -> when it was to be covered for a program that had begun
 	self   int
 	closed atomic.Bool
 	done   sync.WaitGroup
@@ -52,7 +53,7 @@ func openExecs(o *Options, n *counters) (*execs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open fanotify with permission events (root, CONFIG_FANOTIFY_ACCESS_PERMISSIONS): %w", err)
 	}
-	e := &execs{o: o, n: n, group: os.NewFile(uintptr(fd), "fanotify"), known: known{fd: fd}, queue: make(chan *trial, maxWaiting), cover: map[uint64]string{}, self: os.Getpid()}
+	e := &execs{o: o, n: n, group: os.NewFile(uintptr(fd), "fanotify"), known: known{fd: fd}, queue: make(chan *trial, maxWaiting), cover: map[uint64]time.Time{}, tried: map[uint64]time.Time{}, self: os.Getpid()}
 	for range max(4, 2*runtime.NumCPU()) {
 		e.done.Go(func() {
 			for t := range e.queue {

@@ -101,7 +101,7 @@ func (g *Guard) execFacet() deminer.Sense {
 		f.Why = append(f.Why, reason(g.why))
 	}
 	if g.execs == nil {
-		f.Lost = "everything: no program is refused"
+		f.Lost = "no program is refused before it begins; one that is to be refused is killed as it begins (Began): its first instructions run, and scripts are not judged"
 		return f
 	}
 	f.Sensor, f.Lost = deminer.SensorFanotify, execLost
@@ -211,6 +211,15 @@ func (g *Guard) Thaw(id deminer.ProcID) error { return send(id, unix.SIGCONT) }
 
 // Kill ends a process.
 func (g *Guard) Kill(id deminer.ProcID) error { return send(id, unix.SIGKILL) }
+
+// Check names what somebody took from where this guard put it, or changed; nil: all is in its place. What is named is in force again
+// after Leave, and Open with the same Pin.
+func (g *Guard) Check() []string {
+	if g.socks == nil {
+		return nil
+	}
+	return g.socks.check()
+}
 
 // Counts says what happened since Open.
 func (g *Guard) Counts() Counts {

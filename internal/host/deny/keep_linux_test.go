@@ -8,10 +8,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -143,5 +146,63 @@ func TestTakesCutsOver(t *testing.T) {
 	}
 	if err := second.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOutlivesItsEnemies: whatever somebody else takes from its place or changes is named, and is in force again with the next guard.
+func TestOutlivesItsEnemies(t *testing.T) {
+	g, dir := newGroup(t), pins(t)
+	p := serve(t, "127.0.0.1:0", false)
+	login := talk{Addr: p.Addr().String(), Lines: []string{cnLogin}, Wait: soon}
+	open := func() *Guard { return Open(Options{Group: g.dir, Modes: blocking, Pin: dir, Grace: time.Hour}) }
+	first := open()
+	if hurt := first.Check(); len(hurt) > 0 {
+		t.Errorf("nothing happened: %q", hurt)
+	}
+	off := first.socks.set
+	off.Until = 1
+	if err := first.socks.maps[kernelMapConfig].Put(uint32(0), &off); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.talk(t, login); got.Answered != 1 {
+		t.Errorf("switched off: %+v", got)
+	}
+	if hurt := first.Check(); len(hurt) != 1 || !strings.Contains(hurt[0], "settings") {
+		t.Errorf("switched off: named %q", hurt)
+	}
+	if got := g.talk(t, login); got.Silent != 1 {
+		t.Errorf("switched on again: %+v", got)
+	}
+	info, err := first.socks.links[kernelProgOnEgress].Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := link.NewFromID(info.ID) // as any program with the right to do so can
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(theirs.Detach(), theirs.Close(), os.Remove(filepath.Join(dir, kernelProgOnConnect4))); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.talk(t, login); got.Answered != 1 {
+		t.Errorf("taken away: %+v", got)
+	}
+	hurt := first.Check()
+	slices.Sort(hurt)
+	if len(hurt) != 2 || !strings.Contains(hurt[0], kernelProgOnEgress+" was taken") || !strings.Contains(hurt[1], "pin of the kernel's program "+kernelProgOnConnect4) {
+		t.Errorf("taken away: named %q", hurt)
+	}
+	if err := first.Leave(); err != nil {
+		t.Error(err)
+	}
+	next := open()
+	if hurt := next.Check(); len(hurt) > 0 {
+		t.Errorf("put back: %q", hurt)
+	}
+	if got := g.talk(t, login); got.Silent != 1 {
+		t.Errorf("put back: %+v", got)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
 	}
 }

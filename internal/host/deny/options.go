@@ -72,6 +72,7 @@ type Refusal struct {
 	Class  Class  // "" of a program
 	Cookie uint64 // of the socket, as sock_diag has it; 0: none
 	Cgroup uint64 // number of the control group
+	After  bool   // the program had begun already (Guard.Began): Denied means that it was killed, and some of it has run
 	held   bool
 }
 

@@ -27,6 +27,12 @@ func (*Guard) Cover(string) error { return ErrOff }
 // CoverProcess is not available here: ErrOff.
 func (*Guard) CoverProcess(int) error { return ErrOff }
 
+// Began judges nothing.
+func (*Guard) Began(deminer.ProcID, bool) {}
+
+// Check finds nothing.
+func (*Guard) Check() []string { return nil }
+
 // Holds is false here.
 func (*Guard) Holds() bool { return false }
 

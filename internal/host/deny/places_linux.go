@@ -46,7 +46,9 @@ func (e *execs) Cover(path string) error {
 	if err := unix.FanotifyMark(int(e.known.fd), unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd)); err != nil {
 		return &os.PathError{Op: "cover", Path: path, Err: err}
 	}
-	e.cover[st.Dev] = path
+	if _, already := e.cover[st.Dev]; !already {
+		e.cover[st.Dev] = time.Now()
+	}
 	return nil
 }
 

@@ -311,6 +311,47 @@ func (s *sockets) write() error {
 	return nil
 }
 
+// hangs reports whether a link still holds its program at a control group. A link that was made by hand does not know what it is: it is
+// asked for anew.
+func hangs(l link.Link) bool {
+	info, err := l.Info()
+	if err != nil {
+		return false
+	}
+	same, err := link.NewFromID(info.ID)
+	if err != nil {
+		return false
+	}
+	defer same.Close()
+	info, err = same.Info()
+	return err == nil && info.Cgroup() != nil && info.Cgroup().CgroupId != 0
+}
+
+// check names what is not as it was put there.
+func (s *sockets) check() (hurt []string) {
+	for name, l := range s.links {
+		if name == kernelProgOnExec {
+			continue // it can be taken from its place only by this process
+		}
+		if !hangs(l) {
+			hurt = append(hurt, "the kernel's program "+name+" was taken from its place")
+		}
+		if _, err := os.Lstat(filepath.Join(s.o.Pin, name)); s.o.Pin != "" && errors.Is(err, os.ErrNotExist) {
+			hurt = append(hurt, "the pin of the kernel's program "+name+" was removed: it would not outlive this process")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var is settings
+	if err := s.maps[kernelMapConfig].Lookup(uint32(0), &is); err == nil && is != s.set {
+		hurt = append(hurt, "the settings of the kernel's programs were changed")
+		if err := s.write(); err != nil {
+			hurt = append(hurt, reason(err))
+		}
+	}
+	return hurt
+}
+
 // read tells of what was refused until the ring is closed.
 func (s *sockets) read() {
 	var rec ringbuf.Record

@@ -80,7 +80,7 @@ type bpfSensor struct {
 	home  uint32 // the PID namespace, 0: the first
 	root  int    // the root of the unified control groups; -1: none
 	tried map[string]error
-	links []link.Link
+	links map[string]link.Link // by the name of the program
 	ring  *ringbuf.Reader
 	types *btf.Cache
 	took  []deminer.EventKind
@@ -161,7 +161,7 @@ func bits(list []deminer.EventKind) (out uint32) {
 
 // prepare reads the embedded object and makes what the programs share.
 func (b *bpfSensor) prepare(want []deminer.EventKind) error {
-	b.root, b.tried = -1, map[string]error{}
+	b.root, b.tried, b.links = -1, map[string]error{}, map[string]link.Link{}
 	if len(want) == 0 {
 		return errors.New("nothing to watch")
 	}
@@ -214,7 +214,7 @@ func (b *bpfSensor) attach(name string) error {
 	} else if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	} else if l != nil {
-		b.links = append(b.links, l)
+		b.links[name] = l
 	}
 	b.tried[name] = err
 	return err
@@ -255,6 +255,9 @@ func (b *bpfSensor) load(name string) (link.Link, error) {
 	defer c.Close()
 	// What the first program makes, the others use too.
 	for _, shared := range []string{kernelMapFlows, kernelMapJits} {
+		if b.maps[shared] != nil {
+			continue
+		}
 		if m := c.DetachMap(shared); m != nil {
 			b.maps[shared] = m
 		}
@@ -382,6 +385,46 @@ func (b *bpfSensor) drops(add func(deminer.EventKind, uint64)) {
 			add(k, d)
 		}
 	}
+}
+
+// hangs reports whether a link still holds its program at a control group. A link that was made by hand does not know what it is: it is
+// asked for anew.
+func hangs(l link.Link) bool {
+	info, err := l.Info()
+	if err != nil {
+		return false
+	}
+	same, err := link.NewFromID(info.ID)
+	if err != nil {
+		return false
+	}
+	defer same.Close()
+	info, err = same.Info()
+	return err == nil && info.Cgroup() != nil && info.Cgroup().CgroupId != 0
+}
+
+// check hangs programs up again that somebody took from their place, and names them. Only programs at a control group can be taken
+// from where they hang; all probes together can be switched off.
+func (b *bpfSensor) check() (hurt []string) {
+	for name, l := range b.links {
+		if _, group := cgroupHooks[name]; !group || hangs(l) {
+			continue
+		}
+		_ = l.Close() // it hangs nowhere
+		delete(b.links, name)
+		delete(b.tried, name)
+		text := "the kernel's program " + name + " was taken from its place"
+		if err := b.attach(name); err != nil {
+			text += " and cannot be put back: " + err.Error()
+		}
+		hurt = append(hurt, text)
+	}
+	for name := range b.links {
+		if state, err := os.ReadFile("/sys/kernel/debug/kprobes/enabled"); strings.HasPrefix(name, probe) && err == nil && strings.TrimSpace(string(state)) == "0" {
+			return append(hurt, "the probes of the kernel were switched off: system calls are not seen")
+		}
+	}
+	return hurt
 }
 
 func (b *bpfSensor) close() error {

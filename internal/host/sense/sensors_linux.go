@@ -131,6 +131,16 @@ func (s *Sensors) Drops() map[deminer.EventKind]uint64 {
 	return out
 }
 
+// Check names what somebody took from where a sensor put it, and puts it back; nil: all is in its place. One at a time.
+func (s *Sensors) Check() (hurt []string) {
+	for _, l := range s.live {
+		if b, ok := l.(*bpfSensor); ok {
+			hurt = append(hurt, b.check()...)
+		}
+	}
+	return hurt
+}
+
 // Close ends what the kernel does for the sensors.
 func (s *Sensors) Close() error {
 	var errs []error
