@@ -28,6 +28,7 @@ var agentKinds = []deminer.EventKind{deminer.EventExec, deminer.EventFork, demin
 func newAgent(f *flags) *cobra.Command {
 	var window time.Duration
 	var file string
+	var without []string
 	c := &cobra.Command{
 		Use:   "agent",
 		Short: "Stay, see an intrusion as it happens, and do what the policy allows",
@@ -46,11 +47,16 @@ and blocks what is proven, and deminer undo takes that back.`,
 				ctx, stop = context.WithTimeout(ctx, window)
 				defer stop()
 			}
-			return runAgent(ctx, cmd, f, file)
+			left, err := leftOut(without)
+			if err != nil {
+				return err
+			}
+			return runAgent(ctx, cmd, f, file, left)
 		},
 	}
 	c.Flags().StringVar(&file, "policy", policyFile, "do what the policy in `FILE` allows; without the file nothing is changed")
 	spanVar(c, span{&window, 0, longestWatch}, "for", 0, "end after this `TIME` (default: when it is told to)")
+	withoutVar(c, &without)
 	return c
 }
 
@@ -70,7 +76,7 @@ type resident struct {
 	told   map[string]bool // which
 }
 
-func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) error {
+func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, without []deminer.Sensor) error {
 	h, _, err := openHost(f)
 	switch {
 	case err != nil:
@@ -108,20 +114,19 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string) er
 		return err
 	}
 	r.beat = more.notify.Beat
-	s, at := sensors(ctx, h, agentKinds, more.guard.places())
+	s, at := sensors(ctx, h, agentKinds, without, more.guard.places())
 	defer s.Close()
-	for _, one := range s.Facets() {
-		if one.Sensor == deminer.SensorNone {
-			r.say(false, "not seen: "+deminer.Safe(string(one.Kind)))
-		}
+	for _, line := range lost(s.Facets()) {
+		r.say(false, line)
 	}
+	defer more.tend(ctx, s.Check)()
 	kept := &remember{past: more.past, usage: r.usage, drops: s.Drops, lost: map[deminer.EventKind]uint64{}}
 	kept.begin(ctx, h.Live)
 	r.say(false, "deminer "+version+" watches; "+r.policy.get().String())
 	if err := more.notify.Ready("watching; " + r.policy.get().String()); err != nil {
 		r.say(true, err.Error())
 	}
-	a := agent.New(agent.Options{Sensors: guarded{recorded{fed{s, more.refuse.feed}, more.past}, more.guard, more.back}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
+	a := agent.New(agent.Options{Sensors: guarded{recorded{fed{s, more.refuse.feed}, more.past}, more.guard, more.back, more.refuse.began}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
 		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, UsedBy: r.eyes.UsedBy, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Rest: debug.FreeOSMemory, Say: r.say}) // a look needs more than the time between two: it goes back to the host
 	err = errors.Join(a.Run(ctx), more.end())
 	if f.json {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/history"
+	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/hands"
 	"github.com/deminer/deminer/internal/remedy"
 	"github.com/deminer/deminer/internal/show"
@@ -70,17 +71,32 @@ func diagnose(ctx context.Context, f *flags) ([]check, error) {
 		out = append(out, check{"cannot see", false, deminer.Safe(g.Part + ": " + g.Why)})
 	}
 	if i.Root && !i.Asleep() {
-		s, _ := sensors(ctx, h, deminer.EventKinds())
+		s, _ := sensors(ctx, h, deminer.EventKinds(), nil)
 		out = append(out, facets(s.Facets())...)
 		if err := s.Close(); err != nil {
 			out = append(out, check{"event", false, deminer.Safe(err.Error())})
 		}
 	}
 	if !i.Asleep() {
+		out = append(out, lsmCheck(h))
 		out = append(out, serviceCheck(f, h))
 	}
 	out = append(out, ruleChecks(f)...)
 	return append(append(out, state(f)...), historyChecks(f)...), nil
+}
+
+// lsmCheck tells whether the kernel would let programs of eBPF decide like a security module. deminer does without: programs are refused
+// by permission events of fanotify, which kernels have had for longer.
+func lsmCheck(h *host.Host) check {
+	list, err := host.ReadFile(h.FS, "/sys/kernel/security/lsm", 4096)
+	if err != nil {
+		return check{"lsm", true, "which security modules are active cannot be read; programs are refused by fanotify, which needs none"}
+	}
+	text := "active: " + deminer.Safe(strings.TrimSpace(string(list))) + "; "
+	if slices.Contains(strings.Split(strings.TrimSpace(string(list)), ","), "bpf") {
+		return check{"lsm", true, text + "bpf is among them; it is not used, programs are refused by fanotify"}
+	}
+	return check{"lsm", true, text + "bpf is not among them, and not needed: programs are refused by fanotify"}
 }
 
 // historyChecks tells how the history of the agent stands, and whether it is as it was written.

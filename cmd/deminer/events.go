@@ -19,9 +19,9 @@ import (
 )
 
 // sensors puts the best sensors in force for these kinds, and gives the places whose files they watch. Close them, too.
-func sensors(ctx context.Context, h *host.Host, want []deminer.EventKind, more ...persist.Places) (*sense.Sensors, persist.Places) {
+func sensors(ctx context.Context, h *host.Host, want []deminer.EventKind, without []deminer.Sensor, more ...persist.Places) (*sense.Sensors, persist.Places) {
 	var at persist.Places
-	opt := sense.Options{Want: want, Agent: os.Getpid(), Look: live.Open(), FS: h.FS}
+	opt := sense.Options{Want: want, Without: without, Agent: os.Getpid(), Look: live.Open(), FS: h.FS}
 	if slices.Contains(want, deminer.EventFile) {
 		all, _ := accounts.Read(h.FS)
 		at, _ = persist.Watched(ctx, persist.Env{Host: h, Accounts: all})
@@ -43,7 +43,7 @@ type eventCounts struct {
 }
 
 func newEvents(f *flags) *cobra.Command {
-	var kinds []string
+	var kinds, without []string
 	var window time.Duration
 	c := &cobra.Command{
 		Use:   "events",
@@ -67,11 +67,16 @@ is judged and nothing is changed. deminer doctor says which sensor sees what, an
 			case !h.Info.Root:
 				return fail(exitError, "run it as root", "the sensors of the kernel need root's rights")
 			}
-			return showEvents(cmd, f, h, want, window)
+			left, err := leftOut(without)
+			if err != nil {
+				return err
+			}
+			return showEvents(cmd, f, h, want, left, window)
 		},
 	}
 	c.Flags().StringSliceVar(&kinds, "kind", nil, "show only these `KINDS`: "+strings.Join(eventNames(), ", "))
 	spanVar(c, span{&window, 0, longestWatch}, "for", 0, "end after this `TIME` (default: when interrupted)")
+	withoutVar(c, &without)
 	return c
 }
 
@@ -97,9 +102,9 @@ func wantedKinds(names []string) ([]deminer.EventKind, error) {
 	return out, nil
 }
 
-func showEvents(cmd *cobra.Command, f *flags, h *host.Host, want []deminer.EventKind, window time.Duration) error {
+func showEvents(cmd *cobra.Command, f *flags, h *host.Host, want []deminer.EventKind, without []deminer.Sensor, window time.Duration) error {
 	ctx := cmd.Context()
-	s, _ := sensors(ctx, h, want)
+	s, _ := sensors(ctx, h, want, without)
 	defer s.Close()
 	if window > 0 {
 		var stop context.CancelFunc
@@ -143,6 +148,52 @@ func showEvents(cmd *cobra.Command, f *flags, h *host.Host, want []deminer.Event
 		fmt.Fprintf(cmd.ErrOrStderr(), "  %d events%s had no room and were not shown\n", out.Dropped[k], map[bool]string{true: " of the kind " + string(k)}[k != ""])
 	}
 	return nil
+}
+
+// allSensors are the sensors from the best on.
+var allSensors = []deminer.Sensor{deminer.SensorBPF, deminer.SensorFanotify, deminer.SensorConnector, deminer.SensorSockDiag, deminer.SensorPoll}
+
+func withoutVar(c *cobra.Command, to *[]string) {
+	var names []string
+	for _, s := range allSensors {
+		names = append(names, string(s))
+	}
+	c.Flags().StringSliceVar(to, "without", nil, "leave out these `SENSORS`, where one does harm: "+strings.Join(names, ", "))
+}
+
+// leftOut reads the names of sensors.
+func leftOut(names []string) (out []deminer.Sensor, err error) {
+	for _, n := range names {
+		if !slices.Contains(allSensors, deminer.Sensor(n)) {
+			return nil, fail(exitUsage, "deminer doctor shows the sensors in force", "there is no sensor %q", n)
+		}
+		out = append(out, deminer.Sensor(n))
+	}
+	return out, nil
+}
+
+// lost says which events are not seen, or less well than they could be. Kinds that are seen alike are one line.
+func lost(list []deminer.Sense) (lines []string) {
+	kinds := map[string][]string{}
+	for _, s := range list {
+		var text string
+		switch {
+		case s.Sensor == deminer.SensorNone:
+			text = "not seen: %s; " + strings.Join(s.Why, "; ")
+		case len(s.Why) > 0:
+			text = "seen less well: %s: by " + string(s.Sensor) + ", " + s.How + "; lost: " + s.Lost + "; " + strings.Join(s.Why, "; ")
+		default:
+			continue
+		}
+		if kinds[text] == nil {
+			lines = append(lines, text)
+		}
+		kinds[text] = append(kinds[text], string(s.Kind))
+	}
+	for i, text := range lines {
+		lines[i] = deminer.Cut(strings.Replace(text, "%s", strings.Join(kinds[text], ", "), 1), 600)
+	}
+	return lines
 }
 
 // facets makes lines of doctor of what is seen and how.

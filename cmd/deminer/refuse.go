@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -31,6 +33,7 @@ type refuser struct {
 	heard chan *refusal
 	feed  chan *deminer.Event // to the agent, which looks at who did it
 	late  atomic.Uint64
+	began *began
 	now   atomic.Pointer[policy.Policy] // as of the last time it was asked for
 
 	mu    sync.Mutex // of what follows
@@ -69,7 +72,7 @@ const (
 )
 
 func newRefuser(r *resident, past *history.Store, back *recurrence) *refuser {
-	f := &refuser{r: r, past: past, back: back, heard: make(chan *refusal, maxRefused), feed: make(chan *deminer.Event, maxRefused), pools: map[netip.Addr]time.Time{}}
+	f := &refuser{r: r, past: past, back: back, heard: make(chan *refusal, maxRefused), feed: make(chan *deminer.Event, maxRefused), began: newBegan(), pools: map[netip.Addr]time.Time{}}
 	f.judge = &judge{rules: r.rules.Set, packages: r.host.Packages, removed: back.contents, policy: f.now.Load, glance: r.eyes.Glance, turns: make(chan struct{}, maxTurns), clean: map[progKey]string{}, bad: map[string]badness{}}
 	f.judge.told = f.wouldRefuse
 	if name, err := os.Executable(); err == nil {
@@ -112,6 +115,9 @@ func (f *refuser) run(ctx context.Context, book agent.Alerts) {
 		}
 	}
 	f.apply()
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	wait.Go(func() { f.began.run(ctx, f.ran, f.coverProcess, f.failed) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -145,6 +151,10 @@ func (f *refuser) apply() {
 	if n := f.late.Swap(0); n > 0 {
 		f.r.say(true, fmt.Sprintf("%d refusals could not be told: too many at once", n))
 	}
+	if line := f.began.told(); line != "" {
+		f.r.say(true, line)
+	}
+	f.began.on.Store(want.programs)
 	switch {
 	case f.guard != nil && !any:
 		f.failed("take away what is refused", f.guard.Close())
@@ -197,8 +207,11 @@ func (f *refuser) open(want inForce, p policy.Prevent) {
 	}
 	for _, one := range f.guard.Facets() {
 		if one.Sensor == deminer.SensorNone {
-			f.r.say(false, "not refused: "+deminer.Safe(string(one.Kind))+": "+deminer.Cut(fmt.Sprint(one.Why), 300))
+			f.r.say(false, "not refused: "+deminer.Safe(string(one.Kind))+": "+deminer.Cut(fmt.Sprint(one.Why), 300)+"; lost: "+deminer.Safe(one.Lost))
 		}
+	}
+	if want.programs {
+		f.nests()
 	}
 	for _, pool := range f.r.rules.Set.Pools() {
 		f.add(pool.Net, pool.Port, time.Time{})
@@ -206,6 +219,60 @@ func (f *refuser) open(want inForce, p policy.Prevent) {
 	for addr, until := range f.pools {
 		f.add(netip.PrefixFrom(addr, addr.BitLen()), 0, until)
 	}
+}
+
+// nests has the containers that run already asked about. f.mu is held.
+func (f *refuser) nests() {
+	procs, _, _ := f.r.eyes.Processes(context.Background(), time.Millisecond) // what cannot be seen is told by the look at the whole host
+	seen := map[string]bool{"": true}
+	for i := range procs {
+		if c := procs[i].Container; !seen[c] {
+			seen[c] = true
+			_ = f.guard.CoverProcess(procs[i].ID.PID) // what cannot be covered is judged as it begins
+		}
+	}
+}
+
+// ran judges a program that has begun.
+func (f *refuser) ran(id deminer.ProcID, memfd bool) {
+	if g := f.inForce(); g != nil {
+		g.Began(id, memfd)
+	}
+}
+
+// coverProcess has the programs of all file systems that a process sees asked about. Where programs are not asked about at all they are
+// judged as they begin.
+func (f *refuser) coverProcess(pid int) error {
+	g := f.inForce()
+	if g == nil {
+		return nil
+	}
+	if err := g.CoverProcess(pid); err != nil && !errors.Is(err, deny.ErrOff) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+func (f *refuser) inForce() *deny.Guard {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.guard
+}
+
+// check names what somebody took from its place, and puts it in force again.
+func (f *refuser) check() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.guard == nil {
+		return nil
+	}
+	hurt := f.guard.Check()
+	if len(hurt) > 0 {
+		f.failed("put back what is refused", f.guard.Leave())
+		f.guard = nil
+		f.open(f.with, f.r.policy.get().Prevents(time.Now()))
+	}
+	return hurt
 }
 
 // lacks reports whether nothing is refused over sockets, or nobody can be stopped, though it is wanted.

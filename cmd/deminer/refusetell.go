@@ -21,10 +21,10 @@ import (
 func (f *refuser) tell(one *refusal, book agent.Alerts) {
 	s := f.sighting(one)
 	if one.Event.Kind == deminer.EventExec { // one that did not happen says nothing of the process
-		f.back.hearElse(&one.Event, guard.Facts{SHA256: one.sum}, func() { f.keep(s, one.Event.Denied, book) })
+		f.back.hearElse(&one.Event, guard.Facts{SHA256: one.sum}, func() { f.keep(s, one, book) })
 		return
 	}
-	f.keep(s, one.Event.Denied, book)
+	f.keep(s, one, book)
 	select {
 	case f.feed <- &one.Event:
 	default:
@@ -32,10 +32,14 @@ func (f *refuser) tell(one *refusal, book agent.Alerts) {
 	}
 }
 
-func (f *refuser) keep(s alert.Sighting, denied bool, book agent.Alerts) {
+func (f *refuser) keep(s alert.Sighting, one *refusal, book agent.Alerts) {
 	got, fresh, err := book.See(s)
-	if err == nil && fresh && denied {
-		_, err = book.Did(got.ID, alert.Deed{Time: time.Now().UTC(), What: "refused before it happened"})
+	if err == nil && fresh && one.Event.Denied {
+		what := "refused before it happened"
+		if one.After {
+			what = "killed as it began: some of it has run"
+		}
+		_, err = book.Did(got.ID, alert.Deed{Time: time.Now().UTC(), What: what})
 	}
 	f.failed("keep an alert of what was refused", err)
 	if fresh {
@@ -62,7 +66,9 @@ func (f *refuser) sighting(one *refusal) alert.Sighting {
 		s.Lineage = []string{fmt.Sprintf("process %d %s", e.Proc.PID, who)}
 	}
 	done := " was refused"
-	if !e.Denied {
+	if one.After && e.Denied {
+		done = " was killed as it began"
+	} else if !e.Denied {
 		done = " was seen, and not refused"
 	}
 	s.Title = titles[one.Class] + done
@@ -82,6 +88,9 @@ func (f *refuser) program(one *refusal, s *alert.Sighting, who string) {
 	file := deminer.Artifact{Kind: deminer.KindFile, Path: e.Path}
 	s.Thing = alert.Thing{Artifact: file, Path: e.Path, SHA256: one.sum}
 	s.Key = alert.Told + "refused " + file.Ref()
+	if one.After {
+		s.Trigger = "the kernel asked nobody before it began"
+	}
 	s.Why = []string{deminer.Safe(path.Clean(string(e.Path))) + ": " + cmp.Or(one.why, "its content is known to be bad") + "; asked for by " + who}
 }
 

@@ -189,6 +189,31 @@ func guessPolicy(g policy.Guessing) guess.Policy {
 	return p
 }
 
+// tendEvery is how often what the agent put into the kernel is looked after.
+const tendEvery = 15 * time.Second
+
+// tend sees to it that what the agent put into the kernel is where it was put: what somebody took away is an alert, and is put back. end
+// waits until it looks no more.
+func (p *beside) tend(ctx context.Context, check func() []string) (end func()) {
+	ctx, stop := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		tick := time.NewTicker(tendEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			for _, what := range append(check(), p.refuse.check()...) {
+				p.guard.tell(p.guard.self.Hurt("somebody interferes with what the agent put into the kernel", deminer.Safe(what), time.Now()))
+			}
+		}
+	})
+	return func() { stop(); wait.Wait() }
+}
+
 func (p *beside) again() {
 	for _, l := range p.alerts {
 		l.again()

@@ -50,6 +50,7 @@ type guarded struct {
 	agent.Watcher
 	guard *selfguard
 	back  *recurrence
+	began *began
 }
 
 // Watch implements agent.Watcher.
@@ -59,6 +60,7 @@ func (s guarded) Watch(ctx context.Context, see func(deminer.Event)) error {
 			s.guard.tell(f)
 		}
 		s.back.hear(&e, guard.Facts{})
+		s.began.hear(&e)
 		see(e)
 	})
 }

@@ -32,5 +32,8 @@ func (*Sensors) Watch(context.Context, func(deminer.Event)) error {
 // Drops counts nothing.
 func (*Sensors) Drops() map[deminer.EventKind]uint64 { return nil }
 
+// Check finds nothing.
+func (*Sensors) Check() []string { return nil }
+
 // Close gives back what Open took: nothing.
 func (*Sensors) Close() error { return nil }
