@@ -196,6 +196,7 @@ func (a *Agent) looking(ctx context.Context) {
 		if a.opt.Beat != nil {
 			a.opt.Beat()
 		}
+		a.keepAgain()
 		jobs, whole := a.queue.take(ctx, a.budget)
 		if ctx.Err() != nil {
 			return

@@ -53,7 +53,7 @@ func (s *sampler) see(now time.Time, list []Used) (out []deminer.ProcID) {
 	return out
 }
 
-// sample is for what has no event: who burns the processor, what nobody looked at for long, what could not be kept.
+// sample is for what has no event: who burns the processor, what nobody looked at for long.
 func (a *Agent) sample(ctx context.Context) {
 	a.queue.wantWhole(time.Now()) // whoever started the agent waits for it
 	tick := time.NewTicker(a.opt.Every)
@@ -70,7 +70,6 @@ func (a *Agent) sample(ctx context.Context) {
 			last = now
 			a.burning(now)
 		}
-		a.keepAgain()
 	}
 }
 
