@@ -170,8 +170,9 @@ func alertsAllow(f *flags) *cobra.Command {
 	var reason string
 	var long time.Duration
 	c := &cobra.Command{Use: "allow ALERT", Short: "Allow exactly this: its content with its path, unit, container and user", Args: args(cobra.ExactArgs(1)),
-		Long: `Writes an entry of the allow list: the SHA-256 of the content together with its path, unit, container and
-user. Another content under the same name is an alert again, and so is this one after the time.`,
+		Long: `Writes an entry of the allow list: the SHA-256 of the content together with its path, unit,
+container and user. Another content under the same name is an alert again, and so is this one
+after the time.`,
 		RunE: func(cmd *cobra.Command, id []string) error {
 			if strings.TrimSpace(reason) == "" {
 				return fail(exitUsage, "--reason 'our cluster, ticket 4711'", "an entry needs a reason")

@@ -136,7 +136,8 @@ func netRunner(f *flags) (r *remedy.Runner, done func(), err error) {
 func blockReapply(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "reapply", Short: "Block again what was to stay blocked over a reboot", Args: args(cobra.NoArgs),
-		Long: "Puts the blocks of deminer clean --keep-blocks that have not run out in force again. What is in force stays as it is.",
+		Long: `Puts the blocks of deminer clean --keep-blocks that have not run out in force again. What is in
+force stays as it is.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, done, err := netRunner(f)
 			if err != nil {

@@ -101,7 +101,8 @@ func bundleVerify(f *flags) *cobra.Command {
 	var pubs []string
 	c := &cobra.Command{
 		Use: "verify FILE|DIR", Short: "Check signature, time, rules and samples of a bundle", Args: args(cobra.ExactArgs(1)),
-		Long: "Checks a bundle as install does, with the keys that are trusted here and those of --key, and changes nothing.",
+		Long: `Checks a bundle as install does, with the keys that are trusted here and those of --key, and
+changes nothing.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
 			b, err := takeBundle(a[0])
 			if err != nil {

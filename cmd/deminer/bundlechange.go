@@ -16,7 +16,8 @@ func bundleInstall(f *flags) *cobra.Command {
 	var opt feed.Options
 	c := &cobra.Command{
 		Use: "install FILE|DIR", Short: "Put a bundle in force, or refuse it whole", Args: args(cobra.ExactArgs(1)),
-		Long: "Checks a bundle and puts it in force for every later scan. The one before it is kept: deminer rules bundle rollback takes it back.",
+		Long: `Checks a bundle and puts it in force for every later scan. The one before it is kept: deminer
+rules bundle rollback takes it back.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
 			b, err := takeBundle(a[0])
 			if err != nil {

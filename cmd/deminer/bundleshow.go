@@ -132,7 +132,8 @@ func (f *flags) bundle(cmd *cobra.Command, i bundleInfo, state string) error {
 func bundleShow(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID|FILE|DIR", Short: "Show what is in a bundle, installed or not", Args: args(cobra.ExactArgs(1)), ValidArgsFunction: bundleIDs(f),
-		Long: "Shows an installed bundle by its id, or else one that lies as an archive or a directory. -v lists its files. Of a file nothing is trusted: verify checks the signature.",
+		Long: `Shows an installed bundle by its id, or else one that lies as an archive or a directory. -v lists
+its files. Of a file nothing is trusted: verify checks the signature.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
 			if feed.CheckID(a[0]) == nil {
 				in, err := f.installed(a[0])

@@ -28,7 +28,8 @@ type check struct {
 func newDoctor(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Show what deminer can and cannot do here, and what it did",
-		Long: "Checks rights, rules, package database, state directory and which events this kernel lets deminer see, and lists the plans that were run here. It changes nothing.",
+		Long: `Checks rights, rules, package database, state directory and which events this kernel lets deminer
+see, and lists the plans that were run here. It changes nothing.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := diagnose(cmd.Context(), f)

@@ -197,6 +197,7 @@ decide, 5 some steps failed, 6 another deminer is at work, 7 not confirmed.`,
 		root.AddCommand(c(f))
 	}
 	strict(root)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages ", "Flags.FlagUsagesWrapped 100 "))
 	return root
 }
 

@@ -208,8 +208,8 @@ func policyCheck(f *flags) *cobra.Command {
 
 func policyInit(f *flags) *cobra.Command {
 	return &cobra.Command{Use: "init [FILE]", Short: "Write the recommended policy", Args: args(cobra.MaximumNArgs(1)),
-		Long: `Writes the recommended policy to FILE (default: /etc/deminer/policy.yaml), never over another one. It
-freezes and blocks what is proven, which deminer undo takes back, and cleans nothing.`,
+		Long: `Writes the recommended policy to FILE (default: /etc/deminer/policy.yaml), never over another one.
+It freezes and blocks what is proven, which deminer undo takes back, and cleans nothing.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
 			file := policyFile
 			if len(a) > 0 {

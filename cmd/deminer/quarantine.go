@@ -14,7 +14,8 @@ import (
 
 func newQuarantine(f *flags) *cobra.Command {
 	c := &cobra.Command{Use: "quarantine", Short: "List, show, restore or delete what is in the vault",
-		Long: "Files in the vault are encrypted and cannot run. Each keeps path, owner, mode, times, attributes, ACL and flags."}
+		Long: `Files in the vault are encrypted and cannot run. Each keeps path, owner, mode, times, attributes,
+ACL and flags.`}
 	return group(c, quarantineList(f), quarantineShow(f), quarantineRestore(f), quarantineDelete(f))
 }
 
@@ -109,7 +110,8 @@ func quarantineRestore(f *flags) *cobra.Command {
 	var to string
 	c := &cobra.Command{
 		Use: "restore ENTRY", Short: "Put an entry back where it was, or elsewhere", Args: args(cobra.ExactArgs(1)), ValidArgsFunction: entryIDs(f, 1),
-		Long: "Puts the content back with owner, mode, times, attributes, ACL and flags. It never overwrites: what is at the path now must be moved first.",
+		Long: `Puts the content back with owner, mode, times, attributes, ACL and flags. It never overwrites:
+what is at the path now must be moved first.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
 			return inVault(f, func(s *store) error {
 				e, err := entryOf(s, a[0])

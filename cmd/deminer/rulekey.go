@@ -68,7 +68,8 @@ func keyTrust(f *flags) *cobra.Command {
 	var name string
 	c := &cobra.Command{
 		Use: "trust FILE", Short: "Take bundles signed by this key", Args: args(cobra.ExactArgs(1)),
-		Long: "Trusts a public key: whoever has its private half decides from then on what the scans of this host know, and what they pass over.",
+		Long: `Trusts a public key: whoever has its private half decides from then on what the scans of this host
+know, and what they pass over.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
 			k, err := readPublic(a[0])
 			if err != nil {

@@ -49,9 +49,9 @@ saw and what it could not look at. It changes nothing.
 
 A quick scan reads the places where malware lies; --full reads every file; with PATHs, which do
 not go with --full, the file part reads all that is below them, and nothing else, and every rule
-that speaks of a file is listed (-v: with the strings that were found and their offsets). --rules brings rules of
-your own: YARA, Sigma, lists or a signed bundle. Exit codes: 0 nothing found, 3 intrusion found,
-4 only things for the owner to decide, a hit of a rule you brought among them.`,
+that speaks of a file is listed (-v: with the strings that were found and their offsets). --rules
+brings rules of your own: YARA, Sigma, lists or a signed bundle. Exit codes: 0 nothing found, 3
+intrusion found, 4 only things for the owner to decide, a hit of a rule you brought among them.`,
 		Example: "  deminer scan\n  deminer scan --full --json >report.json\n  deminer scan --root /mnt       a system mounted from a rescue disk\n  deminer scan /srv/www\n  deminer scan -v /srv/www --rules ./my-rules",
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if err := f.places(paths); err != nil {

@@ -33,8 +33,8 @@ func serviceUninstall(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "uninstall", Short: "Stop the agent and take all of the service away", Args: args(cobra.NoArgs),
 		Long: `Stops the agent, lifts the blocks of those who guessed passwords, and takes back what install
-changed, last change first, byte for byte. Journal and vault of earlier clean-ups stay, so that those can
-still be undone, unless --purge is given.`,
+changed, last change first, byte for byte. Journal and vault of earlier clean-ups stay, so that
+those can still be undone, unless --purge is given.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, h, err := serviceHost(f)
 			if err != nil {

@@ -19,9 +19,10 @@ func newUndo(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "undo [PLAN]",
 		Short: "Take a clean-up back",
-		Long: `Takes back what a plan changed (the latest one, unless another is named), last step first: files, lines, units, accounts, blocks, flags,
-with owner, mode, times and attributes. A killed process stays dead. What somebody else
-changed since is not overwritten: the line is put back, not the file.`,
+		Long: `Takes back what a plan changed (the latest one, unless another is named), last step first: files,
+lines, units, accounts, blocks, flags, with owner, mode, times and attributes. A killed process
+stays dead. What somebody else changed since is not overwritten: the line is put back, not the
+file.`,
 		Example: "  deminer undo                          the latest plan\n  deminer undo 20260303-040000-1f2e",
 		Args:    args(cobra.MaximumNArgs(1)), ValidArgsFunction: planIDs(f),
 		RunE: func(cmd *cobra.Command, a []string) error {
@@ -49,8 +50,9 @@ func newResume(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume [PLAN]",
 		Short: "Finish a plan that was interrupted",
-		Long:  "After a power cut, a crash or Ctrl-C: goes on with the step the plan was at. A plan that was not interrupted is left alone.",
-		Args:  args(cobra.MaximumNArgs(1)), ValidArgsFunction: planIDs(f),
+		Long: `After a power cut, a crash or Ctrl-C: goes on with the step the plan was at. A plan that was not
+interrupted is left alone.`,
+		Args: args(cobra.MaximumNArgs(1)), ValidArgsFunction: planIDs(f),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			id := ""
 			if len(a) == 1 {
