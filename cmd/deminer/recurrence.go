@@ -93,17 +93,16 @@ func (c *recurrence) hear(e *deminer.Event, f guard.Facts) { c.hearElse(e, f, ni
 
 // hearElse is hear; other is called, perhaps at once, where the event brings nothing back that is told.
 func (c *recurrence) hearElse(e *deminer.Event, f guard.Facts, other func()) {
-	one := &returning{*e, f, other}
-	switch {
-	case !c.guarded.Load(), e.Kind != deminer.EventExec && e.Kind != deminer.EventConnect && e.Kind != deminer.EventFile:
-		one.pass()
-		return
+	if c.guarded.Load() && (e.Kind == deminer.EventExec || e.Kind == deminer.EventConnect || e.Kind == deminer.EventFile) {
+		select {
+		case c.events <- &returning{*e, f, other}:
+			return
+		default:
+			c.late.Add(1)
+		}
 	}
-	select {
-	case c.events <- one:
-	default:
-		c.late.Add(1)
-		one.pass()
+	if other != nil {
+		other()
 	}
 }
 
