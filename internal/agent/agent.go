@@ -98,6 +98,7 @@ type Agent struct {
 	load   *sampler
 	budget *budget
 	whole  time.Time // when the whole host was looked at last
+	missed uint64    // events that had no room before that look began: it made up for them
 	files  *programs
 }
 
@@ -248,13 +249,14 @@ func (a *Agent) near(ctx context.Context, jobs []*job) {
 
 // all looks at the whole host and closes what is gone.
 func (a *Agent) all(ctx context.Context) {
+	missed := a.lost()
 	rep, err := a.look(ctx, scan.Options{})
 	if err != nil {
 		a.queue.wantWhole(time.Now().Add(a.opt.Every))
 		return
 	}
 	a.mu.Lock()
-	a.whole = time.Now()
+	a.whole, a.missed = time.Now(), missed
 	a.mu.Unlock()
 	a.handle(ctx, &rep, "a look at the whole host", true)
 	a.close(&rep)

@@ -51,3 +51,29 @@ func TestKnownProgramsAreNotOpened(t *testing.T) {
 		}
 	}
 }
+
+// TestLostEventsAreMadeUpFor: when events that prove something had no room the whole host is looked at, once for all that were lost
+// before, and not again soon.
+func TestLostEventsAreMadeUpFor(t *testing.T) {
+	w := newWorld(t)
+	running(t, w, func(a *Agent) {
+		lose := func() {
+			w.mu.Lock()
+			w.drops++
+			w.mu.Unlock()
+		}
+		for _, step := range []struct {
+			lose bool
+			wait time.Duration
+			want uint64 // looks at the whole host so far
+		}{{false, time.Hour, 1}, {true, 2 * time.Minute, 2}, {true, 5 * time.Minute, 2}, {false, 10 * time.Minute, 3}, {false, time.Hour, 3}} {
+			if step.lose {
+				lose()
+			}
+			time.Sleep(step.wait)
+			if c := a.Counts(); c.Whole != step.want {
+				t.Errorf("%+v: %d looks at the whole host", step, c.Whole)
+			}
+		}
+	})
+}

@@ -73,6 +73,24 @@ func (a *Agent) sample(ctx context.Context) {
 	}
 }
 
+// mending is how long after a look at the whole host another may be wanted because of what the sensors lost.
+const mending = 10 * time.Minute
+
+// lost counts the events by which something is proven and that had no room.
+func (a *Agent) lost() uint64 {
+	a.mu.Lock()
+	n := a.counts.Late
+	a.mu.Unlock()
+	for kind, dropped := range a.opt.Sensors.Drops() {
+		switch kind {
+		case deminer.EventExit, deminer.EventFork, deminer.EventBind, deminer.EventSignal, deminer.EventUID:
+		default:
+			n += dropped
+		}
+	}
+	return n
+}
+
 // burning looks at those who use the processor without a pause.
 func (a *Agent) burning(now time.Time) {
 	for _, id := range a.load.see(now, a.opt.Usage()) {
@@ -80,12 +98,17 @@ func (a *Agent) burning(now time.Time) {
 	}
 }
 
-// regular wants the looks at the whole host that are due, and says how many times slower than usual samples are to be taken. What only
+// regular wants the looks at the whole host that are due, also for what the sensors lost since the one before, which must be found
+// without an event; and it says how many times slower than usual samples are to be taken. What only
 // time asks for makes way for the host's own work; what was contained for a time that is over does not wait.
 func (a *Agent) regular(now time.Time) (slower int) {
+	lost := a.lost()
 	a.mu.Lock()
 	over := a.done.over(now)
 	waited := now.Sub(a.whole) - a.opt.Whole
+	if lost > a.missed {
+		waited = max(waited, now.Sub(a.whole)-mending)
+	}
 	due := !a.whole.IsZero() && waited >= 0
 	a.mu.Unlock()
 	slower, may := 1, true

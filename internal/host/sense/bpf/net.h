@@ -127,7 +127,11 @@ INLINE void copy(struct __sk_buff *skb, struct flow *f, u8 family, u8 proto, u16
 	u64 size = skb->len - at;
 	if (skb->len <= at)
 		return;
-	struct data_record *r = begin_data(kind);
+	// What may be said to a pool, or by one, and what a name server answers is told at once and has room of its own.
+	u8 first = 0;
+	bpf_skb_load_bytes(skb, at, &first, 1);
+	int talk = kind == DNS || first == '{' || first == '[' || (first & 0xf0) == 0x80;
+	struct data_record *r = begin_data(kind, talk);
 	if (!r)
 		return;
 	if (size > DATA) {
@@ -154,9 +158,7 @@ INLINE void copy(struct __sk_buff *skb, struct flow *f, u8 family, u8 proto, u16
 	ends(&r->head, skb, f, family, sent);
 	if (f)
 		r->head.a = f->pieces[sent];
-	// What may be said to a pool, or by one, and what a name server answers is told at once.
-	u8 first = r->data[0];
-	if (kind == DNS || first == '{' || first == '[' || (first & 0xf0) == 0x80)
+	if (talk)
 		tell(r);
 	else
 		soon(r, r->head.when);

@@ -45,7 +45,7 @@ int on_exec(u64 *ctx)
 	struct linux_binprm *bprm = (void *)ctx[2];
 	u32 zero = 0;
 	struct long_record *r = outside(t) ? 0 : bpf_map_lookup_elem(&draft, &zero);
-	if (!r || !room(EXEC))
+	if (!r || !room(EXEC, 0))
 		return 0;
 	blank(&r->head, EXEC);
 	whose(&r->head, t);

@@ -124,12 +124,12 @@ INLINE void blank(struct record *r, u16 kind)
 }
 
 // room reports whether a record may be written. The last quarter of the ring is for processes that begin and end: whatever storm
-// there is of the rest, what runs is told.
-INLINE int room(u16 kind)
+// there is of the rest, what runs is told. The last sixteenth is for what may be said to a pool, or by one: no storm hides that.
+INLINE int room(u16 kind, int talk)
 {
 	if (!(wanted >> kind & 1))
 		return 0;
-	if (kind > EXIT && bpf_ringbuf_query(&ring, RING_AVAILABLE) > RING / 4 * 3) {
+	if (!talk && bpf_ringbuf_query(&ring, RING_AVAILABLE) > (kind > EXIT ? RING / 4 * 3 : RING / 16 * 15)) {
 		dropped(kind);
 		return 0;
 	}
@@ -138,7 +138,7 @@ INLINE int room(u16 kind)
 
 INLINE struct record *begin(u16 kind)
 {
-	if (!room(kind))
+	if (!room(kind, 0))
 		return 0;
 	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r)
@@ -148,9 +148,9 @@ INLINE struct record *begin(u16 kind)
 	return r;
 }
 
-INLINE struct data_record *begin_data(u16 kind)
+INLINE struct data_record *begin_data(u16 kind, int talk)
 {
-	if (!room(kind))
+	if (!room(kind, talk))
 		return 0;
 	struct data_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r)
@@ -162,7 +162,7 @@ INLINE struct data_record *begin_data(u16 kind)
 
 INLINE struct long_record *begin_long(u16 kind)
 {
-	if (!room(kind))
+	if (!room(kind, 0))
 		return 0;
 	struct long_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r)
