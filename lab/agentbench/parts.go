@@ -103,7 +103,7 @@ const oneLine = `tracepoint:sched:sched_process_exec { printf("%d %s\n", pid, co
 
 // exec starts programs with nobody watching, with one line of bpftrace, and with the agent.
 func (b *bench) exec() error {
-	type figures struct{ wall, load, own []float64 }
+	type figures struct{ wall, load, own, rest []float64 }
 	got := map[string]*figures{}
 	names := []string{"nobody", "bpftrace", "agent"}
 	lost := 0.0
@@ -120,7 +120,7 @@ func (b *bench) exec() error {
 			if err != nil {
 				return err
 			}
-			one, own, err := b.watched(w)
+			one, own, rest, err := b.watched(w)
 			if err != nil {
 				return err
 			}
@@ -141,13 +141,14 @@ func (b *bench) exec() error {
 				f = &figures{}
 				got[name] = f
 			}
-			f.wall, f.load, f.own = append(f.wall, 1e6*one.Wall/one.Ops), append(f.load, 1e6*one.CPU/one.Ops), append(f.own, 1e6*own/one.Ops)
+			f.wall, f.load = append(f.wall, 1e6*one.Wall/one.Ops), append(f.load, 1e6*one.CPU/one.Ops)
+			f.own, f.rest = append(f.own, 1e6*own/one.Ops), append(f.rest, rest)
 		}
 	}
 	for _, name := range names {
 		f := got[name]
-		fmt.Printf("%d execs, %-9s %7.1f µs each by the clock, %7.1f µs of processor for who starts them, %5.1f µs for who watches (%s)\n",
-			b.execs, name+":", median(f.wall), median(f.load), median(f.own), span(f.own))
+		fmt.Printf("%d execs, %-9s %7.1f µs each by the clock, %7.1f µs of processor for who starts them, %5.1f µs for who watches (%s)\n    who used %.1f %% of a core in the ten seconds before, for what else goes on here\n",
+			b.execs, name+":", median(f.wall), median(f.load), median(f.own), span(f.own), median(f.rest))
 	}
 	trace, agent := got["bpftrace"], got["agent"]
 	b.bound("agent's processor time for one exec", median(agent.own), median(trace.own), "µs")
@@ -157,22 +158,26 @@ func (b *bench) exec() error {
 	return nil
 }
 
-// watched runs the loop of execs and says what the watcher used for it; nil: nobody watches.
-func (b *bench) watched(w *watcher) (one result, own float64, err error) {
+// watched runs the loop of execs and says what the watcher used meanwhile, in seconds of processor, and in the ten seconds before it, in
+// percent of a core; nil: nobody watches.
+func (b *bench) watched(w *watcher) (one result, own, rest float64, err error) {
 	var before time.Duration
 	if w != nil {
+		before = w.cpu()
+		time.Sleep(10 * time.Second)
+		rest = 10 * (w.cpu() - before).Seconds()
 		before = w.cpu()
 	}
 	one, err = b.load("spawn", strconv.Itoa(b.execs))
 	if w == nil {
-		return one, 0, err
+		return one, 0, 0, err
 	}
 	time.Sleep(300 * time.Millisecond) // it reads what waits
 	own = (w.cpu() - before).Seconds()
 	if err != nil {
 		_ = w.kill()
 	}
-	return one, own, err
+	return one, own, rest, err
 }
 
 // bpftrace starts it with a tracefs of its own, and waits until it watches.
