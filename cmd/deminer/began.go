@@ -22,9 +22,16 @@ const (
 type began struct {
 	on    atomic.Bool // programs are judged at all
 	late  atomic.Uint64
-	execs chan deminer.Event
+	execs chan beganExec
 	nests map[string]*nest // by container; of the one worker that covers
-	news  chan deminer.Event
+	news  chan beganExec   // of containers
+}
+
+// beganExec is what is needed of the event of an exec.
+type beganExec struct {
+	id        deminer.ProcID
+	memfd     bool
+	container string
 }
 
 // nest is a container whose file systems were covered.
@@ -34,7 +41,7 @@ type nest struct {
 }
 
 func newBegan() *began {
-	return &began{execs: make(chan deminer.Event, maxBegan), news: make(chan deminer.Event, maxBegan), nests: map[string]*nest{}}
+	return &began{execs: make(chan beganExec, maxBegan), news: make(chan beganExec, maxBegan), nests: map[string]*nest{}}
 }
 
 // hear takes an event; it does not wait.
@@ -42,8 +49,9 @@ func (b *began) hear(e *deminer.Event) {
 	if e.Kind != deminer.EventExec || e.Proc.PID <= 0 || e.Proc.Start == 0 || !b.on.Load() {
 		return
 	}
+	one := beganExec{e.Proc, e.Memfd, e.Container}
 	select {
-	case b.execs <- *e:
+	case b.execs <- one:
 	default:
 		b.late.Add(1)
 	}
@@ -51,7 +59,7 @@ func (b *began) hear(e *deminer.Event) {
 		return
 	}
 	select {
-	case b.news <- *e:
+	case b.news <- one:
 	default: // the next program of the container stands for it
 	}
 }
@@ -65,7 +73,7 @@ func (b *began) run(ctx context.Context, judge func(deminer.ProcID, bool), cover
 				case <-ctx.Done():
 					return
 				case e := <-b.execs:
-					judge(e.Proc, e.Memfd)
+					judge(e.id, e.memfd)
 				}
 			}
 		}()
@@ -75,9 +83,9 @@ func (b *began) run(ctx context.Context, judge func(deminer.ProcID, bool), cover
 		case <-ctx.Done():
 			return
 		case e := <-b.news:
-			if b.due(e.Container, time.Now()) {
-				if err := cover(e.Proc.PID); err != nil {
-					trouble("ask about the programs of container "+deminer.Cut(e.Container, 12), err)
+			if b.due(e.container, time.Now()) {
+				if err := cover(e.id.PID); err != nil {
+					trouble("ask about the programs of container "+deminer.Cut(e.container, 12), err)
 				}
 			}
 		}

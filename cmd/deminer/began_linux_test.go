@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// TestBegan: each program that begins is judged again where the policy asks for it, a container that begins is covered some times while it
+// is new, and what has no room is counted.
+func TestBegan(t *testing.T) {
+	exec := func(pid int, container string, memfd bool) *deminer.Event {
+		return &deminer.Event{Kind: deminer.EventExec, Proc: deminer.ProcID{PID: pid, Start: 1}, Container: container, Memfd: memfd}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBegan()
+		var mu sync.Mutex
+		var judged, covered []int
+		var said []string
+		ctx, stop := context.WithCancel(context.Background())
+		go b.run(ctx, func(id deminer.ProcID, memfd bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			if judged = append(judged, id.PID); memfd != (id.PID == 3) {
+				t.Errorf("process %d is a memfd: %v", id.PID, memfd)
+			}
+		}, func(pid int) error {
+			covered = append(covered, pid)
+			return map[bool]error{true: errors.New("broken")}[pid == 5]
+		}, func(what string, err error) { said = append(said, what) })
+		b.hear(exec(1, "c1", false))
+		synctest.Wait()
+		if len(judged)+len(covered) > 0 {
+			t.Error("judged though the policy says nothing of programs")
+		}
+		b.on.Store(true)
+		for _, e := range []*deminer.Event{exec(2, "", false), exec(3, "", true), {Kind: deminer.EventFork, Proc: deminer.ProcID{PID: 9, Start: 1}}, exec(4, "c1", false), exec(5, "c2", false), exec(6, "c1", false)} {
+			b.hear(e)
+			synctest.Wait()
+		}
+		for pid := 10; pid < 20; pid++ {
+			time.Sleep(time.Second)
+			b.hear(exec(pid, "c1", false))
+			synctest.Wait()
+		}
+		slices.Sort(judged)
+		if !slices.Equal(judged, []int{2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}) || !slices.Equal(covered, []int{4, 5, 10, 11}) || !slices.Equal(said, []string{"ask about the programs of container c2"}) {
+			t.Errorf("judged %v, covered %v, said %q", judged, covered, said)
+		}
+		stop()
+		synctest.Wait()
+		for range maxBegan + 3 {
+			b.hear(exec(7, "", false))
+		}
+		if got := b.told(); got != "3 programs that began could not be looked at again: too many at once" || b.told() != "" {
+			t.Errorf("said %q", got)
+		}
+	})
+}
