@@ -172,6 +172,14 @@ func leftOut(names []string) (out []deminer.Sensor, err error) {
 	return out, nil
 }
 
+// best is the best sensor of a kind.
+func best(k deminer.EventKind) deminer.Sensor {
+	if k == deminer.EventFile {
+		return deminer.SensorFanotify
+	}
+	return deminer.SensorBPF
+}
+
 // lost says which events are not seen, or less well than they could be. Kinds that are seen alike are one line.
 func lost(list []deminer.Sense) (lines []string) {
 	kinds := map[string][]string{}
@@ -180,7 +188,7 @@ func lost(list []deminer.Sense) (lines []string) {
 		switch {
 		case s.Sensor == deminer.SensorNone:
 			text = "not seen: %s; " + strings.Join(s.Why, "; ")
-		case len(s.Why) > 0:
+		case s.Sensor != best(s.Kind):
 			text = "seen less well: %s: by " + string(s.Sensor) + ", " + s.How + "; lost: " + s.Lost + "; " + strings.Join(s.Why, "; ")
 		default:
 			continue
