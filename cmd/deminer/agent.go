@@ -164,7 +164,22 @@ func (r *resident) book() (*alert.Book, error) {
 	if err != nil {
 		r.say(true, "the alerts could not be tidied: "+deminer.Safe(err.Error()))
 	}
+	if err := handOver(book); err != nil {
+		r.trouble("read the alerts that an agent before left", err)
+	}
 	return book, nil
+}
+
+// handOver opens the alerts for which a plan ran when the agent before ended.
+func handOver(book *alert.Book) error {
+	list, err := book.List()
+	for _, a := range list {
+		if a.State == alert.Handling {
+			_, failed := book.Set(a.ID, alert.Unhandled, "agent", "the agent ended while a plan for it ran: deminer doctor shows where it stands", time.Now())
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
 }
 
 // look looks at the host with the rules that were loaded.

@@ -107,3 +107,33 @@ func TestResidentPolicy(t *testing.T) {
 		t.Errorf("wrong again: %+v, %q", got.Prevent, p.wrong())
 	}
 }
+
+// TestAlertsOfAKilledAgent: what was being handled when the agent was killed is open again.
+func TestAlertsOfAKilledAgent(t *testing.T) {
+	book := newBook(t)
+	for _, state := range []alert.State{alert.Handling, alert.Blocked, alert.Ignored} {
+		a, _, err := book.See(alert.Sighting{Key: string(state), Grade: alert.Proof, Topics: []deminer.Topic{deminer.TopicMining}, Title: string(state), Time: time.Now()})
+		if err == nil {
+			_, err = book.Set(a.ID, state, "agent", "x", time.Now())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := handOver(book); err != nil {
+		t.Fatal(err)
+	}
+	list, err := book.List()
+	if err != nil || len(list) != 3 {
+		t.Fatal(err, len(list))
+	}
+	for _, a := range list {
+		want := alert.State(a.Title)
+		if want == alert.Handling {
+			want = alert.Unhandled
+		}
+		if a.State != want {
+			t.Errorf("%s became %s", a.Title, a.State)
+		}
+	}
+}
