@@ -311,20 +311,20 @@ func (s *sockets) write() error {
 	return nil
 }
 
-// hangs reports whether a link still holds its program at a control group. A link that was made by hand does not know what it is: it is
-// asked for anew.
+// hangs reports whether a link still holds its program at a control group, as far as the kernel tells. A link that was made by hand does
+// not know what it is: it is asked for anew.
 func hangs(l link.Link) bool {
 	info, err := l.Info()
 	if err != nil {
-		return false
+		return true
 	}
 	same, err := link.NewFromID(info.ID)
 	if err != nil {
-		return false
+		return true
 	}
 	defer same.Close()
 	info, err = same.Info()
-	return err == nil && info.Cgroup() != nil && info.Cgroup().CgroupId != 0
+	return err != nil || info.Cgroup() == nil || info.Cgroup().CgroupId != 0
 }
 
 // check names what is not as it was put there.

@@ -84,6 +84,7 @@ type bpfSensor struct {
 	ring  *ringbuf.Reader
 	types *btf.Cache
 	took  []deminer.EventKind
+	want  uint32 // kinds that the programs report
 	late  uint32 // kinds that the program at every system call is for
 	mu    sync.Mutex
 	bad   uint64 // records that could not be read
@@ -169,21 +170,10 @@ func (b *bpfSensor) prepare(want []deminer.EventKind) error {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return fmt.Errorf("lift the limit of locked memory: %w", err)
 	}
-	spec, err := loadKernel()
+	b.want = b.wanted(want)
+	spec, err := b.programs()
 	if err != nil {
-		return fmt.Errorf("read the programs: %w", err)
-	}
-	inbound := uint8(0)
-	if b.opt.AllInbound {
-		inbound = 1
-	}
-	if b.home, err = bpf.Home(); err != nil {
 		return err
-	}
-	err = errors.Join(spec.Variables[kernelVarHome].Set(b.home), spec.Variables[kernelVarAgent].Set(uint32(b.opt.Agent)), spec.Variables[kernelVarWanted].Set(b.wanted(want)),
-		spec.Variables[kernelVarAllInbound].Set(inbound))
-	if err != nil {
-		return fmt.Errorf("set up the programs: %w", err)
 	}
 	b.spec, b.maps = spec, map[string]*ebpf.Map{}
 	for _, name := range []string{kernelMapRing, kernelMapDrops, kernelMapWoken} {
@@ -195,6 +185,27 @@ func (b *bpfSensor) prepare(want []deminer.EventKind) error {
 		return fmt.Errorf("read the ring: %w", err)
 	}
 	return nil
+}
+
+// programs reads the embedded object and sets it up. It is some megabytes that are not kept.
+func (b *bpfSensor) programs() (*ebpf.CollectionSpec, error) {
+	spec, err := loadKernel()
+	if err != nil {
+		return nil, fmt.Errorf("read the programs: %w", err)
+	}
+	inbound := uint8(0)
+	if b.opt.AllInbound {
+		inbound = 1
+	}
+	if b.home, err = bpf.Home(); err != nil {
+		return nil, err
+	}
+	err = errors.Join(spec.Variables[kernelVarHome].Set(b.home), spec.Variables[kernelVarAgent].Set(uint32(b.opt.Agent)), spec.Variables[kernelVarWanted].Set(b.want),
+		spec.Variables[kernelVarAllInbound].Set(inbound))
+	if err != nil {
+		return nil, fmt.Errorf("set up the programs: %w", err)
+	}
+	return spec, nil
 }
 
 // wanted is what the programs report. Forks and exits keep what is known of processes current; without them each exec would cost
@@ -387,25 +398,26 @@ func (b *bpfSensor) drops(add func(deminer.EventKind, uint64)) {
 	}
 }
 
-// hangs reports whether a link still holds its program at a control group. A link that was made by hand does not know what it is: it is
-// asked for anew.
+// hangs reports whether a link still holds its program at a control group, as far as the kernel tells. A link that was made by hand does
+// not know what it is: it is asked for anew.
 func hangs(l link.Link) bool {
 	info, err := l.Info()
 	if err != nil {
-		return false
+		return true
 	}
 	same, err := link.NewFromID(info.ID)
 	if err != nil {
-		return false
+		return true
 	}
 	defer same.Close()
 	info, err = same.Info()
-	return err == nil && info.Cgroup() != nil && info.Cgroup().CgroupId != 0
+	return err != nil || info.Cgroup() == nil || info.Cgroup().CgroupId != 0
 }
 
 // check hangs programs up again that somebody took from their place, and names them. Only programs at a control group can be taken
 // from where they hang; all probes together can be switched off.
 func (b *bpfSensor) check() (hurt []string) {
+	defer func() { b.spec = nil }()
 	for name, l := range b.links {
 		if _, group := cgroupHooks[name]; !group || hangs(l) {
 			continue
@@ -414,7 +426,14 @@ func (b *bpfSensor) check() (hurt []string) {
 		delete(b.links, name)
 		delete(b.tried, name)
 		text := "the kernel's program " + name + " was taken from its place"
-		if err := b.attach(name); err != nil {
+		var err error
+		if b.spec == nil {
+			b.spec, err = b.programs()
+		}
+		if err == nil {
+			err = b.attach(name)
+		}
+		if err != nil {
 			text += " and cannot be put back: " + err.Error()
 		}
 		hurt = append(hurt, text)
