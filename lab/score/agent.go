@@ -91,8 +91,8 @@ func (l lab) withAgent(ctx context.Context, s scenario.Scenario, rules string, r
 func (l lab) defended(ctx context.Context, h *host.Host, s scenario.Scenario, c *caught) error {
 	watching, stop := context.WithCancel(ctx)
 	ran := make(chan miners, 1)
-	quiet := make(chan struct{})
-	go func() { ran <- watchMiners(watching, h, s, quiet) }()
+	steps, quiet := make(chan struct{}), make(chan struct{})
+	go func() { ran <- watchMiners(watching, h, s, steps, quiet) }()
 	var begun []time.Time
 	err := scenario.Attempt(ctx, h, s, l.tools, stepLimit, func(i int, at time.Time, err error) {
 		begun = append(begun, at)
@@ -100,6 +100,7 @@ func (l lab) defended(ctx context.Context, h *host.Host, s scenario.Scenario, c 
 			c.Failed++
 		}
 	})
+	close(steps)
 	select {
 	case <-ctx.Done():
 	case <-time.After(atMost):

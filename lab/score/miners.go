@@ -24,9 +24,9 @@ func (m miners) span() time.Duration {
 	return m.last.Sub(m.first)
 }
 
-// watchMiners follows the processes that the scenario names until ctx ends. It closes quiet when the last step is long enough ago
-// that they would have come up, and none used the processor for the time of calm.
-func watchMiners(ctx context.Context, h *host.Host, s scenario.Scenario, quiet chan<- struct{}) (m miners) {
+// watchMiners follows the processes that the scenario names until ctx ends. It closes quiet when the steps are done and for the time
+// of calm since then no miner used the processor, nor came up.
+func watchMiners(ctx context.Context, h *host.Host, s scenario.Scenario, steps <-chan struct{}, quiet chan<- struct{}) (m miners) {
 	names := map[string]bool{}
 	for _, st := range s.Steps {
 		if st.Kind == scenario.Process {
@@ -34,7 +34,8 @@ func watchMiners(ctx context.Context, h *host.Host, s scenario.Scenario, quiet c
 		}
 	}
 	used := map[int]uint64{}
-	begun, told := time.Now(), false
+	var done time.Time
+	told := false
 	for {
 		now := time.Now()
 		for _, p := range h.Processes() {
@@ -49,12 +50,15 @@ func watchMiners(ctx context.Context, h *host.Host, s scenario.Scenario, quiet c
 				used[p.PID], m.last = p.Ticks, now
 			}
 		}
-		since := m.last
-		if since.IsZero() {
-			since = begun
+		select {
+		case <-steps:
+			if done.IsZero() {
+				done = now
+			}
+		default:
 		}
 		m.busy = !m.first.IsZero() && now.Sub(m.last) < calm
-		if !told && now.Sub(since) > calm {
+		if !told && !done.IsZero() && now.Sub(done) > calm && !m.busy {
 			told = true
 			close(quiet)
 		}
