@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -137,6 +138,7 @@ func (l lab) resident(ctx context.Context, o options, names []string, s score, s
 			s.Caught[i] = l.watched(ctx, names[i])
 			say("%s", s.Caught[i].line())
 		})
+		s.Caught = slices.DeleteFunc(s.Caught, func(c caught) bool { return c.Name == "" }) // the run was ended before
 	}
 	if err := errors.Join(ctx.Err(), write(s, o)); err != nil {
 		return err
