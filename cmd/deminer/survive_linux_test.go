@@ -335,7 +335,7 @@ func TestSurvivesWithoutSensors(t *testing.T) {
 		{"ebpf,proc-connector", "seen less well: exec: by polling"},
 		{"ebpf,fanotify,proc-connector,sock-diag", "seen less well: exec: by polling"},
 	} {
-		t.Run("without "+c.without, func(t *testing.T) {
+		t.Run("without "+strings.ReplaceAll(c.without, ",", " "), func(t *testing.T) {
 			w := newWatcher(t)
 			var args []string
 			if c.without != "" {

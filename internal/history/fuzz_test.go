@@ -48,7 +48,7 @@ func everything(t testing.TB) Entry {
 	}
 	fill(reflect.ValueOf(&e).Elem())
 	e.Clock = 77 * time.Millisecond
-	e.Data, e.DataCut, e.Piece = "", false, 0 // not kept
+	e.Data, e.DataCut, e.Piece, e.File = "", false, 0, deminer.FileID{} // not kept
 	return e
 }
 
