@@ -148,10 +148,10 @@ func (c *chain) last() {
 		c.fault("the tail does not follow block %d", c.block-1)
 	case c.known && c.was.Block == c.block && !fits:
 		c.fault("the tail is missing or does not follow block %d", c.block-1)
-	case c.known && c.was.Block == c.block && t.frames < c.was.Frames:
-		c.fault("the tail: %d of its %d pieces are missing", c.was.Frames-t.frames, c.was.Frames)
-	case c.known && c.was.Block == c.block && t.sums[c.was.Frames] != c.was.Tail:
-		c.fault("the tail is not the one that the head tells of")
+	case c.known && c.was.Block == c.block:
+		if err := c.was.misses(t); err != nil {
+			c.fault("%w", err)
+		}
 	}
 	if fits {
 		if err := entries(t.raw, t.begin.First, func(*Entry) bool { return true }); err != nil {

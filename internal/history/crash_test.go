@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -371,6 +372,12 @@ func TestTamperedHistoryGoesOn(t *testing.T) {
 func TestDamageHidesOnlyItself(t *testing.T) {
 	dir := memory(t)
 	life(t, dir, &power{left: 1 << 30})
+	c := newClock()
+	s := open(t, dir, c.options(1<<20))
+	s.Put(exec(500, 500, 1, c.wall, "/opt/last")) // which lies in the tail
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 	all := query(t, dir, Filter{})
 	end, err := readTail(root(t, dir))
 	if err != nil || len(all) == 0 {
@@ -386,6 +393,45 @@ func TestDamageHidesOnlyItself(t *testing.T) {
 	if err != nil || stored == 0 {
 		t.Fatal(stored, err)
 	}
+	if end.frames == 0 {
+		t.Fatal("nothing is in the tail")
+	}
+	damaged := func(what string) {
+		t.Helper()
+		given := 0
+		err := Read(root(t, dir)).Query(Filter{}, func(Entry) bool { given++; return true })
+		names(t, dir, err, what)
+		if given < stored {
+			t.Errorf("%s: %d entries given, %d are in blocks", what, given, stored)
+		}
+	}
+	replace := func(name string, with []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), with, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed := slices.Clone(whole)
+	changed[end.good-1] ^= 1
+	replace(tailName, changed)
+	damaged("a byte of the tail changed")
+	replace(tailName, whole[:tailHeader])
+	damaged("the tail is empty")
+	if err := os.Remove(filepath.Join(dir, tailName)); err != nil {
+		t.Fatal(err)
+	}
+	damaged("the tail is gone")
+	replace(tailName, whole)
+	query(t, dir, Filter{}) // as it was
+	was, err := os.ReadFile(filepath.Join(dir, headName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, headName)); err != nil {
+		t.Fatal(err)
+	}
+	damaged("the head is gone")
+	replace(headName, was)
 	whole[0] ^= 1
 	if err := os.WriteFile(filepath.Join(dir, tailName), whole, 0o600); err != nil {
 		t.Fatal(err)

@@ -181,6 +181,21 @@ type head struct {
 	Sum       sum    // over the rest
 }
 
+// misses says what the head tells of that is not in the tail; nil where all of it is, or where it has become a block meanwhile.
+func (h *head) misses(t *tail) error {
+	switch {
+	case t == nil && h.Frames > 0:
+		return errors.New("the tail is missing")
+	case t == nil || t.begin.Block != h.Block:
+		return nil
+	case t.frames < h.Frames:
+		return fmt.Errorf("the tail: %d of its %d pieces are missing", h.Frames-t.frames, h.Frames)
+	case t.sums[h.Frames] != h.Tail:
+		return errors.New("the tail is not the one that the head tells of")
+	}
+	return nil
+}
+
 // slotSize keeps the two slots of the head on different sectors: only one can be torn.
 const slotSize = 4096
 

@@ -120,6 +120,9 @@ var errEnough = errors.New("enough")
 // walk gives the blocks that may hold what is wanted, from the oldest or from the newest on, until see answers errEnough. What
 // is damaged is named in the error; the rest is given all the same.
 func (r *Reader) walk(want *Filter, newest bool, see func(raw []byte, first uint64) error) error {
+	// The head before the tail: what it tells of is in a tail that is read later.
+	was, known, headFault := readHead(r.dir)
+	r.Bytes += 2 * slotSize
 	// The tail first: a block that it becomes meanwhile is then in a segment, and is not given twice.
 	end, tailFault := r.tail()
 	list, err := segments(r.dir)
@@ -131,6 +134,15 @@ func (r *Reader) walk(want *Filter, newest bool, see func(raw []byte, first uint
 		slices.Reverse(list)
 	}
 	w := walker{Reader: r, want: want, keys: want.keys(), newest: newest, see: see, list: list}
+	switch {
+	case tailFault != nil:
+	case headFault != nil && !errors.Is(headFault, fs.ErrNotExist):
+		tailFault = fmt.Errorf("the head: %w", headFault)
+	case known:
+		tailFault = was.misses(end)
+	case end != nil && end.frames > 0:
+		tailFault = errors.New("the head is missing or not right: how far the history went is not known")
+	}
 	if tailFault != nil {
 		w.fault(tailFault)
 	}
