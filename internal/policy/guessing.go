@@ -37,6 +37,14 @@ func (n *Network) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalYAML names the line of what is no network.
+func (n *Network) UnmarshalYAML(from *yaml.Node) error {
+	if err := n.UnmarshalText([]byte(from.Value)); err != nil {
+		return fmt.Errorf("line %d: %w", from.Line, err)
+	}
+	return nil
+}
+
 // Limits of what a policy may say of guesses.
 const (
 	fewestTries = 3

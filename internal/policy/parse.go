@@ -2,10 +2,12 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,15 +35,17 @@ func Parse(text []byte, now time.Time) (*Policy, error) {
 	p := &Policy{}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
-	if err := dec.Decode(p); err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
+	if err := dec.Decode(p); errors.Is(err, io.EOF) {
+		return nil, errors.New("read policy: there is nothing in it")
+	} else if err != nil {
+		return nil, fmt.Errorf("read policy: %w", plainly(text, err))
 	}
 	if err := dec.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
 		return nil, errors.New("read policy: more than one document")
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
+		return nil, fmt.Errorf("read policy: %w", plainly(text, err))
 	}
 	if err := p.check(&root, now); err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
@@ -58,7 +62,7 @@ func ParseAllow(text []byte, now time.Time) ([]Entry, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	if err := dec.Decode(&list); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read allow list: %w", err)
+		return nil, fmt.Errorf("read allow list: %w", plainly(text, err))
 	}
 	for i := range list {
 		if err := list[i].Check(now); err != nil {
@@ -70,6 +74,61 @@ func ParseAllow(text []byte, now time.Time) ([]Entry, error) {
 
 // FormatAllow writes a list that ParseAllow reads.
 func FormatAllow(list []Entry) ([]byte, error) { return yaml.Marshal(list) }
+
+// What the decoder says of a key and of a value that it does not know.
+var (
+	noKey   = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	noValue = regexp.MustCompile("cannot unmarshal !!(\\S+)(?: (`.*`))? into (\\S+)")
+)
+
+// kinds are what the decoder calls what stands in a file, and wanted what is to stand there for a type of Go; for every other
+// type keys with values are.
+var (
+	kinds  = map[string]string{"seq": "a list", "map": "keys with values", "str": "a word", "int": "a number", "float": "a number", "bool": "yes or no", "timestamp": "a day"}
+	wanted = map[string]string{"time.Duration": "a time, such as 24h", "time.Time": "a day, such as 2027-01-31", "int": "a number",
+		"string": "a word", "alert.Grade": "a word", "policy.Mode": "a word"}
+)
+
+// plainly says in one line, with the number of the line of the text and without the names of Go's types, what the decoder found wrong.
+func plainly(text []byte, err error) error {
+	lines := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
+	if typ := (*yaml.TypeError)(nil); errors.As(err, &typ) {
+		lines = typ.Errors
+	}
+	if bad := (*time.ParseError)(nil); errors.As(err, &bad) {
+		lines = []string{fmt.Sprintf("%q is no day, such as 2027-01-31", bad.Value)}
+		var root yaml.Node
+		if n := yaml.Unmarshal(text, &root); n == nil {
+			lines[0] = fmt.Sprintf("line %d: %s", lineOfValue(&root, bad.Value), lines[0])
+		}
+	}
+	for i, l := range lines {
+		l = noKey.ReplaceAllString(l, `there is no key "$1"`)
+		if m := noValue.FindStringSubmatch(l); m != nil {
+			what := cmp.Or(m[2], kinds[m[1]], m[1])
+			want := cmp.Or(wanted[m[3]], "keys with values")
+			if strings.HasPrefix(m[3], "[]") {
+				want = "a list"
+			}
+			l = strings.Replace(l, m[0], what+" stands there; want "+want, 1)
+		}
+		lines[i] = l
+	}
+	return errors.New(strings.Join(lines, "; "))
+}
+
+// lineOfValue finds the line of the first value that reads so; 0 where there is none.
+func lineOfValue(n *yaml.Node, value string) int {
+	if n.Kind == yaml.ScalarNode && n.Value == value {
+		return n.Line
+	}
+	for _, c := range n.Content {
+		if line := lineOfValue(c, value); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
 
 func (p *Policy) check(root *yaml.Node, now time.Time) error {
 	at := func(path ...string) string { return fmt.Sprintf("line %d", lineOf(root, path...)) }
