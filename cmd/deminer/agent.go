@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -82,7 +83,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 	case err != nil:
 		return err
 	case h.Info.Asleep():
-		return fail(exitUsage, "", "an agent watches a running system: leave out --root")
+		return fail(exitUsage, "deminer scan --root DIR looks at one that does not run", "an agent watches a running system: leave out --root")
 	case !h.Info.Root:
 		return fail(exitError, "run it as root", "the sensors of the kernel need root's rights")
 	}
@@ -98,6 +99,9 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 	}
 	defer lock.Close()
 	r.policy = residentPolicy(r.store, file)
+	if _, err := os.Stat(file); cmd.Flags().Changed("policy") && errors.Is(err, fs.ErrNotExist) {
+		r.say(false, "there is no policy "+file+": nothing is changed until there is one")
+	}
 	if err := r.store.arm(f, h); err != nil {
 		return err
 	}

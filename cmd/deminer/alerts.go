@@ -27,8 +27,9 @@ func openAlerts(s *store) (*alert.Book, error) {
 	return &alert.Book{Dir: dir, Lock: hands.Lock}, nil
 }
 
-// alertsOf lists the alerts; none where the agent never ran.
-func alertsOf(f *flags) ([]alert.Alert, error) {
+// alertsOf lists the alerts; none where the agent never ran. Where some can be read,
+// those that cannot be read are told on standard error.
+func alertsOf(cmd *cobra.Command, f *flags) ([]alert.Alert, error) {
 	s, err := openStore(f, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -42,8 +43,12 @@ func alertsOf(f *flags) ([]alert.Alert, error) {
 		return nil, err
 	}
 	list, err := book.List()
-	if err != nil && len(list) == 0 {
-		return nil, fail(exitError, "the agent puts damaged alerts aside when it starts", "%w", err)
+	if err != nil {
+		bad := fail(exitError, "the agent puts damaged alerts aside when it starts", "%w", err)
+		if len(list) == 0 {
+			return nil, bad
+		}
+		tell(cmd.ErrOrStderr(), codedOf(bad))
 	}
 	return list, nil
 }
@@ -63,7 +68,7 @@ func alertsList(f *flags) *cobra.Command {
 	var all bool
 	c := &cobra.Command{Use: "list", Short: "List the alerts", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := alertsOf(f)
+			list, err := alertsOf(cmd, f)
 			if err != nil {
 				return err
 			}
@@ -79,6 +84,10 @@ func alertsList(f *flags) *cobra.Command {
 			}
 			if f.json {
 				return f.write(cmd, shown)
+			}
+			if len(list) == 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), "there are no alerts; the agent (deminer service install) makes them")
+				return nil
 			}
 			if len(shown) == 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), "no open alerts; %d closed (--all shows them)\n", len(list))
@@ -103,7 +112,7 @@ func alertsList(f *flags) *cobra.Command {
 func withAlert(f *flags, id string, do func(*store, *alert.Book, alert.Alert) error) error {
 	s, err := openStore(f, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fail(exitError, "deminer agent makes them", "there are no alerts")
+		return fail(exitError, "the agent (deminer service install) makes them", "there are no alerts")
 	}
 	if err != nil {
 		return err
@@ -175,7 +184,7 @@ container and user. Another content under the same name is an alert again, and s
 after the time.`,
 		RunE: func(cmd *cobra.Command, id []string) error {
 			if strings.TrimSpace(reason) == "" {
-				return fail(exitUsage, "--reason 'our cluster, ticket 4711'", "an entry needs a reason")
+				return fail(exitUsage, "such as --reason 'our cluster, ticket 4711'", "an entry needs a reason")
 			}
 			return withAlert(f, id[0], func(s *store, b *alert.Book, a alert.Alert) error {
 				if a.Thing.SHA256 == "" {

@@ -63,8 +63,11 @@ func guessers(f *flags) ([]guesser, error) {
 	if errors.As(err, &told) {
 		return nil, err
 	}
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
 		return nil, fail(exitError, "run deminer as root (sudo)", "%w", err)
+	}
+	if err != nil {
+		return nil, fail(exitError, "the agent tells of it, and begins a new one when it starts", "%w", err)
 	}
 	var blocks []host.Block
 	hand, err := hands.Open(f.root, f.root == "/")

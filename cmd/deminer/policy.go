@@ -54,7 +54,7 @@ func (p *policyOf) wrong() string {
 func openPolicy(s *store, file string) (*policyOf, error) {
 	p := &policyOf{file: file, dir: s.dir, now: &policy.Policy{}}
 	if err := p.read(); err != nil {
-		return nil, fail(exitError, "deminer policy check FILE", "%w", err)
+		return nil, fail(exitError, mendPolicy, "%w", err)
 	}
 	return p, nil
 }
@@ -73,7 +73,7 @@ func (p *policyOf) get() *policy.Policy {
 func (p *policyOf) read() error {
 	text, err := readSmall(p.file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read policy %s: %w", p.file, err)
+		return fmt.Errorf("policy %s: %w", p.file, plainly(err))
 	}
 	allowed, err := kept.Read(p.dir, allowFile, policy.MaxFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -162,7 +162,7 @@ func policyAt(f *flags, a []string) (*policy.Policy, error) {
 	if len(a) > 0 {
 		file = a[0]
 		if _, err := os.Stat(file); err != nil {
-			return nil, fail(exitUsage, "deminer policy init writes one", "policy %s: %w", file, plainly(err))
+			return nil, fail(exitUsage, noPolicy(err), "policy %s: %w", file, plainly(err))
 		}
 	}
 	s, err := openStore(f, false)
@@ -172,11 +172,11 @@ func policyAt(f *flags, a []string) (*policy.Policy, error) {
 			return &policy.Policy{}, nil
 		}
 		if err != nil {
-			return nil, fail(exitError, "", "read policy %s: %w", file, err)
+			return nil, fail(exitError, noPolicy(err), "policy %s: %w", file, plainly(err))
 		}
 		p, err := policy.Parse(text, time.Now())
 		if err != nil {
-			return nil, fail(exitError, "", "%s: %w", file, err)
+			return nil, fail(exitError, mendPolicy, "%s: %w", file, err)
 		}
 		return p, nil
 	}
@@ -191,16 +191,41 @@ func policyAt(f *flags, a []string) (*policy.Policy, error) {
 	return p.now, nil
 }
 
+// mendPolicy says what to do about a policy, or a list of what was allowed, that cannot be read.
+const mendPolicy = "mend what is named; docs/agent.md explains each key"
+
+// noPolicy says what to do where a policy cannot be opened.
+func noPolicy(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "deminer policy init FILE writes the recommended one"
+	case errors.Is(err, fs.ErrPermission):
+		return "run deminer as root (sudo)"
+	}
+	return "give a file of YAML; deminer policy init FILE writes one"
+}
+
+// noPlace says what to do where a policy cannot be written.
+func noPlace(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return "it is left as it is: deminer policy show FILE says what it does"
+	case errors.Is(err, fs.ErrPermission):
+		return "run deminer as root (sudo)"
+	}
+	return "give a FILE in a directory that is there"
+}
+
 func policyCheck(f *flags) *cobra.Command {
 	return &cobra.Command{Use: "check FILE", Short: "Check a policy; a fault is named with its line", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			text, err := readSmall(a[0])
 			if err != nil {
-				return fail(exitUsage, "", "policy %s: %w", a[0], plainly(err))
+				return fail(exitUsage, noPolicy(err), "policy %s: %w", a[0], plainly(err))
 			}
 			p, err := policy.Parse(text, time.Now())
 			if err != nil {
-				return fail(exitError, "docs/agent.md explains each key", "%s: %w", a[0], err)
+				return fail(exitError, mendPolicy, "%s: %w", a[0], err)
 			}
 			return f.told(cmd, []string{p.String()}, "%s")
 		}}
@@ -211,15 +236,15 @@ func policyInit(f *flags) *cobra.Command {
 		Long: `Writes the recommended policy to FILE (default: /etc/deminer/policy.yaml), never over another one.
 It freezes and blocks what is proven, which deminer undo takes back, and cleans nothing.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
-			file := policyFile
+			file, told := policyFile, "wrote %s; deminer agent reads it"
 			if len(a) > 0 {
-				file = a[0]
+				file, told = a[0], "wrote %s; deminer agent --policy FILE reads it"
 			} else if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				return fail(exitError, "run it as root", "%w", err)
 			}
 			out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 			if err != nil {
-				return fail(exitError, "deminer policy show says what is in force", "write policy: %w", err)
+				return fail(exitError, noPlace(err), "write policy %s: %w", file, plainly(err))
 			}
 			if _, err = out.WriteString(policy.Recommended); err == nil {
 				err = out.Sync()
@@ -227,7 +252,7 @@ It freezes and blocks what is proven, which deminer undo takes back, and cleans 
 			if err = errors.Join(err, out.Close()); err != nil {
 				return fail(exitError, "", "write policy: %w", errors.Join(err, os.Remove(file)))
 			}
-			return f.told(cmd, []string{file}, "wrote %s; deminer agent reads it")
+			return f.told(cmd, []string{file}, told)
 		}}
 }
 
@@ -250,7 +275,7 @@ is changed.`,
 			if err != nil {
 				return err
 			}
-			list, err := alertsOf(f)
+			list, err := alertsOf(cmd, f)
 			if err != nil {
 				return err
 			}
@@ -266,7 +291,7 @@ is changed.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s (%s)\n", t.Alert, deminer.Cut(t.Title, 70), would, deminer.Safe(t.Why))
 			}
 			if len(out) == 0 {
-				fmt.Fprintln(cmd.OutOrStdout(), "there was no alert")
+				fmt.Fprintln(cmd.OutOrStdout(), "there was no alert in that time")
 			}
 			return nil
 		}}

@@ -92,7 +92,9 @@ func (r *resident) begin(ctx context.Context, book *alert.Book) (*beside, error)
 	}
 	p.guard.absent(absent)
 	if why := r.policy.wrong(); why != "" {
-		p.guard.tell(p.guard.self.Hurt("the policy of the agent is wrong, and nothing is refused or changed", why, time.Now()))
+		wrong := p.guard.self.Hurt("the policy of the agent is wrong, and nothing is refused or changed", why, time.Now())
+		wrong.Fix = "Mend it: deminer policy check " + deminer.Safe(r.policy.file) + ". It is in force within seconds; then deminer alerts handle closes this."
+		p.guard.tell(wrong)
 	}
 	p.back = newRecurrence(r, p.past)
 	p.back.refresh()

@@ -53,7 +53,7 @@ with how often. deminer doctor checks whether the history is as it was written.`
 			}
 			dir, err := openHistory(f)
 			if errors.Is(err, fs.ErrNotExist) {
-				return fail(exitError, "the agent keeps one while it runs", "there is no history in %s", f.stateDir())
+				return fail(exitError, "the agent (deminer service install) keeps one while it runs", "there is no history in %s", f.stateDir())
 			}
 			if err != nil {
 				return err
@@ -97,6 +97,9 @@ func (a *asked) filter(now time.Time) (want history.Filter, err error) {
 	}
 	if want.Until, err = moment(a.until, now); err != nil {
 		return want, err
+	}
+	if a.since != "" && a.until != "" && want.Until.Before(want.Since) {
+		return want, fail(exitUsage, "as --since 2h --until 1h", "--until %s is before --since %s", a.until, a.since)
 	}
 	if a.since == "" && a.pid == "" && a.incident == "" {
 		want.Since = now.Add(-24 * time.Hour)

@@ -93,8 +93,12 @@ func (b *Book) Get(id string) (Alert, error) {
 	}
 	id = strings.ToLower(id)
 	names = slices.DeleteFunc(names, func(n string) bool { return id == "" || !strings.HasPrefix(n, id) })
-	if len(names) != 1 {
-		return Alert{}, fmt.Errorf("%w: %q names %d alerts", ErrNone, deminer.Cut(id, 20), len(names))
+	switch len(names) {
+	case 0:
+		return Alert{}, fmt.Errorf("%w: %q", ErrNone, deminer.Cut(id, 20))
+	case 1:
+	default:
+		return Alert{}, fmt.Errorf("%w: %q is the beginning of %d", ErrNone, deminer.Cut(id, 20), len(names))
 	}
 	return b.read(names[0])
 }
