@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -39,7 +40,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tree": cmdTree, "exits": cmdExits, "manifest": cmdManifest, "same": cmdSame, "decodes": cmdDecodes,
 			"tame": cmdTame, "field": cmdField, "tear": cmdTear, "hold": cmdHold, "owner": cmdOwner, "appendto": cmdAppend, "unmark": cmdUnmark,
-			"serve": cmdServe, "spoil": cmdSpoil,
+			"serve": cmdServe, "spoil": cmdSpoil, "past": cmdPast, "today": cmdToday,
 		},
 	})
 }
@@ -216,6 +217,17 @@ func cmdServe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 	ts.Setenv("SSL_CERT_FILE", ca)
 	ts.Setenv("URL", server.URL)
+}
+
+// cmdPast writes the history of writePast below a root: past DIR.
+func cmdPast(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(writePast(ts.MkAbs(filepath.Join(args[0], "var/lib/deminer"))))
+}
+
+// cmdToday copies a text in which NOW is to be the time of the copy: today FROM TO.
+func cmdToday(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), "NOW", time.Now().UTC().Format(time.RFC3339))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
 // cmdSpoil changes a byte in the middle of every file that a pattern names: spoil PATTERN.

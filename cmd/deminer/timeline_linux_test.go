@@ -18,18 +18,25 @@ import (
 func past(t *testing.T) string {
 	t.Helper()
 	state := t.TempDir()
-	if err := os.Mkdir(filepath.Join(state, historyDir), 0o700); err != nil {
+	if err := writePast(state); err != nil {
 		t.Fatal(err)
+	}
+	return state
+}
+
+func writePast(state string) error {
+	if err := os.MkdirAll(filepath.Join(state, historyDir), 0o700); err != nil {
+		return err
 	}
 	dir, err := os.OpenRoot(filepath.Join(state, historyDir))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer dir.Close()
 	now := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 	s, err := history.Open(dir, history.Options{Now: func() time.Time { return now }})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	started := func(pid, parent int, argv ...deminer.Raw) {
 		now = now.Add(time.Second)
@@ -43,10 +50,7 @@ func past(t *testing.T) string {
 	s.Put(deminer.Event{Kind: deminer.EventConnect, Time: now, Proc: deminer.ProcID{PID: 802, Start: 802}, Exe: "/tmp/.x/kworkerd", Proto: "tcp", Remote: "192.0.2.7:3333"})
 	s.Alert(history.Entry{Event: deminer.Event{Time: now, Proc: deminer.ProcID{PID: 802, Start: 802}, Exe: "/tmp/.x/kworkerd"}, Alert: &history.Alert{ID: "a1", Incident: "f00d", Text: "logs in at a pool", Done: "cut"}})
 	started(900, 1, "/usr/bin/uptime")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return state
+	return s.Close()
 }
 
 // TestTimeline: an incident is shown back to where it came in, and nothing else.
