@@ -115,6 +115,10 @@ var plainWords = map[string]string{
 	"undo": "it can be undone", "sha256": "SHA-256 of the content", "exe": "path of the program", "added": "when it came in", "link": "where the link leads", "until": "when it ends by itself",
 	"family": "known family", "strength": "how much a hit weighs", "what": "what a hit means", "Rule.line": "number of its first line", "Rule.file": "file of the rules it is in", "rule": "id of the rule", "tags": "tags of the rule", "expires": "when its time is over", "column": "column of the line, in bytes, from 1", "RuleProblem.file": "file of the rules",
 	"RuleProblem.line": "number of the line", "RuleCost.file": "file of the rules it is in", "RuleCost.line": "number of its first line", "RuleProblem.text": "what is wrong", "RuleProblem.rule": "name of the rule", "excerpt": "what stands there, cut", "digest": "SHA-256 of the manifest",
+	"Report.incidents": "what was found, an intrusion each", "Snapshot.kernel": "state of the running kernel", "Snapshot.processes": "what runs", "Snapshot.sockets": "connections and listeners",
+	"Snapshot.footholds": "every configured way to come back, the owner's too", "Login.tty": "terminal", "Written.to": "see from",
+	"Edge.to": "Ref", "Proof.from": "when the watch began", "Cleaned.plan": "what was carried out", "Policy.version": "of the form of a policy: 1", "Remembered.from": "address, or network of 64 bits, with the number of its bits",
+	"Report.elapsed": "how long the scan took", "Region.start": "address at which it begins", "ProcID.pid": "process number", "Mount.type": "type of the file system", "BPF.type": "type of the program, in the kernel's words",
 	"RuleHit.strength": "how much the hit weighs: info, weak, strong, proof", "RuleHit.what": "what the hit means", "RuleHit.source": "where the rule is from, see RuleSource", "note": "what its maker says", "Looked.files": "how many",
 }
 
@@ -246,6 +250,10 @@ func (d *docs) write(b *strings.Builder, typ reflect.Type) {
 		f := typ.Field(i)
 		tag, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if tag == "-" || !f.IsExported() {
+			continue
+		}
+		if f.Anonymous && tag == "" { // JSON has its fields among those around it
+			fmt.Fprintf(b, "| all fields of | %s | they stand beside the others |\n", d.kind(f.Type))
 			continue
 		}
 		if tag == "" {
