@@ -26,7 +26,11 @@ func (p Page) Past(e *history.Entry) {
 	case deminer.EventDNS:
 		say("%s is %s", cut(e.Name), deminer.Cut(strings.Join(e.Addrs, " "), maxEventText))
 	case history.KindProcess:
-		say("runs already: %s", words(e))
+		if line := words(e); line != "" {
+			say("runs already: %s", line)
+		} else {
+			say("runs already") // a thread of the kernel has no command line
+		}
 	case deminer.EventExec:
 		say("%s", words(e))
 	default:

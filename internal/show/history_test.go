@@ -31,3 +31,17 @@ func TestHostileHistory(t *testing.T) {
 		}
 	}
 }
+
+// TestPastOfKernelThread: a process without a command line ends its line with no colon that nothing follows.
+func TestPastOfKernelThread(t *testing.T) {
+	for _, c := range []struct {
+		argv []deminer.Raw
+		want string
+	}{{nil, "7 kthreadd uid 0  runs already\n"}, {[]deminer.Raw{"/sbin/init", "-z"}, "7 kthreadd uid 0  runs already: /sbin/init -z\n"}} {
+		var out bytes.Buffer
+		Page{W: &out}.Past(&history.Entry{Event: deminer.Event{Kind: history.KindProcess, Proc: deminer.ProcID{PID: 7}, Comm: "kthreadd", Argv: c.argv}})
+		if !strings.HasSuffix(out.String(), c.want) {
+			t.Errorf("%q, want an end of %q", out.String(), c.want)
+		}
+	}
+}
