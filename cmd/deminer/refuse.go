@@ -186,7 +186,7 @@ func (f *refuser) apply() {
 
 // open puts a guard in force. f.mu is held.
 func (f *refuser) open(want inForce, p policy.Prevent) {
-	opt := deny.Options{See: f.see, Hold: want.hold}
+	opt := deny.Options{See: f.see, Hold: want.hold, Lenient: !want.hold} // a policy that only tells refuses nothing
 	if want.programs {
 		if f.judge.packages != nil {
 			f.judge.packages.Owner("/") // the database is read now, not while somebody waits

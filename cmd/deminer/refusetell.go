@@ -91,7 +91,7 @@ func (f *refuser) program(one *refusal, s *alert.Sighting, who string) {
 	if one.After {
 		s.Trigger = "the kernel asked nobody before it began"
 	}
-	s.Why = []string{deminer.Safe(path.Clean(string(e.Path))) + ": " + cmp.Or(one.why, "its content is known to be bad") + "; asked for by " + who}
+	s.Why = []string{deminer.Safe(path.Clean(string(e.Path))) + ": " + cmp.Or(one.why, "its content is known to be bad, or it was changed again and again while it was judged") + "; asked for by " + who}
 }
 
 // who names the program behind an event, not its number: the same again and again is no news. It fills in what the event does not say.

@@ -126,6 +126,27 @@ func TestMemfd(t *testing.T) {
 	}
 }
 
+// TestChanging: a program that is changed whenever it was judged is refused, unless nothing is to be refused.
+func TestChanging(t *testing.T) {
+	for _, lenient := range []bool{false, true} {
+		dir := disk(t)
+		name := put(t, in(dir, "good"), program(t, ranCode, harmless))
+		g := guard(t, Options{Mounts: []string{dir}, Lenient: lenient, Judge: func(x *Exec) Verdict {
+			if err := os.Truncate(name, x.Attr.Size+1); err != nil {
+				t.Error(err)
+			}
+			return Known
+		}})
+		want, changed := refused, uint64(1)
+		if lenient {
+			want, changed = ran, 0
+		}
+		if got := once(t, name); got != want || g.Counts().Changed != changed {
+			t.Errorf("lenient %v: %+v, %+v", lenient, got, g.Counts())
+		}
+	}
+}
+
 // TestHeldGoOn: whoever is held goes on when the judge hangs.
 func TestHeldGoOn(t *testing.T) {
 	dir, group := disk(t), newGroup(t)

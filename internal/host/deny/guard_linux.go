@@ -3,6 +3,7 @@
 package deny
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -21,7 +22,8 @@ type Guard struct {
 	execs *execs
 	why   error // why programs are not asked about
 	socks *sockets
-	lacks error // why sockets are not watched
+	apart error // why sockets are none of ours
+	lacks error // why they are not watched
 	loose error // why nobody is held
 	stop  chan struct{}
 	once  sync.Once
@@ -38,13 +40,19 @@ func Open(o Options) *Guard {
 		o.Grace = graceTime
 	}
 	g := &Guard{o: o, stop: make(chan struct{})}
+	if o.Group == "/" {
+		g.apart = apart()
+	}
+	if g.apart != nil {
+		g.o.Group = ""
+	}
 	if o.Judge != nil {
 		g.why = g.openExecs()
 	}
 	if o.Judge == nil {
 		g.o.Hold = false
 	}
-	if o.Group != "" || g.o.Hold {
+	if g.o.Group != "" || g.o.Hold {
 		if s, hold, err := openSockets(&g.o, &g.n); err != nil {
 			g.lacks, g.loose = err, err
 		} else {
@@ -84,7 +92,7 @@ func (g *Guard) Facets() (out []deminer.Sense) {
 	if g.o.Judge != nil {
 		out = append(out, g.execFacet())
 	}
-	if g.o.Group != "" {
+	if g.o.Group != "" || g.apart != nil {
 		out = append(out, g.socketFacet(deminer.EventFlow, "the packets of local sockets", flowLost), g.socketFacet(deminer.EventConnect, "the call to connect", poolLost))
 	}
 	return out
@@ -124,8 +132,8 @@ const (
 )
 
 func (g *Guard) socketFacet(k deminer.EventKind, how, lost string) deminer.Sense {
-	if g.socks == nil {
-		return deminer.Sense{Kind: k, Why: []string{reason(g.lacks)}, Lost: "everything: nothing is refused"}
+	if !g.watches() {
+		return deminer.Sense{Kind: k, Why: []string{reason(cmp.Or(g.apart, g.lacks))}, Lost: "everything: nothing is refused"}
 	}
 	return deminer.Sense{Kind: k, Sensor: deminer.SensorBPF, How: "programs at a control group, for " + how, Lost: lost}
 }

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -47,6 +48,72 @@ func guardInside(arg string) error {
 	}
 	fmt.Println("others:", len(told))
 	return nil
+}
+
+// askInside asks about programs on the file system of arg, which others outside see, too, in a container of its own, and would watch all
+// control groups. It says what it does, and when it is ready; at the end of its input it runs the bad one itself.
+func askInside(arg string) error {
+	if err := errors.Join(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("proc", "/proc", "proc", 0, "")); err != nil {
+		return err
+	}
+	g := Open(Options{Judge: func(x *Exec) Verdict {
+		if bad(x.File) {
+			return Deny
+		}
+		return Known
+	}, Mounts: []string{arg}, Group: "/", Modes: map[Class]Mode{Login: Alert}})
+	defer g.Close()
+	fmt.Println("all groups:", g.SetMode(Login, Alert), g.Facets())
+	fmt.Println("ready")
+	if _, err := io.ReadAll(os.Stdin); err != nil {
+		return err
+	}
+	fmt.Println("asked outside:", g.Counts().Asked)
+	fmt.Println("inside:", exec.Command(in(arg, "bad")).Run())
+	return nil
+}
+
+// TestOthersAreNotAsked: who guards in a PID namespace of its own asks about nobody outside, on file systems that both see, and hangs
+// nothing at the control groups of the whole machine.
+func TestOthersAreNotAsked(t *testing.T) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/cgroup", &st); err != nil || st.Ino != firstGroups {
+		t.Skipf("needs the first namespace of control groups: %v", err)
+	}
+	dir := disk(t)
+	ill := put(t, in(dir, "bad"), program(t, ranCode, evil))
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), roleVar+"=ask inside", argVar+"="+dir)
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	say, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hear, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stderr = os.Stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for out := bufio.NewScanner(hear); out.Scan(); {
+		if told = append(told, out.Text()); out.Text() != "ready" {
+			continue
+		}
+		if got := once(t, ill); got != ran {
+			t.Errorf("one outside: %+v", got)
+		}
+		say.Close()
+	}
+	_ = c.Wait()
+	all := strings.Join(told, "\n")
+	for _, want := range []string{"all groups: " + ErrOff.Error(), errApart.Error(), "inside: fork/exec " + ill + ": operation not permitted"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in\n%s", want, all)
+		}
+	}
 }
 
 // TestHeldInAContainer: who guards in a PID namespace of its own holds who is in it, and leaves others alone.

@@ -20,11 +20,13 @@ type Options struct {
 	Everywhere bool
 	// Answer is how long a program may wait for Judge; 0: two seconds, at most ten.
 	Answer time.Duration
+	// Lenient lets a program run whose file is changed again and again while it is judged; else it is refused, whatever Judge says.
+	Lenient bool
 	// Hold has Judge asked about files in memory (memfd), too, which the kernel asks nobody about: whoever becomes such a program is
 	// stopped before its first instruction, and goes on, or is killed, when Judge has answered. Group limits this, too.
 	Hold bool
 	// Group is the directory of the control group whose sockets are watched, with all groups below it, in the unified hierarchy;
-	// "/": the root of that, wherever it is mounted; "": no sockets are watched.
+	// "/": the root of that, wherever it is mounted, but not in a container that shares it with its host; "": no sockets are watched.
 	Group string
 	// Modes say what is done about each class; what is not named is off. SetMode changes them.
 	Modes map[Class]Mode
@@ -88,7 +90,7 @@ const (
 
 // Exec is a program, or the script or loader it needs, that is to be run. It holds until Judge returns.
 type Exec struct {
-	// PID is the process that asks, which still is what it was before; 0: it is not in this PID namespace.
+	// PID is the process that asks, which still is what it was before. Who is not in this PID namespace is not asked about.
 	PID int
 	// File is the content, open for reading. Reading it asks no question.
 	File *os.File

@@ -42,6 +42,9 @@ func (e *execs) Cover(path string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed.Load() {
+		return fmt.Errorf("cover %q: %w", path, ErrOff)
+	}
 	// Marked again and again: a device number may have become another file system's.
 	if err := unix.FanotifyMark(int(e.known.fd), unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd)); err != nil {
 		return &os.PathError{Op: "cover", Path: path, Err: err}
@@ -84,6 +87,24 @@ func (e *execs) CoverProcess(pid int) error {
 func inner() bool {
 	home, err := bpf.Home()
 	return err != nil || home != 0
+}
+
+// errApart: what hung at the root of the control groups would refuse what programs outside do.
+var errApart = errors.New("this is a container that shares the control groups of its host: sockets of others would be refused, too")
+
+// firstGroups is the number of the first namespace of control groups, PROC_CGROUP_INIT_INO of linux/proc_ns.h.
+const firstGroups = 0xEFFFFFFB
+
+// apart says why the sockets of all control groups that are seen here are not ours alone; nil: they are.
+func apart() error {
+	if !inner() {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/cgroup", &st); err != nil || st.Ino == firstGroups {
+		return errApart
+	}
+	return nil
 }
 
 // follow covers what is mounted later.
