@@ -16,12 +16,15 @@ const (
 	maxNests     = 4096 // containers that are remembered
 	coverTimes   = 3    // a container mounts while it begins
 	coverEvery   = time.Second
+	maxLooks     = 32 // at a time, with those that hang: on a file server that is gone
+	stuckAfter   = 15 * time.Second
 )
 
 // began judges programs that the kernel asked nobody about, as they begin, and has the file systems of containers that begin asked about.
 type began struct {
 	on    atomic.Bool // programs are judged at all
 	late  atomic.Uint64
+	looks atomic.Int32 // that have begun and not ended
 	execs chan beganExec
 	nests map[string]*nest // by container; of the one worker that covers
 	news  chan beganExec   // of containers
@@ -67,13 +70,15 @@ func (b *began) hear(e *deminer.Event) {
 // run looks at what was heard until ctx ends. judge may take as long as the content takes to read, cover is quick.
 func (b *began) run(ctx context.Context, judge func(deminer.ProcID, bool), cover func(pid int) error, trouble func(string, error)) {
 	for range beganWorkers {
-		go func() { // what hangs on a file system must not keep the agent from ending
+		go func() { // whoever waits for a look that hangs must not keep the agent from ending
 			for {
 				select {
 				case <-ctx.Done():
 					return
 				case e := <-b.execs:
-					judge(e.id, e.memfd)
+					if !b.await(func() { judge(e.id, e.memfd) }) {
+						b.late.Add(1)
+					}
 				}
 			}
 		}()
@@ -84,12 +89,36 @@ func (b *began) run(ctx context.Context, judge func(deminer.ProcID, bool), cover
 			return
 		case e := <-b.news:
 			if b.due(e.container, time.Now()) {
-				if err := cover(e.id.PID); err != nil {
-					trouble("ask about the programs of container "+deminer.Cut(e.container, 12), err)
-				}
+				b.await(func() {
+					if err := cover(e.id.PID); err != nil {
+						trouble("ask about the programs of container "+deminer.Cut(e.container, 12), err)
+					}
+				})
 			}
 		}
 	}
+}
+
+// await lets a look end, or leaves it alone where it hangs: a program on a file system that does not answer must not keep the others
+// from being looked at. It reports whether there was room for one more.
+func (b *began) await(look func()) bool {
+	if b.looks.Add(1) > maxLooks {
+		b.looks.Add(-1)
+		return false
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer b.looks.Add(-1)
+		look()
+	}()
+	patience := time.NewTimer(stuckAfter)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	}
+	return true
 }
 
 // due reports whether the file systems of a container are to be covered now: some times while it is new. What it mounts later is covered

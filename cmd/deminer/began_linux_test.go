@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +62,53 @@ func TestBegan(t *testing.T) {
 		}
 		if got := b.told(); got != "3 programs that began could not be looked at again: too many at once" || b.told() != "" {
 			t.Errorf("said %q", got)
+		}
+	})
+}
+
+// TestBeganStuck: programs that cannot be looked at, as their file system does not answer, keep no other from being looked at; there is a
+// bound to how many hang, and what is over is said.
+func TestBeganStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBegan()
+		b.on.Store(true)
+		var judged atomic.Int32
+		answer := make(chan struct{})
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			b.run(ctx, func(id deminer.ProcID, _ bool) {
+				if id.PID == 1 {
+					<-answer
+				}
+				judged.Add(1)
+			}, func(int) error { <-answer; return nil }, func(string, error) {})
+		}()
+		hear := func(pid, times int, container string) {
+			for range times {
+				b.hear(&deminer.Event{Kind: deminer.EventExec, Proc: deminer.ProcID{PID: pid, Start: 1}, Container: container})
+			}
+			synctest.Wait()
+		}
+		hear(2, 1, "c1") // to cover it hangs
+		hear(1, beganWorkers, "")
+		hear(2, 1, "")
+		time.Sleep(2 * stuckAfter)
+		if n := judged.Load(); n != 2 {
+			t.Errorf("%d looks ended beside those that hang", n)
+		}
+		hear(1, maxLooks, "")
+		time.Sleep(time.Hour)
+		if got, want := b.told(), fmt.Sprintf("%d programs that began could not be looked at again: too many at once", 1+beganWorkers); got != want {
+			t.Errorf("said %q", got)
+		}
+		stop()
+		<-ended
+		close(answer) // the server is back
+		synctest.Wait()
+		if n, left := judged.Load(), b.looks.Load(); n != maxLooks+1 || left != 0 {
+			t.Errorf("%d looks ended when all answer, %d did not", n, left)
 		}
 	})
 }
