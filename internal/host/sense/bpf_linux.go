@@ -81,6 +81,7 @@ type bpfSensor struct {
 	root  int    // the root of the unified control groups; -1: none
 	tried map[string]error
 	links map[string]link.Link // by the name of the program
+	away  map[string]bool      // that could not be put back
 	ring  *ringbuf.Reader
 	types *btf.Cache
 	took  []deminer.EventKind
@@ -162,7 +163,7 @@ func bits(list []deminer.EventKind) (out uint32) {
 
 // prepare reads the embedded object and makes what the programs share.
 func (b *bpfSensor) prepare(want []deminer.EventKind) error {
-	b.root, b.tried, b.links = -1, map[string]error{}, map[string]link.Link{}
+	b.root, b.tried, b.links, b.away = -1, map[string]error{}, map[string]link.Link{}, map[string]bool{}
 	if len(want) == 0 {
 		return errors.New("nothing to watch")
 	}
@@ -414,29 +415,27 @@ func hangs(l link.Link) bool {
 	return err != nil || info.Cgroup() == nil || info.Cgroup().CgroupId != 0
 }
 
-// check hangs programs up again that somebody took from their place, and names them. Only programs at a control group can be taken
-// from where they hang; all probes together can be switched off.
+// check hangs programs up again that somebody took from their place, and names them; what could not be put back is tried again each
+// time. Only programs at a control group can be taken from where they hang; all probes together can be switched off.
 func (b *bpfSensor) check() (hurt []string) {
 	defer func() { b.spec = nil }()
-	for name, l := range b.links {
-		if _, group := cgroupHooks[name]; !group || hangs(l) {
+	for name := range cgroupHooks {
+		l, away := b.links[name], b.away[name]
+		if !away && (l == nil || hangs(l)) {
 			continue
 		}
-		_ = l.Close() // it hangs nowhere
-		delete(b.links, name)
-		delete(b.tried, name)
-		text := "the kernel's program " + name + " was taken from its place"
-		var err error
-		if b.spec == nil {
-			b.spec, err = b.programs()
+		if l != nil {
+			_ = l.Close() // it hangs nowhere
 		}
-		if err == nil {
-			err = b.attach(name)
+		err := b.putBack(name)
+		b.away[name] = err != nil
+		switch text := "the kernel's program " + name + " was taken from its place"; {
+		case away: // named before
+		case err == nil:
+			hurt = append(hurt, text)
+		default:
+			hurt = append(hurt, text+" and cannot be put back: "+err.Error())
 		}
-		if err != nil {
-			text += " and cannot be put back: " + err.Error()
-		}
-		hurt = append(hurt, text)
 	}
 	for name := range b.links {
 		if state, err := os.ReadFile("/sys/kernel/debug/kprobes/enabled"); strings.HasPrefix(name, probe) && err == nil && strings.TrimSpace(string(state)) == "0" {
@@ -444,6 +443,19 @@ func (b *bpfSensor) check() (hurt []string) {
 		}
 	}
 	return hurt
+}
+
+// putBack attaches a program anew.
+func (b *bpfSensor) putBack(name string) (err error) {
+	delete(b.links, name)
+	delete(b.tried, name)
+	if b.spec == nil {
+		b.spec, err = b.programs()
+	}
+	if err == nil {
+		err = b.attach(name)
+	}
+	return err
 }
 
 func (b *bpfSensor) close() error {
