@@ -318,6 +318,24 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
+// TestRefusedAtTheEnd: what was refused as the agent ends is an alert, too, also where the recurrence guard did not come to it.
+func TestRefusedAtTheEnd(t *testing.T) {
+	f, book, _ := refusing(t)
+	f.back.events = make(chan *returning, 4)
+	f.back.guarded.Store(true)
+	for _, name := range []deminer.Raw{"/tmp/one", "/tmp/two"} {
+		f.see(deny.Refusal{Event: deminer.Event{Kind: deminer.EventExec, Time: time.Now(), Path: name, Denied: true}})
+	}
+	f.tell(<-f.heard, book)
+	if list, err := book.List(); err != nil || len(list) != 0 {
+		t.Fatalf("told before it is judged: %v, %d alerts", err, len(list))
+	}
+	f.rest(book)
+	if list, err := book.List(); err != nil || len(list) != 2 {
+		t.Errorf("%v: %d alerts", err, len(list))
+	}
+}
+
 // TestLearn: an answer of a name server, which anybody can forge, refuses nothing in the owner's own networks.
 func TestLearn(t *testing.T) {
 	f := &refuser{pools: map[netip.Addr]time.Time{}}

@@ -123,6 +123,18 @@ func (c *recurrence) run(ctx context.Context, book agent.Alerts) {
 	}
 }
 
+// rest is for when run has ended: what waits for a verdict gets none, and is told by who heard of it.
+func (c *recurrence) rest() {
+	for {
+		select {
+		case one := <-c.events:
+			one.pass()
+		default:
+			return
+		}
+	}
+}
+
 func (c *recurrence) refresh() {
 	if err := c.keeper.refresh(); err != nil {
 		c.r.trouble("what clean-ups took away", err)

@@ -69,6 +69,7 @@ const (
 	maxRefused  = 1024
 	maxLearnt   = 4096
 	policyEvery = 5 * time.Second
+	restTime    = 5 * time.Second
 )
 
 func newRefuser(r *resident, past *history.Store, back *recurrence) *refuser {
@@ -130,6 +131,20 @@ func (f *refuser) run(ctx context.Context, book agent.Alerts) {
 		case one := <-f.heard:
 			f.tell(one, book)
 		}
+	}
+}
+
+// rest tells what was refused in the last moment, when run and the recurrence guard have ended: nobody else does then. Whoever stops the
+// agent does not wait long for it.
+func (f *refuser) rest(book agent.Alerts) {
+	f.back.rest()
+	for end := time.Now().Add(restTime); len(f.heard) > 0; {
+		if time.Now().After(end) {
+			f.r.say(true, fmt.Sprintf("%d refusals could not be told: the agent ends", len(f.heard)))
+			return
+		}
+		one := <-f.heard
+		f.keep(f.sighting(one), one, book)
 	}
 }
 

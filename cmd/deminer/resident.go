@@ -115,6 +115,8 @@ func (r *resident) begin(ctx context.Context, book *alert.Book) (*beside, error)
 	p.end = func() error {
 		stop()
 		wait.Wait()
+		p.refuse.rest(alerts)
+		p.again()
 		how := contract.EndStop
 		if contract.Upgrading(service.RunDir) {
 			how = contract.EndUpgrade
