@@ -13,7 +13,7 @@ import (
 // owners asks the package database once for each file.
 type owners struct {
 	host *host.Host
-	// only are the paths below which contents are compared with their packages; nil: all are.
+	// only are the paths below which contents are compared with their packages; none: all are.
 	only  []string
 	paths map[string]deminer.Provenance
 	exes  map[inode]deminer.Provenance
@@ -48,7 +48,7 @@ func (o *owners) check(ctx context.Context, name string) deminer.Provenance {
 
 func (o *owners) ask(ctx context.Context, name string) deminer.Provenance {
 	below := func(root string) bool { return under(name, path.Clean(root)) }
-	if o.only != nil && !slices.ContainsFunc(o.only, below) {
+	if len(o.only) > 0 && !slices.ContainsFunc(o.only, below) {
 		return o.host.Packages.Owner(name)
 	}
 	return o.host.Packages.Check(ctx, name)
