@@ -48,7 +48,7 @@ func TestMemory(t *testing.T) {
 		t.Helper()
 		fsys, err := rootfs.Open(root)
 		if err != nil {
-			t.Skipf("a file system of the host is needed: %v", err)
+			t.Skipf("needs openat2(2), of Linux 5.6: %v", err)
 		}
 		defer fsys.Close()
 		p, err := Open(fsys)

@@ -12,7 +12,7 @@ import (
 func TestBirthsOpenDir(t *testing.T) {
 	fsys, err := rootfs.Open(t.TempDir())
 	if err != nil {
-		t.Skipf("a file system of the host is needed: %v", err)
+		t.Skipf("needs openat2(2), of Linux 5.6: %v", err)
 	}
 	defer fsys.Close()
 	top, err := fsys.Lstat("/")

@@ -311,29 +311,13 @@ func (s *sockets) write() error {
 	return nil
 }
 
-// hangs reports whether a link still holds its program at a control group, as far as the kernel tells. A link that was made by hand does
-// not know what it is: it is asked for anew.
-func hangs(l link.Link) bool {
-	info, err := l.Info()
-	if err != nil {
-		return true
-	}
-	same, err := link.NewFromID(info.ID)
-	if err != nil {
-		return true
-	}
-	defer same.Close()
-	info, err = same.Info()
-	return err != nil || info.Cgroup() == nil || info.Cgroup().CgroupId != 0
-}
-
 // check names what is not as it was put there.
 func (s *sockets) check() (hurt []string) {
 	for name, l := range s.links {
 		if name == kernelProgOnExec {
 			continue // it can be taken from its place only by this process
 		}
-		if !hangs(l) {
+		if !bpf.Hangs(l) {
 			hurt = append(hurt, "the kernel's program "+name+" was taken from its place")
 		}
 		if _, err := os.Lstat(filepath.Join(s.o.Pin, name)); s.o.Pin != "" && errors.Is(err, os.ErrNotExist) {

@@ -399,29 +399,13 @@ func (b *bpfSensor) drops(add func(deminer.EventKind, uint64)) {
 	}
 }
 
-// hangs reports whether a link still holds its program at a control group, as far as the kernel tells. A link that was made by hand does
-// not know what it is: it is asked for anew.
-func hangs(l link.Link) bool {
-	info, err := l.Info()
-	if err != nil {
-		return true
-	}
-	same, err := link.NewFromID(info.ID)
-	if err != nil {
-		return true
-	}
-	defer same.Close()
-	info, err = same.Info()
-	return err != nil || info.Cgroup() == nil || info.Cgroup().CgroupId != 0
-}
-
 // check hangs programs up again that somebody took from their place, and names them; what could not be put back is tried again each
 // time. Only programs at a control group can be taken from where they hang; all probes together can be switched off.
 func (b *bpfSensor) check() (hurt []string) {
 	defer func() { b.spec = nil }()
 	for name := range cgroupHooks {
 		l, away := b.links[name], b.away[name]
-		if !away && (l == nil || hangs(l)) {
+		if !away && (l == nil || bpf.Hangs(l)) {
 			continue
 		}
 		if l != nil {

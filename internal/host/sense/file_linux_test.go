@@ -15,7 +15,7 @@ import (
 func TestProgramIsNamed(t *testing.T) {
 	w := watch(t, Options{Want: []deminer.EventKind{deminer.EventExec}})
 	if w.facet(deminer.EventExec).Sensor != deminer.SensorBPF {
-		t.Skip("needs the kernel's programs")
+		t.Skip("needs root and a kernel with BTF (CONFIG_DEBUG_INFO_BTF) that takes the eBPF programs")
 	}
 	var fs unix.Statfs_t
 	var st unix.Statx_t

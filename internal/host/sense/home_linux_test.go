@@ -103,7 +103,7 @@ func TestInAContainer(t *testing.T) {
 	_ = c.Wait()
 	all := strings.Join(told, "\n")
 	if !strings.Contains(all, "facet exec "+string(deminer.SensorBPF)) {
-		t.Skipf("needs a kernel that takes the programs: %s", all)
+		t.Skipf("needs a kernel with BTF (CONFIG_DEBUG_INFO_BTF) that takes the eBPF programs: %s", all)
 	}
 	_, rest, _ := strings.Cut(all, "started ")
 	id, _, _ := strings.Cut(rest, " <nil>")
