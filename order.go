@@ -1,7 +1,12 @@
 package deminer
 
 import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"strings"
 	"time"
 )
 
@@ -154,8 +159,35 @@ type Message struct {
 	Body  json.RawMessage `json:"body"`
 }
 
-// MaxMessage is the greatest size in bytes of a message or an order on the wire.
-const MaxMessage = 1 << 20
+// Limits of a message and of an order, in bytes.
+const (
+	MaxMessage = 1 << 20 // on the wire, where it may be compressed
+	MaxBody    = 8 << 20 // of a body, as JSON
+)
+
+// The errors of the way between a server and its agents that a caller acts on.
+var (
+	// ErrNobody: the agent of the host is not connected.
+	ErrNobody = errors.New("the agent is not connected")
+	// ErrRefused: a message will never be taken, however often it is sent; its sender drops it. Any other error lets it be sent again.
+	ErrRefused = errors.New("refused for good")
+	// ErrRevoked: the host was enrolled and is not any more.
+	ErrRevoked = errors.New("the host was revoked")
+)
+
+// NewID makes an id of 32 hexadecimal digits that grows with the time and cannot be guessed, as UUID version 7 is made.
+func NewID(now time.Time) string {
+	var b [16]byte
+	rand.Read(b[6:]) // never fails, see crypto/rand
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
+	copy(b[:6], ms[2:])
+	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
+	return hex.EncodeToString(b[:])
+}
+
+// IsID reports whether text is an id as NewID makes one: it can be the name of a file, and part of a subject.
+func IsID(text string) bool { return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == "" }
 
 // AgentState is how an agent stands.
 type AgentState struct {
