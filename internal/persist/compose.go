@@ -7,10 +7,13 @@ import (
 	"github.com/deminer/deminer"
 )
 
+// composeNames are the names that compose files have.
+var composeNames = []string{"docker-compose.y*ml", "docker-compose.*.y*ml", "compose.y*ml"}
+
 // listCompose lists the services of compose files that ask to be started again, in the places people keep such files.
 func listCompose(l *Lister) {
 	var patterns []string
-	for _, base := range []string{"docker-compose.y*ml", "docker-compose.*.y*ml", "compose.y*ml"} {
+	for _, base := range composeNames {
 		for _, dir := range []string{"/opt/*", "/srv/*", "/srv", "/opt", "/root/*", "/root", "/data/*", "/etc/docker/compose/*", "/tmp", "/tmp/*", "/var/tmp/*"} {
 			patterns = append(patterns, dir+"/"+base)
 		}

@@ -20,22 +20,38 @@ const maxPlaces = 20_000
 // Places are where footholds live or could: exactly what the mechanisms asked for, so there is no second list that could fall
 // behind. They are of one moment: a new user's home, or a directory that a configuration names from now on, is in the next ones.
 type Places struct {
-	Files []string // names of files and directories, whether or not they exist; sorted
-	Dirs  []string // directories in which every name matters; sorted
-	asked map[string][]string
+	Files []string            // names of files and directories, whether or not they exist; sorted
+	Dirs  []string            // directories in which every name matters; sorted
+	asked map[string][]string // name -> mechanisms
 }
+
+// lookedFor are the base names, as patterns of path.Match, of the files that a mechanism looks for in directories that hold much else:
+// a change of another name there is none of its business.
+var lookedFor = map[string][]string{"compose": composeNames}
 
 // Mechanisms names those that look at a file, at its directory or at one above: what has to be asked anew after it changed.
 // They are in the order of All.
 func (p Places) Mechanisms(file string) []string {
-	for name := path.Clean("/" + file); ; name = path.Dir(name) {
+	file = path.Clean("/" + file)
+	for name := file; ; name = path.Dir(name) {
 		if list := p.asked[name]; len(list) > 0 {
-			return list
+			return about(list, path.Base(file))
 		}
 		if name == "/" {
 			return nil
 		}
 	}
+}
+
+// about leaves out those that look for other names than this one.
+func about(list []string, base string) (out []string) {
+	for _, m := range list {
+		fits := func(pattern string) bool { ok, _ := path.Match(pattern, base); return ok }
+		if names := lookedFor[m]; len(names) == 0 || slices.ContainsFunc(names, fits) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // Watched lists all mechanisms and gives the places they looked at. What was found by searching whole trees for something

@@ -64,3 +64,20 @@ func TestWatchedNamesWhatIsNotThereYet(t *testing.T) {
 		}
 	}
 }
+
+// TestMechanismsOfAName: what changes in a directory where much else lies concerns those who look for such names there.
+func TestMechanismsOfAName(t *testing.T) {
+	h, err := hosttest.Parse([]byte("-- /etc/passwd --\nroot:x:0:0::/root:/bin/bash\n-- /tmp/.keep --\n-- /opt/app/.keep --\n-- /root/.keep --\n-- /etc/cron.d/.keep --\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, _ := Watched(t.Context(), Env{Host: &h.Host, Accounts: passwd(h)})
+	for name, want := range map[string]bool{"/tmp/go-build1": false, "/tmp/docker-compose.yml": true, "/opt/app/docker-compose.prod.yaml": true, "/opt/app/compose.yaml": true, "/opt/app/x.yaml": false} {
+		if got := at.Mechanisms(name); slices.Contains(got, "compose") != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if got := at.Mechanisms("/etc/cron.d/any"); !slices.Contains(got, "cron") {
+		t.Errorf("/etc/cron.d/any: %q", got)
+	}
+}
