@@ -134,6 +134,48 @@ func TestDropsAreCounted(t *testing.T) {
 	}
 }
 
+// TestFloodHidesNoExec: a process that says what may be a login to a pool again and again fills its part of the ring and no more: what
+// starts meanwhile is told, and so is what another says. What had no room is counted as what it was.
+func TestFloodHidesNoExec(t *testing.T) {
+	l := live.Open()
+	defer l.Close()
+	s := Open(Options{Want: []deminer.EventKind{deminer.EventExec, deminer.EventFlow}, Look: l, Agent: os.Getpid()})
+	defer s.Close()
+	to := server("tcp4")(t)
+	run(t, "flood", to)
+	spawn(t, 5, "")
+	miner, _ := run(t, "connect", to)
+	lost := s.Drops()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var execs, flows, logins atomic.Int64
+	done := make(chan error)
+	go func() {
+		done <- s.Watch(ctx, func(e deminer.Event) {
+			switch {
+			case e.Kind == deminer.EventFlow && strings.HasPrefix(string(e.Data), "{xx"):
+				flows.Add(1)
+			case e.Kind == deminer.EventFlow && e.Proc.PID == miner && e.Data == login:
+				logins.Add(1)
+			case marked(&e):
+				execs.Add(1)
+			}
+		})
+	}()
+	settled(&execs, 5)
+	got := settled(&flows, floods)
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := execs.Load(); n != 5 || lost[deminer.EventExec] > 0 || logins.Load() == 0 {
+		t.Errorf("%d of 5 execs and %d logins seen beside a flood, lost %v", n, logins.Load(), lost)
+	}
+	if dropped := lost[deminer.EventFlow]; dropped == 0 || got+int64(dropped) < floods {
+		t.Errorf("%d pieces sent, %d seen, lost %v", floods, got, lost)
+	}
+}
+
 func cpu(t testing.TB) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

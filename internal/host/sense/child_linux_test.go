@@ -80,6 +80,8 @@ func play(role, arg string) error {
 		return execNameless(role, arg)
 	case "connect":
 		return talk("tcp", arg)
+	case "flood":
+		return flood(arg)
 	case "bind":
 		l, err := net.Listen("tcp", arg)
 		if err != nil {
@@ -198,6 +200,26 @@ func talk(network, addr string) error {
 	}
 	_, err = c.Read(make([]byte, 256))
 	return err
+}
+
+// floods is how many connections flood makes: more than the ring has room for.
+const floods = 4500
+
+// flood says what may be a login, as long as is told, over one connection after the other.
+func flood(addr string) error {
+	line := "{" + strings.Repeat("x", 2000)
+	for range floods {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(c, line); err != nil {
+			return err
+		}
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	return nil
 }
 
 // hold connects, listens and has executable memory for as long as it is to linger.

@@ -60,6 +60,13 @@ type kernelLongRecord struct {
 	Data [1024]int8
 }
 
+type kernelSaid struct {
+	_      structs.HostLayout
+	Second uint64
+	Pieces uint32
+	More   uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -69,6 +76,7 @@ const (
 	kernelMapFlows                 = "flows"
 	kernelMapJits                  = "jits"
 	kernelMapRing                  = "ring"
+	kernelMapTalkers               = "talkers"
 	kernelMapWoken                 = "woken"
 	kernelProgOnBind4              = "on_bind4"
 	kernelProgOnBind6              = "on_bind6"
@@ -177,12 +185,13 @@ type kernelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelMapSpecs struct {
-	Draft *ebpf.MapSpec `ebpf:"draft"`
-	Drops *ebpf.MapSpec `ebpf:"drops"`
-	Flows *ebpf.MapSpec `ebpf:"flows"`
-	Jits  *ebpf.MapSpec `ebpf:"jits"`
-	Ring  *ebpf.MapSpec `ebpf:"ring"`
-	Woken *ebpf.MapSpec `ebpf:"woken"`
+	Draft   *ebpf.MapSpec `ebpf:"draft"`
+	Drops   *ebpf.MapSpec `ebpf:"drops"`
+	Flows   *ebpf.MapSpec `ebpf:"flows"`
+	Jits    *ebpf.MapSpec `ebpf:"jits"`
+	Ring    *ebpf.MapSpec `ebpf:"ring"`
+	Talkers *ebpf.MapSpec `ebpf:"talkers"`
+	Woken   *ebpf.MapSpec `ebpf:"woken"`
 }
 
 // kernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -216,12 +225,13 @@ func (o *kernelObjects) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelMaps struct {
-	Draft *ebpf.Map `ebpf:"draft"`
-	Drops *ebpf.Map `ebpf:"drops"`
-	Flows *ebpf.Map `ebpf:"flows"`
-	Jits  *ebpf.Map `ebpf:"jits"`
-	Ring  *ebpf.Map `ebpf:"ring"`
-	Woken *ebpf.Map `ebpf:"woken"`
+	Draft   *ebpf.Map `ebpf:"draft"`
+	Drops   *ebpf.Map `ebpf:"drops"`
+	Flows   *ebpf.Map `ebpf:"flows"`
+	Jits    *ebpf.Map `ebpf:"jits"`
+	Ring    *ebpf.Map `ebpf:"ring"`
+	Talkers *ebpf.Map `ebpf:"talkers"`
+	Woken   *ebpf.Map `ebpf:"woken"`
 }
 
 func (m *kernelMaps) Close() error {
@@ -231,6 +241,7 @@ func (m *kernelMaps) Close() error {
 		m.Flows,
 		m.Jits,
 		m.Ring,
+		m.Talkers,
 		m.Woken,
 	)
 }

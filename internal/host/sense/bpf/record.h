@@ -124,7 +124,8 @@ INLINE void blank(struct record *r, u16 kind)
 }
 
 // room reports whether a record may be written. The last quarter of the ring is for processes that begin and end: whatever storm
-// there is of the rest, what runs is told. The last sixteenth is for what may be said to a pool, or by one: no storm hides that.
+// there is of the rest, what runs is told. The last sixteenth is for what may be said to a pool, or by one: no storm hides that. It is
+// little that one process may say so (favored in net.h), so that neither hides what runs.
 INLINE int room(u16 kind, int talk)
 {
 	if (!(wanted >> kind & 1))
