@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"internal/policy":         {".", "internal/alert"},
 	"internal/agent":          {".", "internal/host", "internal/scan", "internal/plan", "internal/match", "internal/alert", "internal/policy"},
 	"internal/show":           {".", "internal/history", "internal/alert"},
+	"internal/bus":            {"."},
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }
@@ -82,6 +83,7 @@ var why = map[string]string{
 	"internal/feed":      "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
 	"internal/agent":     "it decides when to look and what may be done; hands and disks are lent to it",
 	"internal/policy":    "it says what may be done and does nothing",
+	"internal/bus":       "it carries and does not read; who is trusted and who takes is handed in",
 }
 
 // reaches says who may use what reaches outside the program.

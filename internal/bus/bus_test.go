@@ -1,0 +1,432 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/deminer/deminer"
+	"github.com/nats-io/nats.go"
+)
+
+// identity makes a CA with a certificate of a server.
+func identity(t testing.TB) (*x509.CertPool, *tls.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{ServerName}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(c)
+	return pool, &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// fleet is a server and the hosts that it knows.
+type fleet struct {
+	*Server
+	ca      *x509.CertPool
+	mu      sync.Mutex
+	hosts   map[string]string // by key
+	took    []string          // host and id
+	refuse  error
+	notices chan Notice
+}
+
+func (f *fleet) Admit(_ context.Context, key ed25519.PublicKey) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if host := f.hosts[string(key)]; host != "" {
+		return host, nil
+	}
+	return "", errors.New("unknown")
+}
+
+func (f *fleet) take(_ context.Context, host string, m deminer.Message) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse == nil {
+		f.took = append(f.took, host+" "+m.ID)
+	}
+	return f.refuse
+}
+
+func (f *fleet) taken() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strings.Join(f.took, ",")
+}
+
+func serve(t testing.TB, listen string, ca *x509.CertPool, cert *tls.Certificate) *fleet {
+	t.Helper()
+	f := &fleet{ca: ca, hosts: map[string]string{}, notices: make(chan Notice, 100)}
+	s, err := Serve(Options{Listen: listen, Certificate: func() (*tls.Certificate, error) { return cert, nil }, Gate: f, Take: f.take,
+		Sign: func(o deminer.Order) ([]byte, error) { return json.Marshal(o) }, Notice: func(n Notice) { f.notices <- n }, Say: func(s string) { t.Log(s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Server = s
+	t.Cleanup(s.Close)
+	return f
+}
+
+// host enrolls one more.
+func (f *fleet) host(id string) ed25519.PrivateKey {
+	public, key, _ := ed25519.GenerateKey(rand.Reader) // never fails, see crypto/rand
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hosts[string(public)] = id
+	return key
+}
+
+func (f *fleet) line(t testing.TB, id string, key ed25519.PrivateKey, take func(context.Context, []byte) deminer.Reply) (*Line, chan bool) {
+	t.Helper()
+	if take == nil {
+		take = func(context.Context, []byte) deminer.Reply { return deminer.Reply{OK: true} }
+	}
+	up := make(chan bool, 100)
+	l, err := Open(LineOptions{Servers: []string{f.Addr().String()}, Host: id, Key: key, CA: f.ca, Take: take, Change: func(ok bool, _ error) { up <- ok }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l, up
+}
+
+func (f *fleet) notice(t testing.TB) Notice {
+	t.Helper()
+	select {
+	case n := <-f.notices:
+		return n
+	case <-time.After(20 * time.Second):
+		t.Fatal("no notice of who came or went")
+	}
+	return Notice{}
+}
+
+// await gives when the line is up, or is not.
+func await(t testing.TB, up chan bool, want bool) {
+	t.Helper()
+	after := time.After(20 * time.Second)
+	for {
+		select {
+		case got := <-up:
+			if got == want {
+				return
+			}
+		case <-after:
+			t.Fatalf("the line was never up=%v", want)
+		}
+	}
+}
+
+func message(body string) deminer.Message {
+	return deminer.Message{ID: deminer.NewID(time.Now()), Kind: deminer.MessageState, Time: time.Now(), Body: json.RawMessage(body)}
+}
+
+var hostA, hostB = strings.Repeat("a", 32), strings.Repeat("b", 32)
+
+func TestThereAndBack(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	var got deminer.Order
+	l, up := f.line(t, hostA, f.host(hostA), func(_ context.Context, signed []byte) deminer.Reply {
+		if err := json.Unmarshal(signed, &got); err != nil {
+			return deminer.Reply{Why: err.Error()}
+		}
+		return deminer.Reply{OK: true, Why: "taken"}
+	})
+	await(t, up, true)
+	if n := f.notice(t); !n.Up || n.Host != hostA || !strings.HasPrefix(n.Address, "127.0.0.1:") || n.Others != 0 {
+		t.Errorf("%+v", n)
+	}
+	small, large := message(`{"a":1}`), message(`"`+strings.Repeat("miner ", 1<<20)+`"`) // six megabytes, packed
+	for _, m := range []deminer.Message{small, large} {
+		if r, err := l.Send(t.Context(), m); err != nil || !r.OK {
+			t.Fatalf("%+v %v", r, err)
+		}
+	}
+	if want := hostA + " " + small.ID + "," + hostA + " " + large.ID; f.taken() != want {
+		t.Errorf("took %s\nwant %s", f.taken(), want)
+	}
+	o := deminer.Order{ID: deminer.NewID(time.Now()), Kind: deminer.OrderScan, Host: hostA, By: "somebody"}
+	if r, err := f.Order(t.Context(), o); err != nil || !r.OK || r.Why != "taken" || got.ID != o.ID {
+		t.Errorf("%+v %v, took %+v", r, err, got)
+	}
+	o.Host = hostB
+	if _, err := f.Order(t.Context(), o); !errors.Is(err, deminer.ErrNobody) {
+		t.Errorf("an order to nobody: %v", err)
+	}
+	for _, c := range []struct {
+		err  error
+		want deminer.Reply
+	}{{errors.New("disk full"), deminer.Reply{Why: "the server could not write it down", Again: true}},
+		{fmt.Errorf("%w: odd", deminer.ErrRefused), deminer.Reply{Why: "refused for good: odd"}}} {
+		f.mu.Lock()
+		f.refuse = c.err
+		f.mu.Unlock()
+		if r, err := l.Send(t.Context(), small); err != nil || r != c.want {
+			t.Errorf("%v: %+v %v, want %+v", c.err, r, err, c.want)
+		}
+	}
+	l.Close()
+	if n := f.notice(t); n.Up || n.Host != hostA {
+		t.Errorf("%+v", n)
+	}
+	if len(f.Connected()) != 0 {
+		t.Errorf("still connected: %v", f.Connected())
+	}
+}
+
+// TestForeignSubjects speaks NATS with the key of a host and tries what only others may do.
+func TestForeignSubjects(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	other, up := f.line(t, hostB, f.host(hostB), func(context.Context, []byte) deminer.Reply {
+		t.Error("an order reached another host")
+		return deminer.Reply{}
+	})
+	await(t, up, true)
+	key := f.host(hostA)
+	public, err := publicKey(key.Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	denied := make(chan error, 20)
+	thief, err := nats.Connect("tls://"+f.Addr().String(), nats.Nkey(public, func(n []byte) ([]byte, error) { return ed25519.Sign(key, n), nil }),
+		nats.Secure(&tls.Config{RootCAs: ca, ServerName: ServerName}), nats.TLSHandshakeFirst(), nats.CustomInboxPrefix(inboxPrefix+hostA),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thief.Close()
+	wire, err := f.pack.packMessage(message(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{hostPrefix + hostB + ".state", orderPrefix + hostB, orderPrefix + hostA, "$SYS.REQ.SERVER.PING", "_INBOX.x", inboxPrefix + hostB + ".x", hostPrefix + hostA + ".state.more"} {
+		if err := errors.Join(thief.Publish(subject, wire), thief.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if err := within(denied); !errors.Is(err, nats.ErrPermissionViolation) {
+			t.Errorf("publish to %s: %v, want it denied", subject, err)
+		}
+	}
+	for _, subject := range []string{">", hostPrefix + ">", orderPrefix + hostB, orderPrefix + "*", inboxPrefix + hostB + ".>", "$SYS.>", "_INBOX.>"} {
+		if _, err := thief.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+		if err := within(denied); !errors.Is(err, nats.ErrPermissionViolation) {
+			t.Errorf("listen to %s: %v, want it denied", subject, err)
+		}
+	}
+	// The answer to an own message is not to be had where others listen: the server would speak there in its own name.
+	for _, reply := range []string{orderPrefix + hostB, hostPrefix + hostB + ".state", inboxPrefix + hostB + ".x"} {
+		if err := thief.PublishRequest(hostPrefix+hostA+".state", reply, wire); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := thief.Request(hostPrefix+hostA+".state", wire, 10*time.Second); err != nil || !bytes.Contains(got.Data, []byte(`"ok":true`)) {
+		t.Errorf("an honest message: %v", err)
+	}
+	if got := f.taken(); strings.Contains(got, hostB) || strings.Count(got, hostA) != 1 {
+		t.Errorf("taken: %s, want the one honest message of A", got)
+	}
+	if !other.Connected() {
+		t.Error("the other host was cut off")
+	}
+}
+
+func within(c chan error) error {
+	select {
+	case err := <-c:
+		return err
+	case <-time.After(10 * time.Second):
+		return errors.New("nothing was said")
+	}
+}
+
+func TestWhoIsKeptOut(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	key := f.host(hostA)
+	public, err := publicKey(key.Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stranger, _ := ed25519.GenerateKey(rand.Reader) // never fails, see crypto/rand
+	strange, err := publicKey(stranger.Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherCA, _ := identity(t)
+	secure := func(ca *x509.CertPool) nats.Option {
+		return nats.Secure(&tls.Config{RootCAs: ca, ServerName: ServerName})
+	}
+	signed := func(key ed25519.PrivateKey) func([]byte) ([]byte, error) {
+		return func(n []byte) ([]byte, error) { return ed25519.Sign(key, n), nil }
+	}
+	for name, o := range map[string][]nats.Option{
+		"nobody":            {secure(ca)},
+		"stranger":          {secure(ca), nats.Nkey(strange, signed(stranger))},
+		"key of another":    {secure(ca), nats.Nkey(public, signed(stranger))},
+		"server's name":     {secure(ca), nats.UserInfo(serverUser, "secret")},
+		"server's secret":   {secure(ca), nats.UserInfo(serverUser, f.door.secret)}, // from outside of the process not even with it
+		"system's name":     {secure(ca), nats.UserInfo(systemUser, "")},
+		"wrong CA":          {secure(otherCA), nats.Nkey(public, signed(key))},
+		"old TLS":           {nats.Secure(&tls.Config{RootCAs: ca, ServerName: ServerName, MaxVersion: tls.VersionTLS12}), nats.Nkey(public, signed(key))},
+		"without TLS first": nil,
+	} {
+		url := "tls://" + f.Addr().String()
+		if o == nil {
+			url, o = "nats://"+f.Addr().String(), []nats.Option{nats.Nkey(public, signed(key)), nats.Timeout(time.Second)}
+		} else {
+			o = append(o, nats.TLSHandshakeFirst())
+		}
+		if c, err := nats.Connect(url, o...); err == nil {
+			t.Errorf("%s came in", name)
+			c.Close()
+		}
+	}
+	c, err := nats.Connect("tls://"+f.Addr().String(), nats.TLSHandshakeFirst(), secure(ca), nats.Nkey(public, signed(key)))
+	if err != nil {
+		t.Fatalf("the host itself: %v", err)
+	}
+	c.Close()
+}
+
+func TestRevokedIsCut(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	l, up := f.line(t, hostA, f.host(hostA), nil)
+	await(t, up, true)
+	if n := f.notice(t); !n.Up {
+		t.Errorf("%+v", n)
+	}
+	f.mu.Lock()
+	clear(f.hosts)
+	f.mu.Unlock()
+	f.Cut(hostA)
+	await(t, up, false)
+	if n := f.notice(t); n.Up || n.Host != hostA {
+		t.Errorf("%+v", n)
+	}
+	if _, err := f.Order(t.Context(), deminer.Order{ID: deminer.NewID(time.Now()), Host: hostA}); !errors.Is(err, deminer.ErrNobody) {
+		t.Errorf("an order to a revoked host: %v", err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second) // in which it tries to come back
+	defer stop()
+	if r, err := l.Send(ctx, message(`{}`)); err == nil {
+		t.Errorf("a revoked host was heard: %+v", r)
+	}
+	if f.taken() != "" || len(f.Connected()) != 0 {
+		t.Errorf("took %q, connected %v", f.taken(), f.Connected())
+	}
+}
+
+func TestTwoOfOneKey(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	key := f.host(hostA)
+	var ups [3]chan bool
+	for i := range ups {
+		_, ups[i] = f.line(t, hostA, key, nil)
+		await(t, ups[i], true)
+		if n := f.notice(t); !n.Up || n.Others != min(i, maxHost-1) {
+			t.Errorf("connection %d: %+v", i+1, n)
+		}
+	}
+	await(t, ups[0], false) // two at most: the oldest went
+}
+
+func TestOddMessages(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	l, up := f.line(t, hostA, f.host(hostA), nil)
+	await(t, up, true)
+	good, err := json.Marshal(message(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.pack.ready(); err != nil {
+		t.Fatal(err)
+	}
+	bomb := f.pack.out.EncodeAll(make([]byte, 64<<20), []byte{packedForm})
+	if len(bomb) > deminer.MaxMessage {
+		t.Fatalf("the bomb has %d bytes", len(bomb))
+	}
+	for name, wire := range map[string][]byte{
+		"nothing": {}, "form": []byte("x{}"), "not JSON": []byte("j{"), "two": append(append([]byte("j"), good...), good...),
+		"no id": []byte(`j{"id":"../../etc/passwd","kind":"state","time":"2026-01-01T00:00:00Z","body":{}}`),
+		"kind":  []byte(strings.Replace("j"+string(good), `"state"`, `"alert"`, 1)), "field": []byte(strings.Replace("j"+string(good), `"kind"`, `"host":"b","kind"`, 1)),
+		"deep": []byte("j" + strings.Repeat("[", 500_000)), "not zstd": []byte("zzzzzz"), "bomb": bomb,
+	} {
+		m, err := l.conn.Request(hostPrefix+hostA+".state", wire, 20*time.Second)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if r, err := readReply(m.Data); err != nil || r.OK || r.Again || !strings.Contains(r.Why, "refused for good") {
+			t.Errorf("%s: %+v %v, want it refused for good", name, r, err)
+		}
+	}
+	if _, err := l.Send(t.Context(), message(`"`+strings.Repeat("a", deminer.MaxBody)+`"`)); !errors.Is(err, deminer.ErrRefused) {
+		t.Errorf("a body over the limit: %v", err)
+	}
+	var noise bytes.Buffer
+	for noise.Len() < 2*deminer.MaxMessage { // does not pack
+		fmt.Fprintf(&noise, "%x", random(64))
+	}
+	if _, err := l.Send(t.Context(), message(`"`+noise.String()+`"`)); !errors.Is(err, deminer.ErrRefused) {
+		t.Errorf("a message over the limit of the wire: %v", err)
+	}
+	if f.taken() != "" {
+		t.Errorf("took %s", f.taken())
+	}
+	if r, err := l.Send(t.Context(), message(`{}`)); err != nil || !r.OK {
+		t.Errorf("a good one after all that: %+v %v", r, err)
+	}
+}
+
+func TestServerComesBack(t *testing.T) {
+	ca, cert := identity(t)
+	first := serve(t, "127.0.0.1:0", ca, cert)
+	key := first.host(hostA)
+	l, up := first.line(t, hostA, key, nil)
+	await(t, up, true)
+	addr := first.Addr().String()
+	first.Close()
+	await(t, up, false)
+	if r, err := l.Send(t.Context(), message(`{}`)); err == nil {
+		t.Errorf("a server that is away took a message: %+v", r)
+	}
+	second := serve(t, addr, ca, cert)
+	second.mu.Lock()
+	second.hosts[string(key.Public().(ed25519.PublicKey))] = hostA
+	second.mu.Unlock()
+	await(t, up, true)
+	if r, err := l.Send(t.Context(), message(`{}`)); err != nil || !r.OK {
+		t.Errorf("%+v %v", r, err)
+	}
+}
