@@ -72,7 +72,7 @@ deminer undo takes everything back but the kills.`,
 	}
 	l.add(c)
 	ch.add(c)
-	c.Flags().StringSliceVar(&packages, "packages", nil, "restore packaged files from this package file (.deb, .rpm, .apk), or from those below this `DIR` of the host, too")
+	c.Flags().StringArrayVar(&packages, "packages", nil, "restore packaged files from this package file (.deb, .rpm, .apk), or from those below this `DIR` of the host, too (may be repeated)")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	c.Flags().StringVar(&file, "plan", "", "run exactly the plan saved in `FILE`")
 	spanVar(c, span{&window, 0, longestWatch}, "watch", plan.DefaultWatch, "watch for this `TIME` afterwards (default: what the plan asks for, at least 15m); 0 looks once")

@@ -34,7 +34,7 @@ func (f *flags) add(root *cobra.Command) {
 	p.BoolVar(&f.json, "json", false, "write JSON to standard output (schema: docs/json.md)")
 	p.BoolVar(&f.plain, "no-color", false, "no colors and no progress (also: NO_COLOR, or output that is not a terminal)")
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
-	p.StringSliceVar(&f.rules, "rules", nil, "use these rules, too: a directory, a file of rules or a signed bundle at `PATH` (may be repeated)")
+	p.StringArrayVar(&f.rules, "rules", nil, "use these rules, too: a directory, a file of rules or a signed bundle at `PATH` (may be repeated)")
 	p.BoolVarP(&f.verbose, "verbose", "v", false, "show the evidence, what was tested, and the time line")
 }
 

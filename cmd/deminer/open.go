@@ -77,9 +77,11 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	own, unreadable := written(f)
 	gaps = append(gaps, unreadable...)
 	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, own, set.Names()
-	if list, err := remembered(f); err == nil { // what cannot be read is told by doctor
-		opt.Failed = guess.Logins(list, "deminer's own record")
+	list, err := remembered(f)
+	if err != nil {
+		gaps = append(gaps, deminer.Gap{Part: "who guessed passwords before", State: deminer.Failed, Why: deminer.Safe(err.Error())})
 	}
+	opt.Failed = guess.Logins(list, "deminer's own record")
 	var memory *cache
 	if opt.Mode == scan.Full {
 		memory = openCache(f, build()+set.Digest())
