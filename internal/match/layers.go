@@ -26,7 +26,14 @@ type layer struct {
 	how    string // base64, hex, gzip, joined by ">"
 }
 
-func b64char(c byte) bool { return alnum[c] || c == '+' || c == '/' || c == '-' || c == '_' }
+// base64Byte are the bytes of base64 text of both alphabets.
+var base64Byte = func() [256]bool {
+	t := alnum
+	for _, c := range "+/-_" {
+		t[c] = true
+	}
+	return t
+}()
 
 // decodeLayers gives the texts hidden in s, which is the text of l, at most a few. It does not keep s.
 func decodeLayers(s []byte, l layer) []layer {
@@ -50,18 +57,12 @@ func decodeLayers(s []byte, l layer) []layer {
 	if b := unescapeHex(s); b != nil {
 		add(b, bytes.Index(s, []byte(`\x`)), "hex")
 	}
-	for i := 0; i < len(s) && len(out) < 8; {
-		if !b64char(s[i]) {
-			i++
-			continue
+	for i := 0; len(out) < 8; {
+		start, end, ok := run(s, i, minBase64, &base64Byte)
+		if !ok {
+			break
 		}
-		start := i
-		for i < len(s) && b64char(s[i]) {
-			i++
-		}
-		if i-start < minBase64 {
-			continue
-		}
+		i = end
 		if b := plainHex(s[start:i]); b != nil {
 			add(b, start, "hex")
 		} else if b := plainBase64(joinLines(s, start, &i)); b != nil {
@@ -86,7 +87,7 @@ func joinLines(s []byte, start int, end *int) []byte {
 			k++
 		}
 		from := k
-		for k < len(s) && b64char(s[k]) {
+		for k < len(s) && base64Byte[s[k]] {
 			k++
 		}
 		if k == from {

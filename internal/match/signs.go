@@ -109,22 +109,17 @@ func run(s []byte, i, n int, class *[256]bool) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// packed are the bytes of base64 text, and wordByte those of the plain beginning of a command's word: 1, or slash.
-var packed, wordByte = func() (p [256]bool, w [256]uint8) {
+// packed are the bytes of base64 text, and wordByte those of the plain beginning of a command's word.
+var packed, wordByte = func() (p, w [256]bool) {
 	p = alnum
 	for _, c := range "+/=" {
 		p[c] = true
 	}
 	for c := range w {
-		if alnum[c] || strings.IndexByte("._-~", byte(c)) >= 0 {
-			w[c] = 1
-		}
+		w[c] = alnum[c] || strings.IndexByte("._-~/", byte(c)) >= 0
 	}
-	w['/'] = slash
 	return p, w
 }()
-
-const slash = 2
 
 // names is a filter of the names of known programs by their length and outer letters, which lie in different bits for
 // each of them but not for upper and lower case.
@@ -147,35 +142,24 @@ func (f *names) may(word []byte) bool {
 // words looks at each word: started can find something if one is a known path or ends in the name of a known program, and
 // cradles if one is the name of a program that downloads and its line goes on to a pipe, a file or an address.
 func (s *Set) words(text []byte, g *signs) {
-	from, end, hands := 0, 0, false // of the line that handsOn was last asked about
-	for i := 0; i < len(text) && !(g.starts && g.command); {
-		if wordByte[text[i]] == 0 {
-			i++
-			continue
-		}
-		start, base := i, i
-		for ; i < len(text); i++ {
-			if c := wordByte[text[i]]; c == slash {
-				base = i + 1
-			} else if c == 0 {
-				break
-			}
-		}
-		if base < i && s.known.may(text[base:i]) {
-			word := string(text[base:i])
+	from, to, hands := 0, 0, false // of the line that handsOn was last asked about
+	eachWord(text, func(start, base, end int) bool {
+		if base < end && s.known.may(text[base:end]) {
+			word := string(text[base:end])
 			g.starts = g.starts || s.knownProgram(word)
 			if !g.command && isFetcher(strings.ToLower(word)) && !spoken(text, start) {
-				if start >= end {
-					from, end = wholeLine(text, start)
-					hands = end-from > maxHanded || handsOn(text[from:end])
+				if start >= to {
+					from, to = wholeLine(text, start)
+					hands = to-from > maxHanded || handsOn(text[from:to])
 				}
 				g.command = hands
 			}
 		}
-		if !g.starts && (base > start || i < len(text) && text[i] == ':') {
+		if !g.starts && (base > start || end < len(text) && text[end] == ':') {
 			g.starts = s.knownPath(text, start)
 		}
-	}
+		return !g.starts || !g.command
+	})
 }
 
 // maxHanded is the longest line in bytes that handsOn is asked about.
@@ -216,7 +200,7 @@ func named(b []byte) bool {
 	if len(b) > 0 && (b[0] == '"' || b[0] == '\'') {
 		b = b[1:]
 	}
-	return len(b) > 0 && (wordByte[b[0]] != 0 || b[0] == '$')
+	return len(b) > 0 && (wordByte[b[0]] || b[0] == '$')
 }
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }

@@ -41,19 +41,20 @@ func (g *gather) run(ctx context.Context) deminer.Snapshot {
 		g.note([]deminer.Gap{{Part: "packages", State: deminer.Skipped, What: "outside the given paths",
 			Why: "what starts by itself was not compared with its package; a scan without paths does that"}})
 	}
-	var wait sync.WaitGroup
+	var asked, swept sync.WaitGroup
+	swept.Go(func() { g.places(ctx, s.Accounts) })
 	if g.host.Live != nil {
 		s.Window = g.opt.Window
-		wait.Go(func() { g.live(ctx, &s) })
+		asked.Go(func() { g.live(ctx, &s) })
 	}
-	wait.Go(func() {
+	asked.Go(func() {
 		g.footholds(ctx, &s, own)
 		g.logs(ctx, &s)
 	})
-	wait.Go(func() { g.places(ctx, s.Accounts) })
-	wait.Wait()
+	asked.Wait()
 	g.opt.Progress(Stage{"Programs", 0, len(s.Processes)})
 	own.processes(ctx, g.host.Inside, s.Processes)
+	swept.Wait()
 	if g.host.Live != nil {
 		g.newcomers(ctx, &s, own)
 	}
