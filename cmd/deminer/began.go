@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,8 @@ const (
 	coverEvery   = time.Second
 	maxLooks     = 32 // at a time, with those that hang: on a file server that is gone
 	stuckAfter   = 15 * time.Second
+	maxForks     = 256  // that are remembered
+	maxGone      = 4096 // programs that are remembered as gone
 )
 
 // began judges programs that the kernel asked nobody about, as they begin, and has the file systems of containers that begin asked about.
@@ -28,6 +31,12 @@ type began struct {
 	execs chan beganExec
 	nests map[string]*nest // by container; of the one worker that covers
 	news  chan beganExec   // of containers
+
+	mu       sync.Mutex    // of what follows
+	parents  [maxForks]int // who made whom lately
+	children [maxForks]beganExec
+	last     int                    // where the next goes
+	gone     map[int]deminer.ProcID // by pid: programs that had ended before they could be looked at
 }
 
 // beganExec is what is needed of the event of an exec.
@@ -44,20 +53,20 @@ type nest struct {
 }
 
 func newBegan() *began {
-	return &began{execs: make(chan beganExec, maxBegan), news: make(chan beganExec, maxBegan), nests: map[string]*nest{}}
+	return &began{execs: make(chan beganExec, maxBegan), news: make(chan beganExec, maxBegan), nests: map[string]*nest{}, gone: map[int]deminer.ProcID{}}
 }
 
 // hear takes an event; it does not wait.
 func (b *began) hear(e *deminer.Event) {
-	if e.Kind != deminer.EventExec || e.Proc.PID <= 0 || e.Proc.Start == 0 || !b.on.Load() {
+	if e.Kind != deminer.EventExec && e.Kind != deminer.EventFork || e.Proc.PID <= 0 || e.Proc.Start == 0 || !b.on.Load() {
 		return
 	}
 	one := beganExec{e.Proc, e.Memfd, e.Container}
-	select {
-	case b.execs <- one:
-	default:
-		b.late.Add(1)
+	if e.Kind == deminer.EventFork {
+		b.forked(e.Parent, one)
+		return
 	}
+	b.judge(one)
 	if e.Container == "" {
 		return
 	}
@@ -67,8 +76,49 @@ func (b *began) hear(e *deminer.Event) {
 	}
 }
 
-// run looks at what was heard until ctx ends. judge may take as long as the content takes to read, cover is quick.
-func (b *began) run(ctx context.Context, judge func(deminer.ProcID, bool), cover func(pid int) error, trouble func(string, error)) {
+func (b *began) judge(one beganExec) {
+	select {
+	case b.execs <- one:
+	default:
+		b.late.Add(1)
+	}
+}
+
+// forked remembers who made whom. Where the parent is a program that was gone before it could be looked at, the child runs it still.
+func (b *began) forked(parent int, child beganExec) {
+	b.mu.Lock()
+	b.parents[b.last], b.children[b.last] = parent, child
+	b.last = (b.last + 1) % maxForks
+	id, gone := b.gone[parent]
+	b.mu.Unlock()
+	if gone && child.id.Start >= id.Start {
+		b.judge(child)
+	}
+}
+
+// left has the processes judged that a program made of itself before it ended. Those that it makes in the time until that is heard of
+// follow when they are.
+func (b *began) left(one beganExec) {
+	var list []beganExec
+	b.mu.Lock()
+	if len(b.gone) >= maxGone {
+		clear(b.gone)
+	}
+	b.gone[one.id.PID] = one.id
+	for i, parent := range &b.parents {
+		if parent == one.id.PID && b.children[i].id.Start >= one.id.Start {
+			list = append(list, b.children[i])
+		}
+	}
+	b.mu.Unlock()
+	for _, child := range list {
+		b.judge(child)
+	}
+}
+
+// run looks at what was heard until ctx ends. judge may take as long as the content takes to read, and reports a program that had ended
+// before; cover is quick.
+func (b *began) run(ctx context.Context, judge func(deminer.ProcID, bool) bool, cover func(pid int) error, trouble func(string, error)) {
 	for range beganWorkers {
 		go func() { // whoever waits for a look that hangs must not keep the agent from ending
 			for {
@@ -76,7 +126,12 @@ func (b *began) run(ctx context.Context, judge func(deminer.ProcID, bool), cover
 				case <-ctx.Done():
 					return
 				case e := <-b.execs:
-					if !b.await(func() { judge(e.id, e.memfd) }) {
+					look := func() {
+						if judge(e.id, e.memfd) {
+							b.left(e)
+						}
+					}
+					if !b.await(look) {
 						b.late.Add(1)
 					}
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/deny"
 )
 
 // TestBegan: each program that begins is judged again where the policy asks for it, a container that begins is covered some times while it
@@ -26,12 +28,13 @@ func TestBegan(t *testing.T) {
 		var judged, covered []int
 		var said []string
 		ctx, stop := context.WithCancel(context.Background())
-		go b.run(ctx, func(id deminer.ProcID, memfd bool) {
+		go b.run(ctx, func(id deminer.ProcID, memfd bool) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			if judged = append(judged, id.PID); memfd != (id.PID == 3) {
 				t.Errorf("process %d is a memfd: %v", id.PID, memfd)
 			}
+			return false
 		}, func(pid int) error {
 			covered = append(covered, pid)
 			return map[bool]error{true: errors.New("broken")}[pid == 5]
@@ -78,11 +81,12 @@ func TestBeganStuck(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			b.run(ctx, func(id deminer.ProcID, _ bool) {
+			b.run(ctx, func(id deminer.ProcID, _ bool) bool {
 				if id.PID == 1 {
 					<-answer
 				}
 				judged.Add(1)
+				return false
 			}, func(int) error { <-answer; return nil }, func(string, error) {})
 		}()
 		hear := func(pid, times int, container string) {
@@ -111,4 +115,63 @@ func TestBeganStuck(t *testing.T) {
 			t.Errorf("%d looks ended when all answer, %d did not", n, left)
 		}
 	})
+}
+
+// TestBeganGone: what a program made of itself before it ended is judged in its place, whether that is heard of before or afterwards, also
+// by who was made by who has ended, too; and nothing else is.
+func TestBeganGone(t *testing.T) {
+	at := func(kind deminer.EventKind, pid int, start uint64, parent int) *deminer.Event {
+		return &deminer.Event{Kind: kind, Proc: deminer.ProcID{PID: pid, Start: start}, Parent: parent}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBegan()
+		b.on.Store(true)
+		var mu sync.Mutex
+		var judged []int
+		ctx, stop := context.WithCancel(context.Background())
+		go b.run(ctx, func(id deminer.ProcID, _ bool) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			judged = append(judged, id.PID)
+			return id.PID < 20
+		}, func(int) error { return nil }, nil)
+		for _, e := range []*deminer.Event{
+			at(deminer.EventFork, 11, 100, 10), at(deminer.EventFork, 9, 90, 10), // 9 is of another that had the number
+			at(deminer.EventFork, 31, 100, 30), // who lives
+			at(deminer.EventExec, 10, 99, 1), at(deminer.EventExec, 30, 99, 1),
+		} {
+			b.hear(e)
+		}
+		synctest.Wait()
+		b.hear(at(deminer.EventFork, 21, 101, 11)) // of the one that it made
+		b.hear(at(deminer.EventFork, 22, 101, 10)) // heard of late
+		b.hear(at(deminer.EventFork, 23, 101, 30))
+		synctest.Wait()
+		slices.Sort(judged)
+		if !slices.Equal(judged, []int{10, 11, 21, 22, 30}) {
+			t.Errorf("judged %v", judged)
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
+// TestEnded: an alert says which processes were killed, and that not all were.
+func TestEnded(t *testing.T) {
+	many := &refusal{}
+	for pid := range maxEnded + 2 {
+		many.Ended = append(many.Ended, deminer.ProcID{PID: pid + 100})
+	}
+	for want, one := range map[string]*refusal{
+		"none of its processes could be killed; at least 1 run it still": {Refusal: deny.Refusal{Left: 1}},
+		"killed: process 7":                             {Refusal: deny.Refusal{Ended: []deminer.ProcID{{PID: 7}}}},
+		"killed: process 7, 8; at least 2 run it still": {Refusal: deny.Refusal{Ended: []deminer.ProcID{{PID: 7}, {PID: 8}}, Left: 2}},
+	} {
+		if got := ended(one); got != want {
+			t.Errorf("said %q, want %q", got, want)
+		}
+	}
+	if got := ended(many); !strings.HasPrefix(got, "killed: process 100, 101, ") || !strings.HasSuffix(got, ", 119 and 2 more") {
+		t.Errorf("said %q", got)
+	}
 }

@@ -215,10 +215,8 @@ func (f *refuser) open(want inForce, p policy.Prevent) {
 		opt.Pin = pinned
 	}
 	f.guard, f.with = deny.Open(opt), want
-	if opt.Pin != "" && lacks(f.guard, want) { // no bpf file system: then it ends with the agent
-		f.failed("open what is refused again", f.guard.Close())
-		opt.Pin = ""
-		f.guard = deny.Open(opt)
+	if err := f.guard.Bare(); err != nil { // no bpf file system: then it ends with the agent
+		f.failed("what is refused over sockets ends with the agent", err)
 	}
 	for _, one := range f.guard.Facets() {
 		if one.Sensor == deminer.SensorNone {
@@ -248,10 +246,17 @@ func (f *refuser) nests() {
 	}
 }
 
-// ran judges a program that has begun.
-func (f *refuser) ran(id deminer.ProcID, memfd bool) {
-	if g := f.inForce(); g != nil {
-		g.Began(id, memfd)
+// ran judges a program that has begun. gone: it had ended before it could be looked at.
+func (f *refuser) ran(id deminer.ProcID, memfd bool) (gone bool) {
+	for {
+		g := f.inForce()
+		if g == nil {
+			return false
+		}
+		err := g.Began(id, memfd)
+		if !errors.Is(err, deny.ErrOff) || f.inForce() == g {
+			return errors.Is(err, fs.ErrNotExist)
+		}
 	}
 }
 
@@ -288,16 +293,6 @@ func (f *refuser) check() []string {
 		f.open(f.with, f.r.policy.get().Prevents(time.Now()))
 	}
 	return hurt
-}
-
-// lacks reports whether nothing is refused over sockets, or nobody can be stopped, though it is wanted.
-func lacks(g *deny.Guard, want inForce) bool {
-	for _, one := range g.Facets() {
-		if one.Kind == deminer.EventFlow && one.Sensor == deminer.SensorNone {
-			return true
-		}
-	}
-	return want.hold && !want.sockets && !g.Holds()
 }
 
 // add refuses a pool. f.mu is held.

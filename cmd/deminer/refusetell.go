@@ -34,10 +34,10 @@ func (f *refuser) tell(one *refusal, book agent.Alerts) {
 
 func (f *refuser) keep(s alert.Sighting, one *refusal, book agent.Alerts) {
 	got, fresh, err := book.See(s)
-	if err == nil && fresh && one.Event.Denied {
+	if err == nil && fresh && (one.Event.Denied || len(one.Ended) > 0) {
 		what := "refused before it happened"
 		if one.After {
-			what = "killed as it began: some of it has run"
+			what = "killed as it began, some of it has run: " + ended(one)
 		}
 		_, err = book.Did(got.ID, alert.Deed{Time: time.Now().UTC(), What: what})
 	}
@@ -68,6 +68,8 @@ func (f *refuser) sighting(one *refusal) alert.Sighting {
 	done := " was refused"
 	if one.After && e.Denied {
 		done = " was killed as it began"
+	} else if len(one.Ended) > 0 {
+		done = " began, and not all of it could be killed"
 	} else if !e.Denied {
 		done = " was seen, and not refused"
 	}
@@ -88,10 +90,38 @@ func (f *refuser) program(one *refusal, s *alert.Sighting, who string) {
 	file := deminer.Artifact{Kind: deminer.KindFile, Path: e.Path}
 	s.Thing = alert.Thing{Artifact: file, Path: e.Path, SHA256: one.sum}
 	s.Key = alert.Told + "refused " + file.Ref()
+	why := cmp.Or(one.why, "its content is known to be bad, or it was changed again and again while it was judged")
 	if one.After {
 		s.Trigger = "the kernel asked nobody before it began"
+		why += "; " + ended(one)
 	}
-	s.Why = []string{deminer.Safe(path.Clean(string(e.Path))) + ": " + cmp.Or(one.why, "its content is known to be bad, or it was changed again and again while it was judged") + "; asked for by " + who}
+	s.Why = []string{deminer.Safe(path.Clean(string(e.Path))) + ": " + why + "; asked for by " + who}
+}
+
+// maxEnded is how many processes are named of those that were ended.
+const maxEnded = 20
+
+// ended says exactly which processes of a program that had begun were killed, and that some run it still.
+func ended(one *refusal) string {
+	text := "none of its processes could be killed"
+	for i, id := range one.Ended {
+		switch {
+		case i == 0:
+			text = fmt.Sprintf("killed: process %d", id.PID)
+		case i < maxEnded:
+			text += fmt.Sprintf(", %d", id.PID)
+		default:
+			return text + fmt.Sprintf(" and %d more", len(one.Ended)-i) + still(one)
+		}
+	}
+	return text + still(one)
+}
+
+func still(one *refusal) string {
+	if one.Left == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; at least %d run it still", one.Left)
 }
 
 // who names the program behind an event, not its number: the same again and again is no news. It fills in what the event does not say.

@@ -54,6 +54,8 @@ func play(role, arg string) error {
 		return execMemfd(arg)
 	case "guard inside":
 		return guardInside(arg)
+	case "pin inside":
+		return pinInside(arg)
 	case "ask inside":
 		return askInside(arg)
 	case "exec deleted":

@@ -32,7 +32,8 @@ type execs struct {
 	known  known
 	queue  chan *trial
 	mu     sync.Mutex
-	cover  map[uint64]time.Time // device -> since when its file system is marked
+	cover  map[uint64]covered   // by device: the file systems that are marked
+	ends   int                  // inotify: tells when one of them is gone; -1: nobody does
 	tried  map[uint64]time.Time // device -> when it was to be covered for a program that had begun
 	self   int
 	closed atomic.Bool
@@ -53,7 +54,11 @@ func openExecs(o *Options, n *counters) (*execs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open fanotify with permission events (root, CONFIG_FANOTIFY_ACCESS_PERMISSIONS): %w", err)
 	}
-	e := &execs{o: o, n: n, group: os.NewFile(uintptr(fd), "fanotify"), known: known{fd: fd}, queue: make(chan *trial, maxWaiting), cover: map[uint64]time.Time{}, tried: map[uint64]time.Time{}, self: os.Getpid()}
+	ends, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		ends = -1
+	}
+	e := &execs{o: o, n: n, ends: ends, group: os.NewFile(uintptr(fd), "fanotify"), known: known{fd: fd}, queue: make(chan *trial, maxWaiting), cover: map[uint64]covered{}, tried: map[uint64]time.Time{}, self: os.Getpid()}
 	for range max(4, 2*runtime.NumCPU()) {
 		e.done.Go(func() {
 			for t := range e.queue {
@@ -209,6 +214,10 @@ func (e *execs) close() error {
 	e.mu.Lock() // nobody marks by the number of a group that is closed: it may be another's by then
 	e.closed.Store(true)
 	err := e.group.Close() // the kernel lets through whoever still waits
+	if e.ends >= 0 {
+		err = errors.Join(err, unix.Close(e.ends))
+		e.ends = -1
+	}
 	e.mu.Unlock()
 	e.done.Wait()
 	return err

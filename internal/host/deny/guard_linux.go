@@ -17,17 +17,21 @@ import (
 
 // Guard is what is in force.
 type Guard struct {
-	o     Options
-	n     counters
-	execs *execs
-	why   error // why programs are not asked about
-	socks *sockets
-	apart error // why sockets are none of ours
-	lacks error // why they are not watched
-	loose error // why nobody is held
-	stop  chan struct{}
-	once  sync.Once
-	done  sync.WaitGroup
+	o      Options
+	wanted bool // sockets are to be watched
+	n      counters
+	execs  *execs
+	why    error // why programs are not asked about
+	socks  *sockets
+	apart  error // why sockets are none of ours
+	lacks  error // why they are not watched
+	loose  error // why nobody is held
+	bare   error // why nothing outlives this process though it is to
+	stop   chan struct{}
+	once   sync.Once
+	done   sync.WaitGroup
+	acts   sync.RWMutex // held for reading while Began acts
+	shut   bool         // it must not any more; with acts
 }
 
 // Open puts in force what this kernel has of what is wanted. It never fails: what cannot be had is said by Facets.
@@ -39,7 +43,7 @@ func Open(o Options) *Guard {
 	if o.Grace <= 0 {
 		o.Grace = graceTime
 	}
-	g := &Guard{o: o, stop: make(chan struct{})}
+	g := &Guard{o: o, wanted: o.Group != "", stop: make(chan struct{})}
 	if o.Group == "/" {
 		g.apart = apart()
 	}
@@ -53,16 +57,34 @@ func Open(o Options) *Guard {
 		g.o.Hold = false
 	}
 	if g.o.Group != "" || g.o.Hold {
-		if s, hold, err := openSockets(&g.o, &g.n); err != nil {
-			g.lacks, g.loose = err, err
-		} else {
-			g.loose = hold
-			g.socks = s
-			s.done.Go(s.read)
-			g.done.Go(func() { s.tend(g.stop) })
-		}
+		g.openSockets()
 	}
 	return g
+}
+
+// openSockets puts in force as much as can be had: what cannot be pinned ends with this process, and where sockets cannot be watched
+// files in memory are held all the same.
+func (g *Guard) openSockets() {
+	if g.o.Pin != "" {
+		g.o.Pin, g.bare = pinPlace(g.o.Pin)
+	}
+	for {
+		s, hold, err := openSockets(&g.o, &g.n)
+		switch {
+		case err == nil:
+			g.loose, g.socks = hold, s
+			s.done.Go(s.read)
+			g.done.Go(func() { s.tend(g.stop) })
+			return
+		case errors.Is(err, errPin) && g.o.Pin != "":
+			g.o.Pin, g.bare = "", err
+		case g.o.Group == "/" && g.o.Hold: // who is held is not limited by it
+			g.o.Group, g.lacks = "", err
+		default:
+			g.lacks, g.loose = cmp.Or(g.lacks, err), err
+			return
+		}
+	}
 }
 
 func (g *Guard) openExecs() error {
@@ -92,7 +114,7 @@ func (g *Guard) Facets() (out []deminer.Sense) {
 	if g.o.Judge != nil {
 		out = append(out, g.execFacet())
 	}
-	if g.o.Group != "" || g.apart != nil {
+	if g.wanted {
 		out = append(out, g.socketFacet(deminer.EventFlow, "the packets of local sockets", flowLost), g.socketFacet(deminer.EventConnect, "the call to connect", poolLost))
 	}
 	return out
@@ -137,6 +159,9 @@ func (g *Guard) socketFacet(k deminer.EventKind, how, lost string) deminer.Sense
 	}
 	return deminer.Sense{Kind: k, Sensor: deminer.SensorBPF, How: "programs at a control group, for " + how, Lost: lost}
 }
+
+// Bare says why nothing that is refused outlives this process though Options.Pin is given; nil: it does, or it is not asked for.
+func (g *Guard) Bare() error { return g.bare }
 
 // Holds reports whether whoever becomes a file in memory is stopped until it is judged.
 func (g *Guard) Holds() bool { return g.o.Hold && g.loose == nil }
@@ -238,7 +263,8 @@ func (g *Guard) Counts() Counts {
 	return c
 }
 
-// Close lifts everything: whoever waits for an answer runs, and nothing is left at Pin. It waits for calls of Judge that have begun.
+// Close lifts everything: whoever waits for an answer runs, and nothing is left at Pin. It waits for questions that are being judged, and
+// for what Began does about a program that it has judged; what it has not judged by then it leaves alone.
 func (g *Guard) Close() error { return g.end(false) }
 
 // Leave ends like Close, but what is pinned stays in force for the time of grace: for a next process that takes it over.
@@ -246,6 +272,9 @@ func (g *Guard) Leave() error { return g.end(true) }
 
 func (g *Guard) end(leave bool) (err error) {
 	g.once.Do(func() {
+		g.acts.Lock()
+		g.shut = true
+		g.acts.Unlock()
 		close(g.stop)
 		if g.execs != nil {
 			err = g.execs.close()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,5 +162,66 @@ func TestHeldInAContainer(t *testing.T) {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
 		}
+	}
+}
+
+// pinInside guards in a container of its own that has the bpf file system of others, where nothing can be refused over sockets, and ends
+// without taking away what it pinned; it says what it finds, and lifts it.
+func pinInside(pin string) error {
+	if err := errors.Join(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("proc", "/proc", "proc", 0, "")); err != nil {
+		return err
+	}
+	list := func() (out []string) {
+		all, err := os.ReadDir(filepath.Dir(pin))
+		for _, one := range all {
+			if !one.IsDir() {
+				continue // maps.debug, progs.debug
+			}
+			inside, err := os.ReadDir(filepath.Join(filepath.Dir(pin), one.Name()))
+			out = append(out, fmt.Sprint(strings.Contains(one.Name(), "-"), len(inside), err))
+		}
+		return append(out, fmt.Sprint(err))
+	}
+	fmt.Println("before:", list())
+	err := Lift(pin)
+	fmt.Println("lifted what is not there:", list(), err)
+	g := Open(Options{Judge: func(*Exec) Verdict { return Allow }, Mounts: []string{"/"}, Hold: true, Group: "/", Modes: blocking, Pin: pin})
+	fmt.Println("holds:", g.Holds(), "sockets:", g.watches(), g.Bare())
+	err = g.Leave()
+	fmt.Println("left:", list(), err)
+	err = Lift(pin)
+	fmt.Println("after:", list(), err)
+	return nil
+}
+
+// TestPinsOfAContainer: an agent in a container that has the bpf file system of its host pins, and takes away, what is its own, and keeps
+// whom it holds there also where sockets are none of its own.
+func TestPinsOfAContainer(t *testing.T) {
+	g, pin := newGroup(t), pins(t)
+	host := Open(Options{Group: g.dir, Modes: blocking, Pin: pin})
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), roleVar+"=pin inside", argVar+"="+pin)
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	c.Stderr = os.Stderr
+	out, _ := c.Output()
+	own := fmt.Sprintf("false %d <nil>", len(hooks)+len(kept))
+	want := fmt.Sprintf("before: [%s <nil>]\nlifted what is not there: [%[1]s <nil>] <nil>\nholds: true sockets: false <nil>\nleft: [%[1]s true %d <nil> <nil>] <nil>\nafter: [%[1]s <nil>] <nil>\n", own, len(kept))
+	if string(out) != want {
+		t.Errorf("said\n%swant\n%s", out, want)
+	}
+	if hurt := host.Check(); len(hurt) > 0 {
+		t.Errorf("the host's: %q", hurt)
+	}
+	if err := host.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPinsNowhere: where nothing can be pinned all is in force, and it is said that it ends with the process.
+func TestPinsNowhere(t *testing.T) {
+	g := newGroup(t)
+	d, _ := watched(t, g, blocking, Options{Pin: filepath.Join(t.TempDir(), "pins"), Hold: true, Judge: func(*Exec) Verdict { return Allow }, Mounts: []string{disk(t)}})
+	if !errors.Is(d.Bare(), errPin) || !d.Holds() {
+		t.Errorf("%v, holds %v", d.Bare(), d.Holds())
 	}
 }

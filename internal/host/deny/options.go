@@ -32,7 +32,9 @@ type Options struct {
 	Modes map[Class]Mode
 	// Pin is a directory of a bpf file system, made where it is not there, that keeps the programs for sockets in force when this
 	// process has ended without Close, and the names of those whom Hold had stopped then: the next guard there, or Lift, lets them
-	// go. "": the programs end with this process, and whoever it had stopped stays stopped.
+	// go. "": the programs end with this process, and whoever it had stopped stays stopped. In a PID namespace of its own, as in a
+	// container, it is the directory beside it that is named PIN-NUMBER by that namespace: the file system may be the host's, where an
+	// agent has pins of its own.
 	Pin string
 	// Grace is for how long nobody need be there until nothing is refused any more; 0: five minutes.
 	Grace time.Duration
@@ -71,10 +73,12 @@ const (
 // memfd the process has been killed before its first instruction.
 type Refusal struct {
 	Event  deminer.Event
-	Class  Class  // "" of a program
-	Cookie uint64 // of the socket, as sock_diag has it; 0: none
-	Cgroup uint64 // number of the control group
-	After  bool   // the program had begun already (Guard.Began): Denied means that it was killed, and some of it has run
+	Class  Class            // "" of a program
+	Cookie uint64           // of the socket, as sock_diag has it; 0: none
+	Cgroup uint64           // number of the control group
+	After  bool             // the program had begun already (Guard.Began): Denied means that nothing of it is left, and some of it has run
+	Ended  []deminer.ProcID // of After: who was killed, the one that began first
+	Left   int              // of After: how many run it still, at least
 	held   bool
 }
 

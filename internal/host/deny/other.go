@@ -28,7 +28,10 @@ func (*Guard) Cover(string) error { return ErrOff }
 func (*Guard) CoverProcess(int) error { return ErrOff }
 
 // Began judges nothing.
-func (*Guard) Began(deminer.ProcID, bool) {}
+func (*Guard) Began(deminer.ProcID, bool) error { return nil }
+
+// Bare finds nothing amiss.
+func (*Guard) Bare() error { return nil }
 
 // Check finds nothing.
 func (*Guard) Check() []string { return nil }

@@ -4,6 +4,7 @@ package deny
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -49,10 +50,56 @@ func (e *execs) Cover(path string) error {
 	if err := unix.FanotifyMark(int(e.known.fd), unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd)); err != nil {
 		return &os.PathError{Op: "cover", Path: path, Err: err}
 	}
-	if _, already := e.cover[st.Dev]; !already {
-		e.cover[st.Dev] = time.Now()
-	}
+	e.remember(st.Dev, fd)
 	return nil
+}
+
+// covered is a file system that is asked about: since when, and the watch that tells of its end.
+type covered struct {
+	since time.Time
+	watch int
+}
+
+// unsure is the beginning of a file system whose end nobody tells of: programs there are judged as they begin, too, for ever.
+const unsure = 100 * 365 * 24 * time.Hour
+
+// remember notes a file system that was marked. Once it is gone its number may become another's: the kernel is asked to tell of its end.
+// e.mu is held.
+func (e *execs) remember(dev uint64, fd int) {
+	e.forget()
+	if _, already := e.cover[dev]; already {
+		return
+	}
+	if len(e.cover) >= maxMounts {
+		clear(e.cover)
+	}
+	one := covered{since: time.Now()}
+	var err error
+	if one.watch, err = unix.InotifyAddWatch(e.ends, "/proc/self/fd/"+strconv.Itoa(fd), unix.IN_DELETE_SELF|unix.IN_MASK_ADD); err != nil {
+		one = covered{since: time.Now().Add(unsure)}
+	}
+	e.cover[dev] = one
+}
+
+// forget leaves out file systems that have ended. The kernel tells of the end before it gives the number to another. e.mu is held.
+func (e *execs) forget() {
+	var buf [4096]byte
+	for {
+		n, err := unix.Read(e.ends, buf[:])
+		if err != nil || n <= 0 {
+			return
+		}
+		for at := 0; at+unix.SizeofInotifyEvent <= n; {
+			watch, mask := int(int32(binary.NativeEndian.Uint32(buf[at:]))), binary.NativeEndian.Uint32(buf[at+4:])
+			at += unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(buf[at+12:]))
+			for dev, c := range e.cover {
+				// Also where only the watch has ended, and where some of its news are lost: then the file system is marked anew.
+				if c.watch == watch && mask&(unix.IN_UNMOUNT|unix.IN_IGNORED) != 0 || mask&unix.IN_Q_OVERFLOW != 0 {
+					delete(e.cover, dev)
+				}
+			}
+		}
+	}
 }
 
 // maxMounts bounds what is read of one list of mounts.

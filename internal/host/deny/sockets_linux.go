@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +108,7 @@ func (s *sockets) prepare() (*ebpf.CollectionSpec, error) {
 	}
 	if s.o.Pin != "" {
 		if err := os.MkdirAll(s.o.Pin, 0o700); err != nil {
-			return nil, fmt.Errorf("make the place to pin at: %w", err)
+			return nil, fmt.Errorf("%w: make the place: %w", errPin, err)
 		}
 	}
 	if err := s.makeMaps(spec); err != nil {
@@ -141,6 +142,9 @@ func (s *sockets) makeMaps(spec *ebpf.CollectionSpec) (err error) {
 			one.Pinning, opt.PinPath = ebpf.PinByName, s.o.Pin
 		}
 		m, err := ebpf.NewMapWithOptions(one, opt)
+		if err != nil && s.o.Pin != "" && !errors.Is(err, ebpf.ErrMapIncompatible) {
+			return fmt.Errorf("%w: map %s: %w", errPin, name, err)
+		}
 		if errors.Is(err, ebpf.ErrMapIncompatible) { // of another version: it cannot be taken over
 			if err := os.Remove(filepath.Join(s.o.Pin, name)); err != nil {
 				return fmt.Errorf("replace map %s: %w", name, err)
@@ -223,6 +227,21 @@ func openGroup(name string) (int, error) {
 	return unix.Openat(mount, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
+// errPin: what is there could be had, but not be kept beyond the end of this process.
+var errPin = errors.New("pin what is refused")
+
+// pinPlace is where this process pins: beside the place of others where it is in a PID namespace of its own.
+func pinPlace(pin string) (string, error) {
+	home, err := bpf.Home()
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errPin, err)
+	}
+	if home != 0 {
+		pin += "-" + strconv.FormatUint(uint64(home), 10)
+	}
+	return pin, nil
+}
+
 // pin keeps the programs beyond the end of this process, and lets go of those that an earlier one left: for a moment both are in
 // force, but never neither.
 func (s *sockets) pin() error {
@@ -235,18 +254,26 @@ func (s *sockets) pin() error {
 		}
 		at := filepath.Join(s.o.Pin, name)
 		if err := os.Remove(at); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("let go of the program of an earlier process: %w", err)
+			return fmt.Errorf("%w: let go of the program of an earlier process: %w", errPin, err)
 		}
 		if err := l.Pin(at); err != nil {
-			return fmt.Errorf("pin %s: %w", name, err)
+			return fmt.Errorf("%w: program %s: %w", errPin, name, err)
 		}
 	}
 	return nil
 }
 
-// Lift takes away what a process that ended without Close has left at a Pin, and lets go whom it had stopped. Nothing there is no
-// error.
+// Lift takes away what a process of this PID namespace that ended without Close has left at a Pin, and lets go whom it had stopped.
+// Nothing there is no error.
 func Lift(pin string) error {
+	pin, err := pinPlace(pin)
+	if err != nil {
+		return err
+	}
+	return lift(pin)
+}
+
+func lift(pin string) error {
 	if _, err := os.Lstat(pin); errors.Is(err, os.ErrNotExist) {
 		return nil // asked first: in a place that is read-only, taking away nothing fails, too
 	}
@@ -417,7 +444,7 @@ func (s *sockets) close(leave bool) error {
 		errs = append(errs, m.Close())
 	}
 	if s.o.Pin != "" && !leave {
-		errs = append(errs, Lift(s.o.Pin))
+		errs = append(errs, lift(s.o.Pin))
 	}
 	return errors.Join(errs...)
 }
