@@ -1,0 +1,340 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/deminer/deminer"
+)
+
+// Person is somebody with an account.
+type Person struct {
+	Name     string
+	Role     Role
+	Hash     string // of the password, argon2id
+	Secret   string // of one-time codes, base32; "" where none are asked for
+	Used     int64  // step of the last code that was taken
+	Made     time.Time
+	Disabled bool
+}
+
+// Session is one browser in which somebody is logged in.
+type Session struct {
+	Hash    string // SHA-256 of what the browser holds
+	Person  string
+	Made    time.Time
+	Seen    time.Time
+	Expires time.Time
+	Address string
+	Browser string // safe text
+}
+
+// Link lets one person set a password, once.
+type Link struct {
+	Hash    string
+	Person  string // whose account it is; "": who comes chooses a name
+	Role    Role   // of an account that is made by it
+	Expires time.Time
+}
+
+// Guess counts failed log-ins of a name or from an address.
+type Guess struct {
+	Failures int
+	Until    time.Time // nothing is tried before
+	Last     time.Time
+}
+
+// Store is what this package remembers with. What is looked for and is not there is [ErrNobody].
+type Store interface {
+	People
+	Sessions
+}
+
+// People remembers accounts.
+type People interface {
+	People(ctx context.Context) ([]Person, error) // by name
+	Person(ctx context.Context, name string) (Person, error)
+	// SavePerson writes an account; a fresh one must not be there yet: [ErrTaken].
+	SavePerson(ctx context.Context, p Person, fresh bool) error
+	// Guess changes what is counted of a subject, in one piece.
+	Guess(ctx context.Context, subject string, change func(Guess) Guess) (Guess, error)
+	AddLink(ctx context.Context, l Link) error
+	// TakeLink gives a link that has not expired and takes it away: it opens once.
+	TakeLink(ctx context.Context, hash string, now time.Time) (Link, error)
+}
+
+// Sessions remembers who is logged in.
+type Sessions interface {
+	AddSession(ctx context.Context, s Session) error
+	Session(ctx context.Context, hash string) (Session, error)
+	Sessions(ctx context.Context, person string) ([]Session, error) // the latest first
+	TouchSession(ctx context.Context, hash string, seen time.Time) error
+	// EndSessions ends one session of a person ("" all of them).
+	EndSessions(ctx context.Context, person, hash string) error
+}
+
+// The errors that callers act on.
+var (
+	ErrNobody  = errors.New("nobody has that name, or the password or the code is wrong")
+	ErrTaken   = errors.New("that name is taken")
+	ErrLink    = errors.New("this link was used, or has expired")
+	ErrSession = errors.New("not logged in")
+	ErrRules   = errors.New("that cannot be taken")
+	ErrCode    = errors.New("a code of your app is needed")
+)
+
+// LockedError says that guessing is locked for a while.
+type LockedError struct{ Until time.Time }
+
+// Error implements error.
+func (e LockedError) Error() string { return "too many failed log-ins" }
+
+// How long things last.
+const (
+	sessionLife = 12 * time.Hour
+	sessionIdle = 2 * time.Hour
+	linkLife    = 24 * time.Hour
+	nameTries   = 10 // failed log-ins of one name before it is locked
+	addrTries   = 5  // and from one address
+	longestLock = 15 * time.Minute
+)
+
+// Options are what [New] needs.
+type Options struct {
+	Store Store
+	// Log writes to the audit log; where it fails nothing is done.
+	Log func(ctx context.Context, who Who, what, on, detail string) error
+	Now func() time.Time // nil: time.Now
+}
+
+// House knows the people. Make one with [New].
+type House struct {
+	opt   Options
+	slots chan bool // passwords that are hashed at once
+}
+
+// New makes a house.
+func New(o Options) *House {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &House{opt: o, slots: make(chan bool, 2)}
+}
+
+func (h *House) now() time.Time { return h.opt.Now().UTC() }
+
+// Setup gives the token of a link by which the first admin makes an account; "" where somebody is there already.
+func (h *House) Setup(ctx context.Context) (token string, err error) {
+	all, err := h.opt.Store.People(ctx)
+	if err != nil || len(all) > 0 {
+		return "", err
+	}
+	return h.link(ctx, Link{Role: Admin, Expires: h.now().Add(linkLife)})
+}
+
+// Empty reports whether nobody has an account yet.
+func (h *House) Empty(ctx context.Context) (bool, error) {
+	all, err := h.opt.Store.People(ctx)
+	return err == nil && len(all) == 0, err
+}
+
+func (h *House) link(ctx context.Context, l Link) (token string, err error) {
+	token = secret()
+	l.Hash = digest(token)
+	if err := h.opt.Store.AddLink(ctx, l); err != nil {
+		return "", fmt.Errorf("write a link down: %w", err)
+	}
+	return token, nil
+}
+
+// Invite makes a link by which somebody makes an account with a role, or, where the account is there, sets a new password.
+func (h *House) Invite(ctx context.Context, who Who, name string, role Role) (token string, err error) {
+	if err := who.May(Admin); err != nil {
+		return "", err
+	}
+	if name = fold(name); !names.MatchString(name) {
+		return "", fmt.Errorf("%w: a name has letters, digits and . _ @ -, at most 64", ErrRules)
+	}
+	if !role.AtLeast(Viewer) {
+		return "", fmt.Errorf("%w: there is no such role", ErrRules)
+	}
+	if err := h.opt.Log(ctx, who, "invite", name, string(role)); err != nil {
+		return "", err
+	}
+	return h.link(ctx, Link{Person: name, Role: role, Expires: h.now().Add(linkLife)})
+}
+
+var names = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,63}$`)
+
+func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+
+// Join makes the account of a link, or sets its password, and logs its person in. A password that is not taken does not use the
+// link up.
+func (h *House) Join(ctx context.Context, token, name, password, address, browser string) (session string, err error) {
+	who := Who{Name: "server", Address: address}
+	if err := h.open(ctx, "addr:"+address); err != nil {
+		return "", err
+	}
+	if name = fold(name); name != "" && !names.MatchString(name) {
+		return "", fmt.Errorf("%w: a name has letters, digits and . _ @ -, at most 64", ErrRules)
+	}
+	if err := fit(password, name); err != nil {
+		return "", err
+	}
+	hash, err := h.hash(ctx, password)
+	if err != nil {
+		return "", err
+	}
+	l, err := h.opt.Store.TakeLink(ctx, digest(token), h.now())
+	if err != nil {
+		h.failed(ctx, "addr:"+address, addrTries)
+		return "", err
+	}
+	if l.Person != "" {
+		name = l.Person
+	}
+	if !names.MatchString(name) {
+		_ = h.opt.Store.AddLink(ctx, l) // it was good; only the name was missing
+		return "", fmt.Errorf("%w: choose a name", ErrRules)
+	}
+	p, err := h.opt.Store.Person(ctx, name)
+	fresh := errors.Is(err, ErrNobody)
+	switch {
+	case err != nil && !fresh:
+		return "", err
+	case !fresh && l.Person == "":
+		_ = h.opt.Store.AddLink(ctx, l)
+		return "", ErrTaken
+	case fresh:
+		p = Person{Name: name, Role: l.Role, Made: h.now()}
+	}
+	who.Name = name
+	if err := h.opt.Log(ctx, who, "set password", name, string(p.Role)); err != nil {
+		return "", err
+	}
+	p.Hash, p.Disabled, p.Secret = hash, false, ""
+	if err := h.opt.Store.SavePerson(ctx, p, fresh); err != nil {
+		return "", err
+	}
+	if err := h.opt.Store.EndSessions(ctx, name, ""); err != nil {
+		return "", err
+	}
+	return h.begin(ctx, p, address, browser)
+}
+
+// LogIn logs somebody in and gives what the browser is to hold. A wrong name, password and code cannot be told apart.
+func (h *House) LogIn(ctx context.Context, name, password, code, address, browser string) (session string, err error) {
+	name = fold(name)
+	subject, from := "name:"+deminer.Cut(name, 64), "addr:"+address
+	if err := errors.Join(h.open(ctx, from), h.open(ctx, subject)); err != nil {
+		var locked LockedError
+		if errors.As(err, &locked) {
+			return "", locked
+		}
+		return "", err
+	}
+	p, err := h.opt.Store.Person(ctx, name)
+	if err != nil && !errors.Is(err, ErrNobody) {
+		return "", err
+	}
+	good, err := h.check(ctx, p.Hash, password) // of nobody, too: it takes as long
+	if err != nil {
+		return "", err
+	}
+	step := int64(0)
+	if good && p.Secret != "" {
+		if step = codeStep(p.Secret, code, h.now()); step <= p.Used {
+			if good = false; code == "" {
+				return "", ErrCode // the password was right: this is no guess
+			}
+		}
+	}
+	if !good || p.Name == "" || p.Disabled {
+		h.failed(ctx, from, addrTries)
+		h.failed(ctx, subject, nameTries)
+		_ = h.opt.Log(ctx, Who{Name: "server", Address: address}, "log-in refused", deminer.Cut(name, 64), "")
+		return "", ErrNobody
+	}
+	if err := h.opt.Log(ctx, Who{Name: p.Name, Address: address}, "log-in", p.Name, deminer.Cut(browser, 100)); err != nil {
+		return "", err
+	}
+	if step > 0 {
+		p.Used = step
+		if err := h.opt.Store.SavePerson(ctx, p, false); err != nil {
+			return "", err
+		}
+	}
+	for _, s := range []string{subject, from} {
+		if _, err := h.opt.Store.Guess(ctx, s, func(Guess) Guess { return Guess{} }); err != nil {
+			return "", err
+		}
+	}
+	return h.begin(ctx, p, address, browser)
+}
+
+func (h *House) begin(ctx context.Context, p Person, address, browser string) (string, error) {
+	token, now := secret(), h.now()
+	err := h.opt.Store.AddSession(ctx, Session{Hash: digest(token), Person: p.Name, Made: now, Seen: now, Expires: now.Add(sessionLife),
+		Address: deminer.Cut(address, 80), Browser: deminer.Cut(browser, 200)})
+	return token, err
+}
+
+// open reports whether a subject may try.
+func (h *House) open(ctx context.Context, subject string) error {
+	g, err := h.opt.Store.Guess(ctx, subject, nil)
+	if err == nil && h.now().Before(g.Until) {
+		return LockedError{g.Until}
+	}
+	return err
+}
+
+// failed counts a failure; from some on the subject waits, twice as long each time.
+func (h *House) failed(ctx context.Context, subject string, tries int) {
+	now := h.now()
+	_, _ = h.opt.Store.Guess(ctx, subject, func(g Guess) Guess {
+		if now.Sub(g.Last) > 24*time.Hour {
+			g.Failures = 0
+		}
+		g.Failures++
+		g.Last = now
+		if over := g.Failures - tries; over >= 0 {
+			g.Until = now.Add(min(longestLock, 5*time.Second<<min(over, 10)))
+		}
+		return g
+	})
+}
+
+// Who gives the person of a session, or [ErrSession].
+func (h *House) Who(ctx context.Context, token, address string) (Who, Session, error) {
+	if token == "" || len(token) > 100 {
+		return Who{}, Session{}, ErrSession
+	}
+	s, err := h.opt.Store.Session(ctx, digest(token))
+	if errors.Is(err, ErrNobody) {
+		return Who{}, Session{}, ErrSession
+	}
+	if err != nil {
+		return Who{}, Session{}, err
+	}
+	now := h.now()
+	if !now.Before(s.Expires) || now.Sub(s.Seen) > sessionIdle {
+		return Who{}, Session{}, errors.Join(ErrSession, h.opt.Store.EndSessions(ctx, s.Person, s.Hash))
+	}
+	p, err := h.opt.Store.Person(ctx, s.Person)
+	if errors.Is(err, ErrNobody) || err == nil && p.Disabled {
+		return Who{}, Session{}, ErrSession
+	}
+	if err != nil {
+		return Who{}, Session{}, err
+	}
+	if now.Sub(s.Seen) > time.Minute {
+		if err := h.opt.Store.TouchSession(ctx, s.Hash, now); err != nil {
+			return Who{}, Session{}, err
+		}
+	}
+	return Who{Name: p.Name, Role: p.Role, Address: address}, s, nil
+}
