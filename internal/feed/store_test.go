@@ -243,6 +243,7 @@ const (
 	crashDir  = "DEMINER_TEST_CRASH_DIR"
 	crashStep = "DEMINER_TEST_CRASH_STEP"
 	crashWhat = "DEMINER_TEST_CRASH_WHAT"
+	emulator  = "DEMINER_TEST_EMULATOR" // runs programs of the system that the test is built for
 )
 
 func TestPowerCutChild(t *testing.T) {
@@ -291,9 +292,16 @@ func TestPowerCut(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			child := exec.CommandContext(t.Context(), self, "-test.run=^TestPowerCutChild$")
+			call := []string{self, "-test.run=^TestPowerCutChild$"}
+			if by := os.Getenv(emulator); by != "" {
+				call = append([]string{by}, call...)
+			}
+			child := exec.CommandContext(t.Context(), call[0], call[1:]...)
 			child.Env = append(os.Environ(), crashDir+"="+s.Dir.Name(), crashStep+"="+strconv.Itoa(step), crashWhat+"="+what)
 			out, err := child.CombinedOutput()
+			if ended := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ended) {
+				t.Fatal(err) // it did not even begin
+			}
 			lived := bytes.Contains(out, []byte("lived through it"))
 			if bytes.Contains(out, []byte("FAIL")) {
 				t.Fatalf("%s, step %d: %v\n%s", what, step, err, out)
