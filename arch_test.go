@@ -61,6 +61,8 @@ var mayImport = map[string][]string{
 	"internal/bus":            {"."},
 	"internal/auth":           {"."},
 	"internal/server":         {".", "internal/alert", "internal/auth", "internal/policy"}, // the words of alerts, people and policies; never hands, a network or a database
+	"internal/trust":          {".", "internal/state"},
+	"internal/link":           {".", "internal/state", "internal/trust"},
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }
@@ -85,6 +87,8 @@ var why = map[string]string{
 	"internal/feed":      "a bundle is taken only if match compiles all of it; what it says of a host is not its business",
 	"internal/agent":     "it decides when to look and what may be done; hands and disks are lent to it",
 	"internal/policy":    "it says what may be done and does nothing",
+	"internal/link":      "it takes orders and keeps what is to be told; hands are lent to it, and so is the line",
+	"internal/trust":     "it says who is trusted; what is stored is handed to it, and who is connected it does not know",
 	"internal/bus":       "it carries and does not read; who is trusted and who takes is handed in",
 	"internal/auth":      "people only; it keeps nothing and listens nowhere",
 	"internal/server":    "a server can touch no host: orders leave through an interface, memory comes through one",
@@ -92,10 +96,10 @@ var why = map[string]string{
 
 // reaches says who may use what reaches outside the program.
 var reaches = map[string][]string{
-	"os":                    {"cmd/deminer", "internal/alert", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman"},
+	"os":                    {"cmd/deminer", "internal/alert", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman", "internal/trust", "internal/link"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
-	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed"},
+	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed", "internal/trust"},
 	"database/sql":          {},
 	"os/exec":               {},
 	"plugin":                {},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ type LineOptions struct {
 	Servers []string           // HOST:PORT, one or more
 	Host    string             // id, as enrolled
 	Key     ed25519.PrivateKey // of this host
-	CA      *x509.CertPool     // that the server's certificate must come from: nothing else is believed
+	TLS     *tls.Config        // believes the server and nobody else; version 1.3, whatever it says
 	// Take is given each order as it came, signed; what it gives is the answer. It must come back soon: it takes note of an order, it does not
 	// carry it out.
 	Take func(ctx context.Context, signed []byte) deminer.Reply
@@ -46,7 +45,7 @@ type Line struct {
 
 // Open begins to connect and does not wait for it. The error is one of the options.
 func Open(opt LineOptions) (*Line, error) {
-	if !deminer.IsID(opt.Host) || len(opt.Key) != ed25519.PrivateKeySize || opt.CA == nil || len(opt.Servers) == 0 || opt.Take == nil {
+	if !deminer.IsID(opt.Host) || len(opt.Key) != ed25519.PrivateKeySize || opt.TLS == nil || len(opt.Servers) == 0 || opt.Take == nil {
 		return nil, errors.New("open the line to the server: what the enrolment left is not whole; enroll this host again")
 	}
 	if opt.Change == nil {
@@ -64,7 +63,8 @@ func Open(opt LineOptions) (*Line, error) {
 		o.Servers = append(o.Servers, "tls://"+s)
 	}
 	o.Secure, o.TLSHandshakeFirst = true, true
-	o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: opt.CA, ServerName: ServerName}
+	o.TLSConfig = opt.TLS.Clone()
+	o.TLSConfig.MinVersion = tls.VersionTLS13
 	o.Nkey = public
 	o.SignatureCB = func(nonce []byte) ([]byte, error) { return ed25519.Sign(opt.Key, nonce), nil }
 	o.InboxPrefix = inboxPrefix + opt.Host

@@ -22,6 +22,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+const serverName = "server.test"
+
 // identity makes a CA with a certificate of a server.
 func identity(t testing.TB) (*x509.CertPool, *tls.Certificate) {
 	t.Helper()
@@ -30,7 +32,7 @@ func identity(t testing.TB) (*x509.CertPool, *tls.Certificate) {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{ServerName}, IsCA: true, BasicConstraintsValid: true}
+		DNSNames: []string{serverName}, IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +108,7 @@ func (f *fleet) line(t testing.TB, id string, key ed25519.PrivateKey, take func(
 		take = func(context.Context, []byte) deminer.Reply { return deminer.Reply{OK: true} }
 	}
 	up := make(chan bool, 100)
-	l, err := Open(LineOptions{Servers: []string{f.Addr().String()}, Host: id, Key: key, CA: f.ca, Take: take, Change: func(ok bool, _ error) { up <- ok }})
+	l, err := Open(LineOptions{Servers: []string{f.Addr().String()}, Host: id, Key: key, TLS: &tls.Config{RootCAs: f.ca, ServerName: serverName}, Take: take, Change: func(ok bool, _ error) { up <- ok }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +217,7 @@ func TestForeignSubjects(t *testing.T) {
 	}
 	denied := make(chan error, 20)
 	thief, err := nats.Connect("tls://"+f.Addr().String(), nats.Nkey(public, func(n []byte) ([]byte, error) { return ed25519.Sign(key, n), nil }),
-		nats.Secure(&tls.Config{RootCAs: ca, ServerName: ServerName}), nats.TLSHandshakeFirst(), nats.CustomInboxPrefix(inboxPrefix+hostA),
+		nats.Secure(&tls.Config{RootCAs: ca, ServerName: serverName}), nats.TLSHandshakeFirst(), nats.CustomInboxPrefix(inboxPrefix+hostA),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
 	if err != nil {
 		t.Fatal(err)
@@ -282,7 +284,7 @@ func TestWhoIsKeptOut(t *testing.T) {
 	}
 	otherCA, _ := identity(t)
 	secure := func(ca *x509.CertPool) nats.Option {
-		return nats.Secure(&tls.Config{RootCAs: ca, ServerName: ServerName})
+		return nats.Secure(&tls.Config{RootCAs: ca, ServerName: serverName})
 	}
 	signed := func(key ed25519.PrivateKey) func([]byte) ([]byte, error) {
 		return func(n []byte) ([]byte, error) { return ed25519.Sign(key, n), nil }
@@ -295,7 +297,7 @@ func TestWhoIsKeptOut(t *testing.T) {
 		"server's secret":   {secure(ca), nats.UserInfo(serverUser, f.door.secret)}, // from outside of the process not even with it
 		"system's name":     {secure(ca), nats.UserInfo(systemUser, "")},
 		"wrong CA":          {secure(otherCA), nats.Nkey(public, signed(key))},
-		"old TLS":           {nats.Secure(&tls.Config{RootCAs: ca, ServerName: ServerName, MaxVersion: tls.VersionTLS12}), nats.Nkey(public, signed(key))},
+		"old TLS":           {nats.Secure(&tls.Config{RootCAs: ca, ServerName: serverName, MaxVersion: tls.VersionTLS12}), nats.Nkey(public, signed(key))},
 		"without TLS first": nil,
 	} {
 		url := "tls://" + f.Addr().String()

@@ -40,7 +40,7 @@ type Notice struct {
 // Options of a server.
 type Options struct {
 	Listen string // HOST:PORT; port 0: any that is free
-	// Certificate is asked for at each connection; it must bear ServerName.
+	// Certificate is asked for at each connection.
 	Certificate func() (*tls.Certificate, error)
 	Gate        Gate
 	// Take is given each message with the host whose connection it came over. nil is the receipt: it is written down. An error that is

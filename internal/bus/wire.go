@@ -17,9 +17,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ServerName is the name that the certificate of a server bears for its agents, at whatever address they find it.
-const ServerName = "server.deminer"
-
 // The subjects. A host's id is one word of them.
 const (
 	hostPrefix  = "deminer.host."
