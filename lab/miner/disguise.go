@@ -28,7 +28,10 @@ func disguise(l labExtra) error {
 	if l.Comm != "" {
 		tasks, _ := filepath.Glob("/proc/self/task/*/comm")
 		for _, t := range append(tasks, "/proc/self/comm") {
-			_ = os.WriteFile(t, []byte(l.Comm), 0) // a thread may have ended meanwhile
+			if f, err := os.OpenFile(t, os.O_WRONLY, 0); err == nil { // a thread may have ended meanwhile, and what covers /proc gets no file of ours
+				_, _ = f.WriteString(l.Comm)
+				_ = f.Close()
+			}
 		}
 	}
 	if l.Nice > 0 {
