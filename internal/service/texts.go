@@ -14,7 +14,7 @@ import (
 func (c Config) Unit() string {
 	return strings.NewReplacer("@COMMAND@", c.command(), "@TASKS@", fmt.Sprint(c.Limits.Tasks), "@SLICE@", Slice).Replace(`[Unit]
 Description=deminer agent: ends cryptomining intrusions as they happen
-Documentation=man:deminer(1)
+Documentation=man:deminer(8)
 After=local-fs.target
 StartLimitIntervalSec=600
 StartLimitBurst=20
@@ -58,7 +58,7 @@ WantedBy=multi-user.target
 func (c Config) Slice() string {
 	return fmt.Sprintf(`[Unit]
 Description=What deminer may take from this host
-Documentation=man:deminer(1)
+Documentation=man:deminer(8)
 
 [Slice]
 CPUAccounting=yes
