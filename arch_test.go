@@ -63,7 +63,8 @@ var mayImport = map[string][]string{
 	"internal/server":         {".", "internal/alert", "internal/auth", "internal/policy"}, // the words of alerts, people and policies; never hands, a network or a database
 	"internal/trust":          {".", "internal/state"},
 	"internal/link":           {".", "internal/state", "internal/trust"},
-	"packaging/units":         {"internal/service"}, // what packages hold is what service install writes
+	"packaging/units":         {"internal/service"},                                        // what packages hold is what service install writes
+	"internal/store":          {".", "internal/alert", "internal/auth", "internal/server"}, // it implements what auth and server name
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }
@@ -91,6 +92,7 @@ var why = map[string]string{
 	"internal/link":      "it takes orders and keeps what is to be told; hands are lent to it, and so is the line",
 	"internal/trust":     "it says who is trusted; what is stored is handed to it, and who is connected it does not know",
 	"internal/bus":       "it carries and does not read; who is trusted and who takes is handed in",
+	"internal/store":     "it keeps and finds, within one transaction; what that means is decided elsewhere",
 	"internal/auth":      "people only; it keeps nothing and listens nowhere",
 	"internal/server":    "a server can touch no host: orders leave through an interface, memory comes through one",
 }
@@ -101,7 +103,7 @@ var reaches = map[string][]string{
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
 	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed", "internal/trust"},
-	"database/sql":          {},
+	"database/sql":          {"internal/store"},
 	"os/exec":               {},
 	"plugin":                {},
 	"unsafe":                {"internal/host/bpf", "internal/host/live", "internal/host/rootfs", "internal/host/hands"},

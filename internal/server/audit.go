@@ -45,13 +45,16 @@ func (e Entry) sum() string {
 
 // Audit writes down who did what. An error says that it is not written: then the deed must not be done.
 func (s *Server) Audit(ctx context.Context, who auth.Who, what, on, detail string) error {
-	e := Entry{Time: s.now(), By: deminer.Cut(who.Name, 80), From: deminer.Cut(who.Address, 80), What: deminer.Cut(what, 40), On: deminer.Cut(on, 300),
-		Detail: deminer.Cut(detail, 1000)}
-	if err := s.opt.Store.Append(ctx, e); err != nil {
+	if err := s.opt.Store.Append(ctx, s.entry(who, what, on, detail)); err != nil {
 		return fmt.Errorf("write to the audit log: %w", err)
 	}
 	s.feed.tell("audit")
 	return nil
+}
+
+func (s *Server) entry(who auth.Who, what, on, detail string) Entry {
+	return Entry{Time: s.now(), By: deminer.Cut(who.Name, 80), From: deminer.Cut(who.Address, 80), What: deminer.Cut(what, 40), On: deminer.Cut(on, 300),
+		Detail: deminer.Cut(detail, 1000)}
 }
 
 // Log gives a page of the audit log, the latest first, of entries with a number below the one named (0: all).

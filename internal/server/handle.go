@@ -231,10 +231,8 @@ func (s *Server) Undo(ctx context.Context, who auth.Who, deed string) error {
 func (s *Server) move(ctx context.Context, who auth.Who, d *Deed, kind deminer.OrderKind, from []DeedState, to DeedState) error {
 	o := s.order(who, d.Host, kind, d.Group)
 	o.Run, o.Deed = &deminer.RunOrder{Plan: d.PlanID, Digest: d.Digest}, d.ID
-	if err := s.Audit(ctx, who, string(kind), d.Host, fmt.Sprintf("plan %s, digest %s, order %s", d.PlanID, d.Digest, o.ID)); err != nil {
-		return err
-	}
-	moved, err := s.opt.Store.MoveDeed(ctx, d.ID, from, to, o.By, "", &o, s.now())
+	e := s.entry(who, string(kind), d.Host, fmt.Sprintf("plan %s, digest %s, order %s", d.PlanID, d.Digest, o.ID))
+	moved, err := s.opt.Store.MoveDeed(ctx, d.ID, Move{From: from, To: to, By: o.By, Order: &o, Entry: &e, Time: s.now()})
 	switch {
 	case err != nil:
 		return fmt.Errorf("write down what is to be done: %w", err)
@@ -242,7 +240,7 @@ func (s *Server) move(ctx context.Context, who auth.Who, d *Deed, kind deminer.O
 		return ErrStale
 	}
 	s.wake(d.Host)
-	s.feed.tell("orders", "deeds", "deed-"+d.ID)
+	s.feed.tell("orders", "deeds", "audit", "deed-"+d.ID)
 	return nil
 }
 

@@ -66,10 +66,20 @@ type Deeds interface {
 	Deed(ctx context.Context, id string) (Deed, error)
 	// Deeds gives those of a host ("" all), of a group, the latest first, without plans.
 	Deeds(ctx context.Context, host, group string, limit int) ([]Deed, error)
-	// MoveDeed sets the state of a deed if it is in one of those that are named, and says if it was; with an order, that is written
-	// down in the same moment.
-	MoveDeed(ctx context.Context, id string, from []DeedState, to DeedState, by, text string, o *Order, now time.Time) (bool, error)
+	// MoveDeed sets the state of a deed if it is in one of those that are named, and says if it was.
+	MoveDeed(ctx context.Context, id string, m Move) (bool, error)
 	StepStates(ctx context.Context, host, plan string) ([]StepState, error)
+}
+
+// Move takes a deed from one state to another. What goes with it is written down in the same moment, or not at all.
+type Move struct {
+	From  []DeedState
+	To    DeedState
+	By    string // who approved, "" leaves who did
+	Text  string
+	Order *Order // nil: none goes with it
+	Entry *Entry // of the audit log
+	Time  time.Time
 }
 
 // Rest remembers what else there is.

@@ -198,7 +198,7 @@ func (s *Server) end(ctx context.Context, o Order, to OrderState, text string) e
 	}
 	if o.Deed != "" {
 		from, state := DeedAfter(o.Kind, to)
-		if _, err := s.opt.Store.MoveDeed(ctx, o.Deed, from, state, "", text, nil, s.now()); err != nil {
+		if _, err := s.opt.Store.MoveDeed(ctx, o.Deed, Move{From: from, To: state, Text: text, Time: s.now()}); err != nil {
 			return err
 		}
 	}
