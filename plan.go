@@ -125,6 +125,7 @@ const (
 	ForCleanup Purpose = ""        // it ends incidents
 	ForService Purpose = "service" // it installs or renews the agent
 	ForBan     Purpose = "ban"     // it blocks those who guess passwords, for a time
+	ForBlock   Purpose = "block"   // it blocks what a person named
 	ForGuard   Purpose = "guard"   // it takes away again what came back after a clean-up
 )
 

@@ -73,9 +73,13 @@ type resident struct {
 	mu     sync.Mutex
 	out    io.Writer
 	beat   func()
-	hour   time.Time       // in which troubles were told
-	told   map[string]bool // which
+	hour   time.Time        // in which troubles were told
+	told   map[string]bool  // which
+	own    deminer.HostInfo // what does not change of host.Info, which looks replace
 }
+
+// info says which host this is.
+func (r *resident) info() deminer.HostInfo { return r.own }
 
 func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, without []deminer.Sensor) error {
 	h, _, err := openHost(f)
@@ -89,6 +93,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 	}
 	r := &resident{flags: f, host: h, eyes: live.Open(), out: cmd.OutOrStdout()}
 	defer r.eyes.Close()
+	r.own = h.Info
 	if r.store, err = openStore(f, true); err != nil {
 		return err
 	}
@@ -120,7 +125,8 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 	r.beat = more.notify.Beat
 	s, at := sensors(ctx, h, agentKinds, without, more.guard.places())
 	defer s.Close()
-	for _, line := range lost(s.Facets()) {
+	unseen := lost(s.Facets())
+	for _, line := range unseen {
 		r.say(false, line)
 	}
 	defer more.tend(ctx, s.Check)()
@@ -132,7 +138,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 	}
 	a := agent.New(agent.Options{Sensors: guarded{recorded{fed{s, more.refuse.feed}, more.past}, more.guard, more.back, more.refuse.began}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
 		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, UsedBy: r.eyes.UsedBy, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Rest: debug.FreeOSMemory, Say: r.say}) // a look needs more than the time between two: it goes back to the host
-	err = errors.Join(a.Run(ctx), more.end())
+	err = errors.Join(r.stay(ctx, a, book, unseen), more.end())
 	if f.json {
 		err = errors.Join(err, f.write(cmd, a.Counts()))
 	}
@@ -140,6 +146,17 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 		return fail(exitError, "start it again; deminer doctor says which sensors work here", "watch: %w", err)
 	}
 	return nil
+}
+
+// stay runs the agent, and talks to the server of this host if it has one.
+func (r *resident) stay(ctx context.Context, a *agent.Agent, book *alert.Book, unseen []string) error {
+	leave, err := r.join(ctx, book, a, unseen)
+	if err != nil {
+		r.say(true, "no server is told anything: "+err.Error()) // watching goes on
+		return a.Run(ctx)
+	}
+	defer leave()
+	return a.Run(ctx)
 }
 
 // alone keeps a second agent away until the answer is closed.

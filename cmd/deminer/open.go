@@ -12,6 +12,7 @@ import (
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/host/live"
 	"github.com/deminer/deminer/internal/host/rootfs"
+	"github.com/deminer/deminer/internal/match"
 	"github.com/deminer/deminer/internal/pkgdb"
 	"github.com/deminer/deminer/internal/scan"
 	"github.com/spf13/cobra"
@@ -72,11 +73,17 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 		return nil, nil, err
 	}
 	warn(cmd.ErrOrStderr(), set)
-	gaps = append(gaps, set.Gaps...)
 	bars := newProgress(cmd, f)
+	opt.Progress = bars.step
+	rep, err := lookAt(ctx, f, h, append(gaps, set.Gaps...), set, opt, bars.end)
+	return h, rep, err
+}
+
+// lookAt scans an open host with rules that were loaded; looked is called when the look itself has ended.
+func lookAt(ctx context.Context, f *flags, h *host.Host, gaps []deminer.Gap, set *match.Sources, opt scan.Options, looked func()) (*deminer.Report, error) {
 	own, unreadable := written(f)
 	gaps = append(gaps, unreadable...)
-	opt.Version, opt.Progress, opt.Written, opt.Sources = version, bars.step, own, set.Names()
+	opt.Version, opt.Written, opt.Sources = version, own, set.Names()
 	list, err := remembered(f)
 	if err != nil {
 		gaps = append(gaps, deminer.Gap{Part: "who guessed passwords before", State: deminer.Failed, Why: deminer.Safe(err.Error())})
@@ -95,18 +102,18 @@ func look(ctx context.Context, cmd *cobra.Command, f *flags, opt scan.Options) (
 	opt.Past = past.past()
 	roomy(opt.Mode)
 	rep, err := scan.Run(ctx, h, set.Set, opt)
-	bars.end()
+	looked()
 	if memory != nil { // what an interrupted scan read need not be read again, either
 		if err := memory.save(err == nil); err != nil {
 			gaps = append(gaps, deminer.Gap{Part: "cache", State: deminer.Failed, Why: "what was read cannot be remembered, the next full scan reads all again: " + err.Error()})
 		}
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rep.Rules = set.Told()
 	rep.Snapshot.Gaps = append(append(append(gaps, past.gaps()...), unread(h)...), rep.Snapshot.Gaps...)
-	return h, &rep, nil
+	return &rep, nil
 }
 
 // written lists what deminer changed here before; nothing where there is no state directory that we may read. A journal that

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +32,7 @@ type policyOf struct {
 	dir  *os.Root
 	mu   sync.Mutex
 	seen string // what was read last
+	sum  string // digest of the file's text that is in force
 	now  *policy.Policy
 	bad  string // why the last change was not taken
 }
@@ -95,8 +98,16 @@ func (p *policyOf) read() error {
 		return err
 	}
 	next.Allow = append(next.Allow, list...)
-	p.now, p.bad = next, ""
+	sum := sha256.Sum256(text)
+	p.now, p.bad, p.sum = next, "", hex.EncodeToString(sum[:])
 	return nil
+}
+
+// digest is the SHA-256 of the text of the policy in force.
+func (p *policyOf) digest() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sum
 }
 
 func readSmall(name string) ([]byte, error) {

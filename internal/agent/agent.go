@@ -100,6 +100,7 @@ type Agent struct {
 	whole  time.Time // when the whole host was looked at last
 	missed uint64    // events that had no room before that look began: it made up for them
 	files  *programs
+	found  []*deminer.Report // by others, to be taken in
 }
 
 // Counts say what the agent did since it began.
@@ -117,6 +118,7 @@ const (
 	maxExecs  = 4096
 	maxUnkept = 1000
 	maxDone   = 4096
+	maxFound  = 4
 )
 
 // New makes an agent.
@@ -198,6 +200,7 @@ func (a *Agent) looking(ctx context.Context) {
 			a.opt.Beat()
 		}
 		a.keepAgain()
+		a.takeIn(ctx)
 		jobs, whole := a.queue.take(ctx, a.budget)
 		if ctx.Err() != nil {
 			return

@@ -64,7 +64,9 @@ func (p *packer) pack(text []byte) ([]byte, error) {
 		if err := p.ready(); err != nil {
 			return nil, err
 		}
-		out = p.out.EncodeAll(text, []byte{packedForm})
+		if packed := p.out.EncodeAll(text, []byte{packedForm}); len(packed) < len(out) {
+			out = packed
+		}
 	}
 	if len(out) > deminer.MaxMessage {
 		return nil, fmt.Errorf("%w: %d bytes on the wire, at most %d", deminer.ErrRefused, len(out), deminer.MaxMessage)
@@ -102,6 +104,15 @@ func (p *packer) packMessage(m deminer.Message) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", deminer.ErrRefused, err)
 	}
 	return p.pack(text)
+}
+
+// Fits reports whether a message can go over the wire; else deminer.ErrRefused.
+func Fits(m deminer.Message) error {
+	if len(m.Body) < deminer.MaxMessage-4<<10 {
+		return nil // however badly it packs
+	}
+	_, err := new(packer).packMessage(m)
+	return err
 }
 
 // unpackMessage reads a message, which must be of the kind that its subject says.

@@ -167,13 +167,13 @@ func (h *host) open(t testing.TB) {
 				h.note("plan " + string(o.Handling))
 				return deminer.Plan{ID: "p-" + string(o.Handling), Made: h.made, Steps: []deminer.Step{{ID: "s01"}}}, nil
 			},
-			Run: func(ctx context.Context, p deminer.Plan, tell func(deminer.Record)) error {
+			Run: func(ctx context.Context, p deminer.Plan, _ string, tell func(deminer.Record)) (string, error) {
 				h.note("run " + p.ID)
-				return through(ctx, p.ID, tell)
+				return "1 steps", through(ctx, p.ID, tell)
 			},
-			Undo: func(ctx context.Context, p string, tell func(deminer.Record)) error {
+			Undo: func(ctx context.Context, p, _ string, tell func(deminer.Record)) (string, error) {
 				h.note("undo " + p)
-				return through(ctx, p, tell)
+				return "taken back", through(ctx, p, tell)
 			},
 			Fate: func(p string) (Fate, error) { h.mu.Lock(); defer h.mu.Unlock(); return h.fates[p], nil },
 			Block: func(_ context.Context, o deminer.BlockOrder) (string, error) {

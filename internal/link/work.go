@@ -43,8 +43,8 @@ type Deeds struct {
 	Scan func(context.Context, deminer.ScanOrder) (deminer.Report, error)
 	Plan func(context.Context, deminer.PlanOrder) (deminer.Plan, error)
 	// Run and Undo tell each step as it ends. They join what failed.
-	Run  func(ctx context.Context, p deminer.Plan, tell func(deminer.Record)) error
-	Undo func(ctx context.Context, plan string, tell func(deminer.Record)) error
+	Run  func(ctx context.Context, p deminer.Plan, by string, tell func(deminer.Record)) (string, error)
+	Undo func(ctx context.Context, plan, by string, tell func(deminer.Record)) (string, error)
 	// Fate reads the journal of a plan.
 	Fate    func(plan string) (Fate, error)
 	Block   func(context.Context, deminer.BlockOrder) (string, error)
@@ -394,10 +394,10 @@ func (w *work) runPlan(ctx context.Context, o deminer.Order) (done deminer.Done,
 		return done, err
 	}
 	if o.Kind == deminer.OrderUndo {
-		done.Text = "taken back"
 		tell, told := w.recorder()
 		defer told()
-		return done, w.link.opt.Deeds.Undo(ctx, p.ID, tell)
+		done.Text, err = w.link.opt.Deeds.Undo(ctx, p.ID, o.By, tell)
+		return done, err
 	}
 	switch age := w.link.opt.Now().Sub(p.Made); {
 	case age > planLife:
@@ -412,10 +412,10 @@ func (w *work) runPlan(ctx context.Context, o deminer.Order) (done deminer.Done,
 	if f.Known {
 		return done, fmt.Errorf("%w: the plan was run here before", fs.ErrExist)
 	}
-	done.Text = fmt.Sprintf("%d steps", len(p.Steps))
 	tell, told := w.recorder()
 	defer told()
-	return done, w.link.opt.Deeds.Run(ctx, p, tell)
+	done.Text, err = w.link.opt.Deeds.Run(ctx, p, o.By, tell)
+	return done, err
 }
 
 // recorder tells steps beside the run, which must not wait for it; told waits until all are.

@@ -31,6 +31,8 @@ type Options struct {
 	// BlockFor is how long blocks last; 0: what the recipe says, else a day. KeepBlocks writes them down for the next boot.
 	BlockFor   time.Duration
 	KeepBlocks bool
+	// Phases are those of which steps are wanted; nil: all. Whoever leaves some out knows that what is not uprooted may come back.
+	Phases []deminer.Phase
 }
 
 // Make plans the end of the report's incidents. The same report, options and time give the same plan.
@@ -55,6 +57,7 @@ func Make(rep *deminer.Report, opt Options, now time.Time) deminer.Plan {
 	b.groups(rep)
 	b.again()
 	b.pods(rep)
+	b.only(opt.Phases)
 	b.watch(rep)
 	b.order()
 	sum := sha256.Sum256([]byte(p.Digest()))
@@ -265,6 +268,14 @@ func rank(s deminer.Step) int {
 		return 7
 	}
 	return 5
+}
+
+// only leaves the steps of some phases.
+func (b *builder) only(phases []deminer.Phase) {
+	if phases == nil {
+		return
+	}
+	b.plan.Steps = slices.DeleteFunc(b.plan.Steps, func(s deminer.Step) bool { return !slices.Contains(phases, s.Phase) })
 }
 
 // order sorts the steps, names them and adds the few true dependencies.
