@@ -88,6 +88,7 @@ type Agent struct {
 	heard   *hearing
 	callers *callers
 	execs   chan *deminer.Event // to be matched against the rules
+	now     deminer.Event       // that see looks at
 
 	mu     sync.Mutex
 	counts Counts
@@ -165,26 +166,28 @@ func (a *Agent) Counts() Counts {
 	return c
 }
 
-// see takes an event from the sensors. It must be quick.
-func (a *Agent) see(e deminer.Event) {
+// see takes an event from the sensors, one at a time. It must be quick.
+func (a *Agent) see(one deminer.Event) {
+	a.now = one // what is pointed to would be put on the heap, each event of every kind
+	e := &a.now
 	a.mu.Lock()
 	a.counts.Events[e.Kind]++
 	a.mu.Unlock()
-	a.heard.note(&e)
+	a.heard.note(e)
 	if e.Kind == deminer.EventConnect {
-		a.callers.note(&e, time.Now())
+		a.callers.note(e, time.Now())
 	}
 	for i := range triggers {
-		if t := &triggers[i]; t.kind == e.Kind && (t.when == nil || t.when(a, &e)) {
-			a.queue.add(a.job(t, &e))
+		if t := &triggers[i]; t.kind == e.Kind && (t.when == nil || t.when(a, e)) {
+			a.queue.add(a.job(t, e))
 		}
 	}
-	if e.Kind != deminer.EventExec || len(e.Argv) == 0 && e.Exe == "" {
+	if e.Kind != deminer.EventExec || len(e.Argv) == 0 && e.Exe == "" || a.files.clean(e, a.heard.program(e.Parent)) {
 		return
 	}
-	one := e // not e itself, which would have every event of every kind put on the heap
+	kept := *e
 	select {
-	case a.execs <- &one:
+	case a.execs <- &kept:
 	default:
 		a.mu.Lock()
 		a.counts.Late++

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"hash/maphash"
 	"net/netip"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -26,13 +28,50 @@ type fileKey struct {
 
 // programs remembers what was read of programs, and how command lines were judged.
 type programs struct {
-	bad  map[fileKey]string        // "": nothing speaks against it
-	seen map[deminer.FileID]string // the same by what events say
-	args map[string]bool
+	bad map[fileKey]string // "": nothing speaks against it
+
+	seed maphash.Seed
+	mu   sync.Mutex                // of what follows
+	seen map[deminer.FileID]string // as bad, by what events say
+	args map[uint64]bool
 }
 
 func newPrograms() *programs {
-	return &programs{bad: map[fileKey]string{}, seen: map[deminer.FileID]string{}, args: map[string]bool{}}
+	return &programs{bad: map[fileKey]string{}, seed: maphash.MakeSeed(), seen: map[deminer.FileID]string{}, args: map[uint64]bool{}}
+}
+
+// clean reports whether nothing speaks against a program that starts, by what was judged before: the same content, and the same command
+// line from the same program. Most are such, and cost no more than this.
+func (p *programs) clean(e *deminer.Event, parent string) bool {
+	if !settled(e) {
+		return false
+	}
+	line := p.line(e, parent)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	why, read := p.seen[e.File]
+	bad, asked := p.args[line]
+	return read && asked && why == "" && !bad
+}
+
+// line stands for a command line, who started it, and the path of the program. Nobody outside can find two that share one.
+func (p *programs) line(e *deminer.Event, parent string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(p.seed)
+	for _, s := range [...]string{parent, string(e.Exe)} {
+		_, _ = h.WriteString(s) // never fails
+		_ = h.WriteByte(0)
+	}
+	for _, a := range e.Argv {
+		_, _ = h.WriteString(string(a))
+		_ = h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+// settled reports whether an event names a content: what was changed a moment ago may be changed again without a trace.
+func settled(e *deminer.Event) bool {
+	return e.File != (deminer.FileID{}) && e.Time.UnixNano()-e.File.Changed >= int64(time.Second)
 }
 
 // match asks the rules about each program that starts: its command line, and once about its content.
@@ -67,44 +106,52 @@ func (a *Agent) line(e *deminer.Event) bool {
 	for i, s := range e.Argv {
 		args[i] = string(s)
 	}
-	joined := strings.Join(args, " ")
-	key := string(e.Exe) + "\x00" + joined
-	if bad, ok := a.files.args[key]; ok {
+	up := a.heard.program(e.Parent)
+	key := a.files.line(e, up)
+	a.files.mu.Lock()
+	bad, asked := a.files.args[key]
+	a.files.mu.Unlock()
+	if asked {
 		return bad
 	}
-	bad := false
+	joined := strings.Join(args, " ")
 	w := match.Words{"argv": joined, "exe": string(e.Exe), "name": path.Base(string(e.Exe))}
-	if up := a.heard.program(e.Parent); up != "" {
+	if up != "" {
 		w["parent.exe"] = "/" + up
 	}
 	for _, h := range append(a.opt.Rules.Argv(args), a.opt.Rules.Event(match.LinuxProcess, w)...) {
 		bad = bad || h.Strength >= match.Strong
 	}
+	a.files.mu.Lock()
+	defer a.files.mu.Unlock()
 	if len(a.files.args) >= maxKnown {
 		clear(a.files.args)
 	}
-	if len(key) < 1024 {
-		a.files.args[key] = bad
-	}
+	a.files.args[key] = bad
 	return bad
 }
 
 // content says what speaks against the program of a process. Where the event names a content that was judged before nothing is
 // opened.
 func (a *Agent) content(ctx context.Context, e *deminer.Event) string {
-	if e.File == (deminer.FileID{}) || e.Time.UnixNano()-e.File.Changed < int64(time.Second) {
+	if !settled(e) {
 		why, _, _ := a.read(ctx, e)
 		return why
 	}
-	if why, ok := a.files.seen[e.File]; ok {
+	a.files.mu.Lock()
+	why, read := a.files.seen[e.File]
+	a.files.mu.Unlock()
+	if read {
 		return why
 	}
 	why, key, whole := a.read(ctx, e)
 	if whole && key.ino == e.File.Ino && key.size == e.File.Size && key.ctime.UnixNano() == e.File.Changed {
+		a.files.mu.Lock()
 		if len(a.files.seen) >= maxKnown {
 			clear(a.files.seen)
 		}
 		a.files.seen[e.File] = why
+		a.files.mu.Unlock()
 	}
 	return why
 }

@@ -77,3 +77,56 @@ func TestLostEventsAreMadeUpFor(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatWasJudgedIsNotAskedAgain: a program whose content and command line were judged goes by; with another parent, line, path or
+// content it is asked about again, and so is what is bad.
+func TestWhatWasJudgedIsNotAskedAgain(t *testing.T) {
+	now := time.Now()
+	old := now.Add(-time.Hour)
+	file := func(ino uint64) deminer.FileID {
+		return deminer.FileID{Dev: 1, Ino: ino, Size: 3, Changed: old.UnixNano()}
+	}
+	first := deminer.Event{Kind: deminer.EventExec, Time: now, Proc: deminer.ProcID{PID: 20, Start: 1}, Parent: 10, Exe: "/bin/cat", Argv: []deminer.Raw{"cat", "a"}, File: file(7)}
+	a := newWorld(t).agent(t)
+	a.heard.programs[10], a.heard.programs[11] = "bash", "nginx"
+	asked := func(change func(*deminer.Event)) bool {
+		e := first
+		change(&e)
+		a.see(e)
+		select {
+		case one := <-a.execs:
+			a.opt.Program = func(deminer.ProcID) (host.File, error) {
+				return content{bytes.NewReader([]byte("abc")), deminer.Attr{Ino: one.File.Ino, Size: 3, Ctime: old}}, nil
+			}
+			a.suspect(t.Context(), one)
+			return true
+		default:
+			return false
+		}
+	}
+	for _, c := range []struct {
+		what   string
+		change func(*deminer.Event)
+		want   bool
+	}{
+		{"the first", func(*deminer.Event) {}, true},
+		{"the same", func(*deminer.Event) {}, false},
+		{"of another parent", func(e *deminer.Event) { e.Parent = 11 }, true},
+		{"of that again", func(e *deminer.Event) { e.Parent = 11 }, false},
+		{"another line", func(e *deminer.Event) { e.Argv = []deminer.Raw{"cata"} }, true},
+		{"another path", func(e *deminer.Event) { e.Exe = "/bin/dog" }, true},
+		{"another content", func(e *deminer.Event) { e.File = file(8) }, true},
+		{"no name for its content", func(e *deminer.Event) { e.File = deminer.FileID{} }, true},
+		{"that again", func(e *deminer.Event) { e.File = deminer.FileID{} }, true},
+		{"a miner", func(e *deminer.Event) {
+			e.Argv = []deminer.Raw{"x", "-o", "stratum+tcp://pool.minexmr.com:4444", "-u", "wallet", "-p", "x"}
+		}, true},
+		{"that miner again", func(e *deminer.Event) {
+			e.Argv = []deminer.Raw{"x", "-o", "stratum+tcp://pool.minexmr.com:4444", "-u", "wallet", "-p", "x"}
+		}, true},
+	} {
+		if got := asked(c.change); got != c.want {
+			t.Errorf("%s: asked %v", c.what, got)
+		}
+	}
+}

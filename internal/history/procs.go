@@ -29,9 +29,15 @@ const maxProcs = 3072
 
 // procs remembers processes: those of late, and those before. What is asked for moves to those of late; when these are full
 // those before are forgotten.
-type procs struct{ now, before map[int]*known }
+type procs struct {
+	now, before map[int]*known
+	free        []*known // of processes that ended, to be used again: a program a moment makes no garbage
+}
 
-func newProcs() procs { return procs{map[int]*known{}, map[int]*known{}} }
+// maxFree bounds what is kept to be used again.
+const maxFree = 64
+
+func newProcs() procs { return procs{now: map[int]*known{}, before: map[int]*known{}} }
 
 // find gives what is known of a process; nil if nothing. A start of 0 stands for the last process of that number.
 func (p *procs) find(id deminer.ProcID) *known {
@@ -55,9 +61,25 @@ func (p *procs) put(k *known) {
 	p.now[k.id.PID] = k
 }
 
-func (p *procs) forget(pid int) {
+// forget is called when a process has ended and nothing more is asked about k, which is what see gave of it.
+func (p *procs) forget(pid int, k *known) {
 	delete(p.now, pid)
 	delete(p.before, pid)
+	if k != nil && len(p.free) < maxFree {
+		p.free = append(p.free, k)
+	}
+}
+
+// fresh makes an entry of the table.
+func (p *procs) fresh(id deminer.ProcID) *known {
+	n := len(p.free)
+	if n == 0 {
+		return &known{id: id}
+	}
+	k := p.free[n-1]
+	p.free = p.free[:n-1]
+	*k = known{id: id}
+	return k
 }
 
 // see learns from an event what its process is, and names its parent for good.
@@ -68,7 +90,7 @@ func (p *procs) see(e *Entry) *known {
 	k := p.find(e.Proc)
 	fresh := k == nil
 	if fresh {
-		k = &known{id: e.Proc}
+		k = p.fresh(e.Proc)
 	}
 	if e.Parent == 0 || e.Parent == k.parent.PID {
 		e.Parent, e.ParentStart = k.parent.PID, k.parent.Start
@@ -95,13 +117,11 @@ const maxSparse = 256
 func sparse(e *Entry) Entry {
 	out := *e
 	left := maxSparse
-	out.Argv = nil
-	for _, a := range e.Argv {
+	for i, a := range e.Argv {
 		if left -= len(a) + 1; left < 0 {
-			out.ArgvCut = true
+			out.Argv, out.ArgvCut = e.Argv[:i:i], true
 			break
 		}
-		out.Argv = append(out.Argv, a)
 	}
 	return out
 }

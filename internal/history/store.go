@@ -186,9 +186,9 @@ func (s *Store) put(e Entry, best bool) {
 	case deminer.EventFork:
 		return // told when the process does something
 	case deminer.EventExit:
-		s.procs.forget(e.Proc.PID)
 		s.lastUsage(k)
 		keep = k != nil && k.kept != keptNever
+		defer s.procs.forget(e.Proc.PID, k)
 	case deminer.EventFlow:
 		keep = best && s.fold.keeps(&e, "")
 	case KindAlert, KindProcess, KindCPU:

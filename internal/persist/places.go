@@ -54,9 +54,12 @@ func (l *Lister) InHomes(see func(h Home, name string), names ...string) {
 	}
 }
 
+// escaped writes what means something in a pattern as itself.
+var escaped = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
 // escapeGlob makes a directory name literal in a pattern.
 func escapeGlob(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+	return escaped.Replace(name)
 }
 
 // IsDir reports whether the name leads to a directory.
