@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/deminer/deminer/yara"
 )
@@ -22,8 +23,8 @@ func (s *Set) File(ctx context.Context, r io.ReaderAt, size int64) ([]Hit, error
 		res, err := s.yara.ScanReader(ctx, r, size, yara.ScanOptions{})
 		return ofFile(yaraHits(res.Matches)), scanFault(err)
 	}
-	buf := scripts.get()
-	defer scripts.put(buf)
+	buf := scripts.Get().(*[maxScript]byte)
+	defer scripts.Put(buf)
 	n, err := r.ReadAt(buf[:size], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read content: %w", err)
@@ -44,27 +45,9 @@ func (s *Set) File(ctx context.Context, r io.ReaderAt, size int64) ([]Hit, error
 	return out, nil
 }
 
-// buffers holds room for files of the size up to which all is looked at, so that a tree of small files costs no memory of its
-// own: as many as are read at a time. Nothing in a Hit points into it.
-type buffers chan *[maxScript]byte
-
-func (b buffers) get() *[maxScript]byte {
-	select {
-	case buf := <-b:
-		return buf
-	default:
-		return new([maxScript]byte)
-	}
-}
-
-func (b buffers) put(buf *[maxScript]byte) {
-	select {
-	case b <- buf:
-	default:
-	}
-}
-
-var scripts = make(buffers, 2)
+// scripts holds room for files of the size up to which all is looked at, so that a tree of small files costs no memory of its own. What
+// nobody uses for a while is given back. Nothing in a Hit points into it.
+var scripts = sync.Pool{New: func() any { return new([maxScript]byte) }}
 
 func scanFault(err error) error {
 	if err != nil {
