@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -73,6 +72,7 @@ type resident struct {
 	mu     sync.Mutex
 	out    io.Writer
 	beat   func()
+	rest   rest
 	hour   time.Time        // in which troubles were told
 	told   map[string]bool  // which
 	own    deminer.HostInfo // what does not change of host.Info, which looks replace
@@ -137,7 +137,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 		r.say(true, err.Error())
 	}
 	a := agent.New(agent.Options{Sensors: guarded{recorded{fed{s, more.refuse.feed}, more.past}, more.guard, more.back, more.refuse.began}, Rules: r.rules.Set, Look: r.look, Alerts: keptAlerts{book, more.past}, Beat: r.beat, Policy: r.policy.get, Run: r.run, Program: r.eyes.Exe,
-		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, UsedBy: r.eyes.UsedBy, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Rest: debug.FreeOSMemory, Say: r.say}) // a look needs more than the time between two: it goes back to the host
+		Digest: r.digest, Mechanisms: at.Mechanisms, Usage: kept.sample, UsedBy: r.eyes.UsedBy, Pace: pace, Pool: more.refuse.learn, CPU: cpuTime, Rest: r.rest.later, Say: r.say})
 	err = errors.Join(r.stay(ctx, a, book, unseen), more.end())
 	if f.json {
 		err = errors.Join(err, f.write(cmd, a.Counts()))
@@ -205,6 +205,7 @@ func handOver(book *alert.Book) error {
 
 // look looks at the host with the rules that were loaded.
 func (r *resident) look(ctx context.Context, opt scan.Options) (deminer.Report, error) {
+	r.rest.busy()
 	opt.Version, opt.Sources = version, r.rules.Names()
 	opt.Progress = func(scan.Stage) { r.beat() } // a look at the whole of a large host is no loop that hangs
 	if own, err := r.store.runner.Written(); err == nil {
