@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"internal/link":           {".", "internal/state", "internal/trust"},
 	"packaging/units":         {"internal/service"},                                        // what packages hold is what service install writes
 	"internal/store":          {".", "internal/alert", "internal/auth", "internal/server"}, // it implements what auth and server name
+	"internal/web":            {".", "internal/alert", "internal/auth", "internal/server"}, // pages over what the server knows; never the store
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }
@@ -93,6 +94,7 @@ var why = map[string]string{
 	"internal/trust":     "it says who is trusted; what is stored is handed to it, and who is connected it does not know",
 	"internal/bus":       "it carries and does not read; who is trusted and who takes is handed in",
 	"internal/store":     "it keeps and finds, within one transaction; what that means is decided elsewhere",
+	"internal/web":       "pages over what the server knows: what it cannot do, no page can",
 	"internal/auth":      "people only; it keeps nothing and listens nowhere",
 	"internal/server":    "a server can touch no host: orders leave through an interface, memory comes through one",
 }
@@ -102,7 +104,7 @@ var reaches = map[string][]string{
 	"os":                    {"cmd/deminer", "packaging/units", "internal/alert", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman", "internal/trust", "internal/link"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
-	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed", "internal/trust"},
+	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed", "internal/trust", "internal/web"},
 	"database/sql":          {"internal/store"},
 	"os/exec":               {},
 	"plugin":                {},

@@ -75,3 +75,9 @@ func (h *House) UseCodes(ctx context.Context, who Who, secret, code string) erro
 	p.Secret, p.Used = secret, step
 	return h.opt.Store.SavePerson(ctx, p, false)
 }
+
+// HasCodes reports whether a person is asked for a code at each log-in.
+func (h *House) HasCodes(ctx context.Context, who Who) (bool, error) {
+	p, err := h.opt.Store.Person(ctx, who.Name)
+	return p.Secret != "", err
+}

@@ -36,7 +36,7 @@ type Host struct {
 	Policy   Policy             // what it is to have
 	Open     int                // open alerts
 	Proven   int                // open alerts that are proven
-	Mining   int                // open alerts of mining that are convicted
+	Mining   int                // open alerts of mining that are convicted and not contained
 
 	Standing Standing // set by Server
 	Why      string   // of the standing, safe text; set by Server

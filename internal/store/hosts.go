@@ -35,7 +35,7 @@ func (d *DB) hosts(ctx context.Context, query string, args ...any) (out []server
 	if err != nil || len(out) == 0 {
 		return out, err
 	}
-	one := "SELECT host, COUNT(*), SUM(CASE WHEN grade = 2 THEN 1 ELSE 0 END), SUM(CASE WHEN grade >= 1 AND topics LIKE '%|mining|%' THEN 1 ELSE 0 END) FROM alerts WHERE open = 1"
+	one := "SELECT host, COUNT(*), SUM(CASE WHEN grade = 2 THEN 1 ELSE 0 END), SUM(CASE WHEN grade >= 1 AND state <> 'blocked' AND topics LIKE '%|mining|%' THEN 1 ELSE 0 END) FROM alerts WHERE open = 1"
 	args = nil
 	if len(out) == 1 {
 		one, args = one+" AND host = $1", []any{out[0].ID}
