@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -136,6 +137,9 @@ func product(t *testing.T) []source {
 	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if _, err := os.Stat(filepath.Join(p, "go.mod")); d.IsDir() && p != "." && err == nil {
+			return fs.SkipDir // a module of its own
 		}
 		if d.IsDir() && (p == "lab" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && p != ".") {
 			return fs.SkipDir

@@ -15,7 +15,7 @@ import (
 
 func newEnroll(f *flags) *cobra.Command {
 	var server, token string
-	var forget bool
+	var forget, once bool
 	c := &cobra.Command{
 		Use:   "enroll",
 		Short: "Join this host to a server, with a token from its console",
@@ -23,7 +23,8 @@ func newEnroll(f *flags) *cobra.Command {
 token says which server is the right one: another one is told nothing. deminer agent, also one
 that runs already, then tells the server what it finds and takes its orders.
 
-A token that begins with @ is the name of a file that holds one; - reads it from standard input.`,
+A token that begins with @ is the name of a file that holds one, env:NAME is the variable that does,
+and - reads it from standard input.`,
 		Example: "  deminer enroll --server deminer.example:8443 --token deminer1.abc...\n  deminer enroll --forget       tell no server any more",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,11 +42,15 @@ A token that begins with @ is the name of a file that holds one; - reads it from
 				}
 				return f.told(cmd, []string{"this host"}, "%s tells no server any more; the server knows it until it is revoked there")
 			}
+			if id, err := trust.Load(s.dir); once && err == nil {
+				return f.told(cmd, []string{id.Host}, "enrolled as %s at "+deminer.Safe(id.Server)+" already: left as it is")
+			}
 			return enroll(cmd, f, s, server, token)
 		},
 	}
 	c.Flags().StringVar(&server, "server", "", "the server's `HOST:PORT`, as in the address of its console")
 	c.Flags().StringVar(&token, "token", "", "the `TOKEN` that the console shows under Hosts")
+	c.Flags().BoolVar(&once, "once", false, "leave a host as it is that is enrolled, at whatever server")
 	c.Flags().BoolVar(&forget, "forget", false, "leave the server")
 	return c
 }
@@ -75,8 +80,15 @@ func enroll(cmd *cobra.Command, f *flags, s *store, server, token string) error 
 	return f.told(cmd, []string{id.Host}, "enrolled as %s at "+deminer.Safe(server)+"; deminer agent takes it up within seconds")
 }
 
-// tokenOf reads a token that is given as a file or on standard input: then it does not stand in the list of processes.
+// tokenOf reads a token that is given as a file, in the environment or on standard input: then it does not stand in the list of processes.
 func tokenOf(cmd *cobra.Command, token string) (string, error) {
+	if variable, ok := strings.CutPrefix(token, "env:"); ok {
+		text := strings.TrimSpace(os.Getenv(variable))
+		if text == "" {
+			return "", errors.New("the environment has no " + deminer.Safe(variable))
+		}
+		return text, nil
+	}
 	name, file := strings.CutPrefix(token, "@")
 	if token == "-" {
 		name, file = "/dev/stdin", true

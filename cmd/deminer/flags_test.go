@@ -11,7 +11,7 @@ import (
 )
 
 // foreignFlags stand in the documents and are other programs': lynis, stress-ng.
-var foreignFlags = map[string]bool{"--privileged": true, "--pid": true, "--rm": true, "--quick": true, "--cpu": true, "--matrix": true, "--vm": true, "--now": true}
+var foreignFlags = map[string]bool{"--privileged": true, "--create-namespace": true, "--set": true, "--reuse-values": true, "--from-literal": true, "--pid": true, "--rm": true, "--quick": true, "--cpu": true, "--matrix": true, "--vm": true, "--now": true}
 
 // flagInText is a long option in a text: not the end of a comment of HTML, not a dash between words.
 var flagInText = regexp.MustCompile("(?:^|[^a-z!<-])(--[a-z][a-z-]*[a-z])")

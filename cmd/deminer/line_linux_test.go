@@ -165,6 +165,13 @@ func TestLine(t *testing.T) {
 	if code := run(t.Context(), []string{"enroll", "--state", state, "--server", q.at, "--token", "-"}, strings.NewReader(q.text+"\n"), &out, &errs); code != exitClean {
 		t.Fatalf("exit %d: %s", code, errs.String())
 	}
+	// Once more, as a node of a cluster does at each start: the token is used up, and is not even asked for.
+	if code := run(t.Context(), []string{"enroll", "--state", state, "--once", "--server", q.at, "--token", "env:DEMINER_TEST_NOTHING"}, nil, &out, &errs); code != exitClean || !strings.Contains(out.String(), "left as it is") {
+		t.Errorf("enrolled once more: exit %d, %s%s", code, out.String(), errs.String())
+	}
+	if code := run(t.Context(), []string{"enroll", "--state", t.TempDir(), "--once", "--server", q.at, "--token", "env:DEMINER_TEST_NOTHING"}, nil, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "has no DEMINER_TEST_NOTHING") {
+		t.Errorf("no token: exit %d, %s", code, errs.String())
+	}
 	l := startLine(t, state, place)
 	host := ""
 	q.wait(t, "that it lives", func(m deminer.Message) bool { return m.Kind == deminer.MessageState })
