@@ -64,9 +64,9 @@ var mayImport = map[string][]string{
 	"internal/server":         {".", "internal/alert", "internal/auth", "internal/policy"}, // the words of alerts, people and policies; never hands, a network or a database
 	"internal/trust":          {".", "internal/state"},
 	"internal/link":           {".", "internal/state", "internal/trust"},
-	"packaging/units":         {"internal/service"},                                        // what packages hold is what service install writes
-	"internal/store":          {".", "internal/alert", "internal/auth", "internal/server"}, // it implements what auth and server name
-	"internal/web":            {".", "internal/alert", "internal/auth", "internal/server"}, // pages over what the server knows; never the store
+	"packaging/units":         {"internal/service"},                                                          // what packages hold is what service install writes
+	"internal/store":          {".", "internal/alert", "internal/auth", "internal/server", "internal/trust"}, // it implements what auth, server and trust name
+	"internal/web":            {".", "internal/alert", "internal/auth", "internal/server"},                   // pages over what the server knows; never the store
 	// cmd wires everything and is the only one that may.
 	"cmd/deminer": nil,
 }
@@ -105,7 +105,7 @@ var reaches = map[string][]string{
 	"os":                    {"cmd/deminer", "packaging/units", "internal/alert", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman", "internal/trust", "internal/link"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
 	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
-	"net/http":              {"internal/host/live", "internal/host/hands", "internal/feed", "internal/trust", "internal/web"},
+	"net/http":              {"cmd/deminer", "internal/host/live", "internal/host/hands", "internal/feed", "internal/trust", "internal/web"},
 	"database/sql":          {"internal/store"},
 	"os/exec":               {},
 	"plugin":                {},

@@ -51,7 +51,7 @@ and blocks what is proven, and deminer undo takes that back.`,
 			if err != nil {
 				return err
 			}
-			return runAgent(ctx, cmd, f, file, left)
+			return runAgent(ctx, cmd, f, file, left, false)
 		},
 	}
 	c.Flags().StringVar(&file, "policy", policyFile, "do what the policy in `FILE` allows; without the file nothing is changed")
@@ -75,13 +75,16 @@ type resident struct {
 	rest   rest
 	hour   time.Time        // in which troubles were told
 	told   map[string]bool  // which
+	shared bool             // a server runs in the same process
 	own    deminer.HostInfo // what does not change of host.Info, which looks replace
 }
 
 // info says which host this is.
 func (r *resident) info() deminer.HostInfo { return r.own }
 
-func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, without []deminer.Sensor) error {
+// runAgent watches until ctx ends. shared says that a server runs in the same process: then the agent's limits are not put in force, which are
+// not meant for both.
+func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, without []deminer.Sensor, shared bool) error {
 	h, _, err := openHost(f)
 	switch {
 	case err != nil:
@@ -91,7 +94,7 @@ func runAgent(ctx context.Context, cmd *cobra.Command, f *flags, file string, wi
 	case !h.Info.Root:
 		return fail(exitError, "run it as root", "the sensors of the kernel need root's rights")
 	}
-	r := &resident{flags: f, host: h, eyes: live.Open(), out: cmd.OutOrStdout()}
+	r := &resident{flags: f, host: h, eyes: live.Open(), out: cmd.OutOrStdout(), shared: shared}
 	defer r.eyes.Close()
 	r.own = h.Info
 	if r.store, err = openStore(f, true); err != nil {

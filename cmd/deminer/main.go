@@ -193,7 +193,7 @@ decide, 5 some steps failed, 6 another deminer is at work, 7 not confirmed.`,
 			warnUnfinished(f, func(format string, a ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format, a...) })
 		}
 	}
-	for _, c := range []func(*flags) *cobra.Command{newScan, newPlan, newClean, newVerify, newUndo, newResume, newQuarantine, newBlock, newGuesses, newRules, newAgent, newEnroll, newAlerts, newPolicy, newService, newOnHost, newDoctor, newEvents, newTimeline, newVersion, newMan} {
+	for _, c := range []func(*flags) *cobra.Command{newScan, newPlan, newClean, newVerify, newUndo, newResume, newQuarantine, newBlock, newGuesses, newRules, newAgent, newEnroll, newServer, newUp, newAlerts, newPolicy, newService, newOnHost, newDoctor, newEvents, newTimeline, newVersion, newMan} {
 		root.AddCommand(c(f))
 	}
 	strict(root)

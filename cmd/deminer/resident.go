@@ -77,7 +77,7 @@ func (r *resident) begin(ctx context.Context, book *alert.Book) (*beside, error)
 	if err := p.openPast(r); err != nil {
 		return nil, err
 	}
-	leave := r.protect(p.notify.Managed())
+	leave := r.protect(p.notify.Managed() || r.shared)
 	life, absent, err := contract.Begin(r.store.dir, version)
 	if p.life = life; err != nil {
 		r.say(true, "the trail of the agent: "+err.Error())
