@@ -252,6 +252,9 @@ func (h *headOffice) serveBus() (err error) {
 			return err
 		},
 		Notice: func(n bus.Notice) {
+			if n.Up {
+				h.server.Here(n.Host)
+			}
 			switch {
 			case !n.Up && n.Others == 0:
 				h.server.Away(n.Host, "its connection ended at "+n.Time.UTC().Format(time.RFC3339))

@@ -90,18 +90,19 @@ type Agent struct {
 	execs   chan *deminer.Event // to be matched against the rules
 	now     deminer.Event       // that see looks at
 
-	mu     sync.Mutex
-	counts Counts
-	done   deeds
-	unkept []alert.Sighting
-	unseen map[string]bool // keys of alerts that were told and could not be kept
-	said   sayings
-	load   *sampler
-	budget *budget
-	whole  time.Time // when the whole host was looked at last
-	missed uint64    // events that had no room before that look began: it made up for them
-	files  *programs
-	found  []*deminer.Report // by others, to be taken in
+	mu      sync.Mutex
+	counts  Counts
+	done    deeds
+	unkept  []alert.Sighting
+	unseen  map[string]bool // keys of alerts that were told and could not be kept
+	said    sayings
+	load    *sampler
+	budget  *budget
+	whole   time.Time // when the whole host was looked at last
+	missed  uint64    // events that had no room before that look began: it made up for them
+	files   *programs
+	found   []*deminer.Report // by others, to be taken in
+	changed time.Time         // when something was last done to the host that others asked for
 }
 
 // Counts say what the agent did since it began.

@@ -19,16 +19,25 @@ func (a *Agent) Found(rep deminer.Report) {
 	a.mu.Unlock()
 }
 
-// LookSoon has the whole host looked at within seconds: something was done to it, and what is gone is to be closed.
-func (a *Agent) LookSoon() { a.queue.wantWhole(time.Now().Add(settle)) }
+// LookSoon has the whole host looked at within seconds: something was done to it, and what is gone is to be closed. What others found
+// before is not true any more.
+func (a *Agent) LookSoon() {
+	a.mu.Lock()
+	a.changed = time.Now()
+	a.mu.Unlock()
+	a.queue.wantWhole(time.Now().Add(settle))
+}
 
 // takeIn takes in what others found.
 func (a *Agent) takeIn(ctx context.Context) {
 	a.mu.Lock()
-	list := a.found
+	list, changed := a.found, a.changed
 	a.found = nil
 	a.mu.Unlock()
 	for _, rep := range list {
+		if rep.Snapshot.Taken.Before(changed) {
+			continue
+		}
 		a.handle(ctx, rep, "a scan that was asked for", true)
 	}
 }

@@ -374,3 +374,20 @@ func TestTwinsSpareWhatTheirOwnStepsSpare(t *testing.T) {
 		t.Errorf("%d steps on processes, want 5", kills)
 	}
 }
+
+func TestPhases(t *testing.T) {
+	miner, kept := proc(66), file("/tmp/.x/kswapd0")
+	rep := report(member(miner, deminer.VerbFreeze, deminer.VerbKill), member(kept, deminer.VerbQuarantine))
+	verbs := func(phases ...deminer.Phase) (out []deminer.Verb) {
+		for _, s := range Make(rep, Options{Phases: phases}, now).Steps {
+			out = append(out, s.Action.Verb)
+		}
+		return out
+	}
+	if got, want := verbs(deminer.PhaseFreeze, deminer.PhaseKill), []deminer.Verb{deminer.VerbFreeze, deminer.VerbKill}; !slices.Equal(got, want) {
+		t.Errorf("freeze and kill: %v, want %v", got, want)
+	}
+	if all, one := verbs(), Make(rep, Options{Phases: []deminer.Phase{deminer.PhaseKill}}, now); len(all) < 3 || len(one.Steps) != 1 || one.Steps[0].ID != "s01" || one.ID == Make(rep, Options{}, now).ID {
+		t.Errorf("all: %v; one: %+v", all, one)
+	}
+}

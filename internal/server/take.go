@@ -157,8 +157,20 @@ func (s *Server) tell(ds []*Delivery) {
 	}
 }
 
-// back notes that a host speaks; what waits for it is sent.
+// back notes that a host speaks; if it was away, what waits for it is sent. An idle host says that it lives every minute: asking each time
+// what waits for it would be most of what it costs.
 func (s *Server) back(host string) {
+	s.mu.Lock()
+	_, was := s.away[host]
+	delete(s.away, host)
+	s.mu.Unlock()
+	if was {
+		s.wake(host)
+	}
+}
+
+// Here notes that a host has connected; what waits for it is sent.
+func (s *Server) Here(host string) {
 	s.mu.Lock()
 	delete(s.away, host)
 	s.mu.Unlock()
