@@ -29,11 +29,12 @@ var mayImport = map[string][]string{
 	"internal/host/inode":     {"."}, // one reading of stat for eyes and hands
 	"internal/host/bpf":       {},    // one way to call bpf(2), and one word for the own PID namespace, for eyes and hands
 	"internal/host/mountinfo": {"."},
-	"internal/host/live":      {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},
-	"internal/host/sense":     {".", "internal/host", "internal/host/mountinfo", "internal/host/bpf"},       // eyes that stay open; cmd hands them the others
-	"internal/host/deny":      {".", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"}, // hands that answer while the kernel waits: it refuses what it is told to, who judges is handed in
+	"internal/host/procfs":    {}, // one procfs that nobody covers, for eyes and hands
+	"internal/host/live":      {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf", "internal/host/procfs"},
+	"internal/host/sense":     {".", "internal/host", "internal/host/mountinfo", "internal/host/bpf"},                               // eyes that stay open; cmd hands them the others
+	"internal/host/deny":      {".", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf", "internal/host/procfs"}, // hands that answer while the kernel waits: it refuses what it is told to, who judges is handed in
 	"internal/host/rootfs":    {".", "internal/host", "internal/host/inode", "internal/host/mountinfo"},
-	"internal/host/hands":     {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf"},
+	"internal/host/hands":     {".", "internal/host", "internal/host/pid1", "internal/host/inode", "internal/host/mountinfo", "internal/host/bpf", "internal/host/procfs"},
 	"internal/pkgdb":          {".", "internal/host"},
 	"internal/accounts":       {".", "internal/host"},
 	"internal/logins":         {".", "internal/host", "internal/accounts"},
@@ -104,7 +105,7 @@ var why = map[string]string{
 var reaches = map[string][]string{
 	"os":                    {"cmd/deminer", "packaging/units", "internal/alert", "internal/state", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/vault", "internal/journal", "internal/history", "internal/remedy", "internal/feed", "internal/contract", "internal/doorman", "internal/trust", "internal/link"},
 	"syscall":               {"cmd/deminer", "internal/host/live", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/host/hosttest"}, // hosttest: the processor time of a test
-	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
+	"golang.org/x/sys/unix": {"internal/host/inode", "internal/host/procfs", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract"},
 	"net/http":              {"cmd/deminer", "internal/host/live", "internal/host/hands", "internal/feed", "internal/trust", "internal/web"},
 	"database/sql":          {"internal/store"},
 	"os/exec":               {},
@@ -113,7 +114,7 @@ var reaches = map[string][]string{
 }
 
 // tagged are the packages that may tell systems apart.
-var tagged = []string{"internal/host/inode", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract", "internal/host/hosttest", "cmd/deminer"}
+var tagged = []string{"internal/host/inode", "internal/host/procfs", "internal/host/bpf", "internal/host/live", "internal/host/sense", "internal/host/deny", "internal/host/rootfs", "internal/host/hands", "internal/journal", "internal/vault", "internal/contract", "internal/host/hosttest", "cmd/deminer"}
 
 // exempt from the size limits, with the reason. Test files have no limit.
 var exempt = map[string]string{}

@@ -208,7 +208,7 @@ func handOver(book *alert.Book) error {
 
 // look looks at the host with the rules that were loaded.
 func (r *resident) look(ctx context.Context, opt scan.Options) (deminer.Report, error) {
-	r.rest.busy()
+	r.rest.busy(opt.Around == nil)
 	opt.Version, opt.Sources = version, r.rules.Names()
 	opt.Progress = func(scan.Stage) { r.beat() } // a look at the whole of a large host is no loop that hangs
 	if own, err := r.store.runner.Written(); err == nil {

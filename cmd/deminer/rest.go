@@ -9,8 +9,9 @@ import (
 	"github.com/deminer/deminer/internal/contract"
 )
 
-// A look needs more memory than the time between two. While there are looks more garbage is kept, for what is in use is gone through each
-// time that it is collected; afterwards what is not needed goes back to the host.
+// A look needs more memory than the time between two. While there are looks around events more garbage is kept, for what is in use is gone
+// through each time that it is collected; a look at the whole host is rare, and has enough in use. Afterwards what is not needed goes back
+// to the host.
 const (
 	lookGarbage = 100 // in percent of what is in use
 	restEvery   = time.Minute
@@ -19,19 +20,19 @@ const (
 // rest sees to that.
 type rest struct {
 	mu     sync.Mutex
-	looks  bool
+	looks  bool // more garbage is kept
 	due    *time.Timer
 	before time.Time // when memory was given back last
 }
 
-// busy says that a look begins.
-func (r *rest) busy() {
+// busy says that a look begins, at the whole host or around an event.
+func (r *rest) busy(whole bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.looks && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(lookGarbage)
+	if near := !whole; near != r.looks && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(map[bool]int{true: lookGarbage, false: garbage}[near])
+		r.looks = near
 	}
-	r.looks = true
 	if r.due != nil {
 		r.due.Stop()
 		r.due = nil

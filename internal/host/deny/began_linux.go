@@ -11,6 +11,7 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host/inode"
+	"github.com/deminer/deminer/internal/host/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,15 +34,14 @@ func (g *Guard) Began(id deminer.ProcID, memfd bool) error {
 	if g.o.Judge == nil || memfd && g.Holds() {
 		return nil
 	}
-	name := exe(id.PID)
 	var st unix.Stat_t
-	if err := unix.Stat(name, &st); err != nil || identify(id.PID) != id {
+	if err := statExe(id.PID, &st); err != nil || identify(id.PID) != id {
 		return fs.ErrNotExist
 	}
-	if !memfd && g.execs != nil && g.execs.asks(name, st.Dev) {
+	if !memfd && g.execs != nil && g.execs.asks(id.PID, st.Dev) {
 		return nil
 	}
-	f, err := os.Open(name)
+	f, err := openProc(id.PID, "exe")
 	if err != nil {
 		return fs.ErrNotExist
 	}
@@ -77,8 +77,6 @@ func (g *Guard) Began(id deminer.ProcID, memfd bool) error {
 		Path: deminer.Raw(path[:min(len(path), deminer.MaxEventPath)]), Denied: len(all) > 0 && left == 0}})
 	return nil
 }
-
-func exe(pid int) string { return "/proc/" + strconv.Itoa(pid) + "/exe" }
 
 // killTime bounds how long one program is killed again and again, by itself or while it makes more of itself.
 const killTime = 2 * time.Second
@@ -124,21 +122,26 @@ func (g *Guard) kill(id deminer.ProcID, file *unix.Stat_t) (all []deminer.ProcID
 // runs reports whether a process runs a file.
 func runs(id deminer.ProcID, file *unix.Stat_t) bool {
 	var is unix.Stat_t
-	return unix.Stat(exe(id.PID), &is) == nil && is.Dev == file.Dev && is.Ino == file.Ino && identify(id.PID) == id
+	return statExe(id.PID, &is) == nil && is.Dev == file.Dev && is.Ino == file.Ino && identify(id.PID) == id
 }
 
 // runners lists who runs a file and began no earlier than a process, and that process itself while it is not gone.
 func runners(first deminer.ProcID, file *unix.Stat_t) (out []deminer.ProcID) {
-	dir, err := os.Open("/proc")
+	root, err := procfs.Root()
 	if err != nil {
 		return nil
 	}
+	fd, err := unix.Openat(root, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	dir := os.NewFile(uintptr(fd), "/proc")
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		var is unix.Stat_t
-		if err != nil || pid == os.Getpid() || unix.Stat(exe(pid), &is) != nil || is.Dev != file.Dev || is.Ino != file.Ino {
+		if err != nil || pid == os.Getpid() || statExe(pid, &is) != nil || is.Dev != file.Dev || is.Ino != file.Ino {
 			continue
 		}
 		if id := identify(pid); id.Start >= first.Start {
@@ -150,7 +153,7 @@ func runners(first deminer.ProcID, file *unix.Stat_t) (out []deminer.ProcID) {
 
 // asks reports whether the programs of a file system are asked about. Where they are not, it is covered by one of its files, so that
 // the next is.
-func (e *execs) asks(name string, dev uint64) bool {
+func (e *execs) asks(pid int, dev uint64) bool {
 	e.mu.Lock()
 	e.forget()
 	c, covered := e.cover[dev]
@@ -163,7 +166,7 @@ func (e *execs) asks(name string, dev uint64) bool {
 	}
 	e.mu.Unlock()
 	if !covered && !tried && !inner() { // of a file system that is seen in part the rest is not ours to ask about
-		_ = e.Cover(name) // what cannot be covered is judged as it begins
+		_ = e.coverOf(pid, "exe") // what cannot be covered is judged as it begins
 	}
 	return covered && time.Since(c.since) > settling
 }

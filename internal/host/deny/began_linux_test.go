@@ -56,6 +56,15 @@ func TestBegan(t *testing.T) {
 	memfd := exec.Command("/proc/self/exe")
 	memfd.Env = append(os.Environ(), roleVar+"=exec memfd", argVar+"="+covered)
 	memID, memKilled := stays(t, memfd)
+	cover := "/proc/" + strconv.Itoa(illID.PID) // that it seems to be gone does not help it
+	if err := unix.Mount("deny-test", cover, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Unmount(cover, 0); err != nil && err != unix.ENOENT { // with the process its entry goes, and what covers it
+			t.Error(err)
+		}
+	}()
 	for name := ""; !strings.HasPrefix(name, "/memfd:"); time.Sleep(time.Millisecond) {
 		name, _ = os.Readlink("/proc/" + strconv.Itoa(memID.PID) + "/exe")
 	}
@@ -197,6 +206,8 @@ func TestCoverForgets(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := put(t, in(dir, "good"), stayer(t, harmless))
+		cmd := exec.Command(name)
+		id, _ := stays(t, cmd)
 		var st unix.Stat_t
 		if err := unix.Stat(name, &st); err != nil {
 			t.Fatal(err)
@@ -206,15 +217,20 @@ func TestCoverForgets(t *testing.T) {
 		}
 		before = st
 		clear(g.execs.tried) // as if the minute had passed
-		if g.execs.asks(name, st.Dev) {
+		if g.execs.asks(id.PID, st.Dev) {
 			t.Errorf("turn %d: a file system of a moment ago is taken for one that was asked about", turn)
 		}
 		longCovered(g)
-		if !g.execs.asks(name, st.Dev) {
+		if !g.execs.asks(id.PID, st.Dev) {
 			t.Errorf("turn %d: it is not covered", turn)
 		}
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Fatal(err)
+		_ = cmd.Process.Kill()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) { // until it has let go of its file
+			if err := unix.Unmount(dir, 0); err == nil {
+				break
+			} else if time.Now().After(end) {
+				t.Fatal(err)
+			}
 		}
 	}
 	g.execs.mu.Lock()

@@ -82,7 +82,7 @@ func (h *holds) end(id deminer.ProcID, sig unix.Signal) bool {
 
 func (h *holds) judge(r Refusal) {
 	id := r.Event.Proc
-	f, err := os.Open("/proc/" + strconv.Itoa(id.PID) + "/exe")
+	f, err := openProc(id.PID, "exe")
 	if err != nil {
 		h.end(id, unix.SIGCONT)
 		return

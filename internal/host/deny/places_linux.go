@@ -13,6 +13,7 @@ import (
 
 	"github.com/deminer/deminer/internal/host/bpf"
 	"github.com/deminer/deminer/internal/host/mountinfo"
+	"github.com/deminer/deminer/internal/host/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,8 +28,19 @@ var local = map[int64]string{
 
 // Cover has the programs of the file system that path lies on asked about, through whatever mount or namespace they are reached.
 // A path like /proc/PID/root/ names what another mount namespace sees. ErrPlace: it is none that may be waited for.
-func (e *execs) Cover(path string) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+func (e *execs) Cover(path string) error { return e.coverAt(unix.AT_FDCWD, path) }
+
+// coverOf is Cover for a path below /proc/PID, where nobody can cover that.
+func (e *execs) coverOf(pid int, path string) error {
+	root, err := procfs.Root()
+	if err != nil {
+		return err
+	}
+	return e.coverAt(root, strconv.Itoa(pid)+"/"+path)
+}
+
+func (e *execs) coverAt(dir int, path string) error {
+	fd, err := unix.Openat(dir, path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "cover", Path: path, Err: err}
 	}
@@ -107,8 +119,7 @@ const maxMounts = 20_000
 
 // CoverProcess covers all local file systems that a process sees: those of a container, by one of its processes.
 func (e *execs) CoverProcess(pid int) error {
-	proc := "/proc/" + strconv.Itoa(pid)
-	f, err := os.Open(proc + "/mountinfo")
+	f, err := openProc(pid, "mountinfo")
 	if err != nil {
 		return fmt.Errorf("cover the mounts of process %d: %w", pid, err)
 	}
@@ -122,7 +133,7 @@ func (e *execs) CoverProcess(pid int) error {
 		if !ok || mountinfo.Far(m.Type) || inner() && m.Root != "/" {
 			continue
 		}
-		if err := e.Cover(proc + "/root" + m.Point); err != nil && !errors.Is(err, ErrPlace) && !errors.Is(err, os.ErrNotExist) {
+		if err := e.coverOf(pid, "root"+m.Point); err != nil && !errors.Is(err, ErrPlace) && !errors.Is(err, os.ErrNotExist) {
 			failed = append(failed, err)
 		}
 	}

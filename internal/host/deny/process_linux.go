@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,12 +20,43 @@ func identify(pid int) deminer.ProcID {
 	if pid <= 0 {
 		return id
 	}
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	f, err := openProc(pid, "stat")
 	if err != nil {
 		return id
 	}
-	id.Start = started(text)
+	defer f.Close()
+	text := make([]byte, 4096)
+	n, _ := f.Read(text)
+	id.Start = started(text[:n])
 	return id
+}
+
+// openProc opens a file of a process below /proc/PID for reading, where nobody can cover it.
+func openProc(pid int, name string) (*os.File, error) {
+	root, err := procfs.Root()
+	if err != nil {
+		return nil, err
+	}
+	name = strconv.Itoa(pid) + "/" + name
+	for {
+		fd, err := unix.Openat(root, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_LARGEFILE, 0)
+		switch err {
+		case nil:
+			return os.NewFile(uintptr(fd), "/proc/"+name), nil
+		case unix.EINTR:
+		default:
+			return nil, &os.PathError{Op: "open", Path: "/proc/" + name, Err: err}
+		}
+	}
+}
+
+// statExe looks at the program of a process.
+func statExe(pid int, st *unix.Stat_t) error {
+	root, err := procfs.Root()
+	if err != nil {
+		return err
+	}
+	return unix.Fstatat(root, strconv.Itoa(pid)+"/exe", st, 0)
 }
 
 // started gives field 22 of proc_pid_stat(5); the name in brackets may hold anything, so the last bracket counts.

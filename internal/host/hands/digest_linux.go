@@ -20,9 +20,9 @@ const maxProgram = 256 << 20
 
 // Digest implements host.Procs. The start time is compared after the program is open, so that it is of the process meant.
 func (p *procs) Digest(id deminer.ProcID) (string, error) {
-	fd, err := unix.Open(p.proc+"/"+strconv.Itoa(id.PID)+"/exe", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOATIME, 0)
+	fd, err := unix.Openat(p.proc, strconv.Itoa(id.PID)+"/exe", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOATIME, 0)
 	if err == unix.EPERM {
-		fd, err = unix.Open(p.proc+"/"+strconv.Itoa(id.PID)+"/exe", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		fd, err = unix.Openat(p.proc, strconv.Itoa(id.PID)+"/exe", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	}
 	if err != nil {
 		return "", fmt.Errorf("open program of process %d: %w", id.PID, gone(err))

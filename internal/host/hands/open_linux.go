@@ -52,7 +52,11 @@ func Open(root string, live bool) (*host.Hands, error) {
 	f := &files{root: fd}
 	h := &host.Hands{Files: f, Writer: f}
 	if live {
-		p := newProcs("/proc")
+		p, err := newProcs()
+		if err != nil {
+			unix.Close(fd)
+			return nil, err
+		}
 		h.Procs, h.Net, h.Units = p, &traffic{groups: groups{tops: cgroups(), keep: p.keep}}, &units{}
 		h.Kernel, h.Containers = &kernel{proc: "/proc"}, newContainers()
 	}

@@ -14,19 +14,24 @@ import (
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/host"
+	"github.com/deminer/deminer/internal/host/procfs"
 	"golang.org/x/sys/unix"
 )
 
-// procs is host.Procs over /proc and pidfds.
+// procs is host.Procs over a procfs that nobody covers and pidfds.
 type procs struct {
-	proc string
+	proc int // its root directory
 	// keep holds the PIDs that are never touched: 1, deminer and its ancestors.
 	keep map[int]bool
 	// groups are where the version 2 control group hierarchy may be mounted.
 	groups []string
 }
 
-func newProcs(proc string) *procs {
+func newProcs() (*procs, error) {
+	proc, err := procfs.Root()
+	if err != nil {
+		return nil, err
+	}
 	p := &procs{proc: proc, keep: map[int]bool{1: true, os.Getpid(): true}, groups: cgroups()}
 	for pid := os.Getppid(); pid > 1 && !p.keep[pid]; {
 		p.keep[pid] = true
@@ -36,7 +41,7 @@ func newProcs(proc string) *procs {
 		}
 		pid = s.PPID
 	}
-	return p
+	return p, nil
 }
 
 // maxProbe is how far PIDs are probed one by one.
@@ -47,27 +52,27 @@ const kthread = 0x00200000
 
 // read parses stat and the links of one process.
 func (p *procs) read(pid int) (host.Proc, error) {
-	dir := p.proc + "/" + strconv.Itoa(pid)
-	text, err := slurp(dir+"/stat", 4096)
+	dir := strconv.Itoa(pid)
+	text, err := slurpAt(p.proc, dir+"/stat", 4096)
 	if err != nil {
 		return host.Proc{}, err
 	}
 	s, err := parseStat(text)
 	if err != nil {
-		return s, fmt.Errorf("read %s/stat: %w", dir, err)
+		return s, fmt.Errorf("read /proc/%s/stat: %w", dir, err)
 	}
 	s.ID.PID = pid
-	if exe, err := os.Readlink(dir + "/exe"); err == nil {
+	if exe, err := p.link(dir + "/exe"); err == nil {
 		s.Exe = strings.TrimSuffix(exe, " (deleted)")
 	}
 	var st unix.Stat_t
-	if unix.Stat(dir+"/exe", &st) == nil {
+	if unix.Fstatat(p.proc, dir+"/exe", &st, 0) == nil {
 		s.Size, s.Dev, s.Ino, s.Links = st.Size, uint64(st.Dev), st.Ino, uint64(st.Nlink)
 	}
-	if unix.Stat(dir+"/ns/mnt", &st) == nil {
+	if unix.Fstatat(p.proc, dir+"/ns/mnt", &st, 0) == nil {
 		s.Space = st.Ino
 	}
-	if text, err := slurp(dir+"/cgroup", 64<<10); err == nil {
+	if text, err := slurpAt(p.proc, dir+"/cgroup", 64<<10); err == nil {
 		for line := range strings.SplitSeq(text, "\n") {
 			if rest, ok := strings.CutPrefix(line, "0::"); ok {
 				s.Cgroup = rest
@@ -94,8 +99,21 @@ func parseStat(text string) (host.Proc, error) {
 	return host.Proc{ID: deminer.ProcID{Start: start}, PPID: ppid, State: fields[0][0], Kernel: flags&kthread != 0}, errors.Join(err1, err2, err3)
 }
 
-func slurp(name string, limit int) (string, error) {
-	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+// link reads a symbolic link.
+func (p *procs) link(name string) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(p.proc, name, buf)
+	if err != nil {
+		return "", gone(err)
+	}
+	return string(buf[:n]), nil
+}
+
+func slurp(name string, limit int) (string, error) { return slurpAt(unix.AT_FDCWD, name, limit) }
+
+// slurpAt reads a file below a directory.
+func slurpAt(dir int, name string, limit int) (string, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return "", gone(err)
 	}
@@ -132,18 +150,18 @@ func (p *procs) Look(id deminer.ProcID) (host.Proc, host.Launch, error) {
 	if err != nil {
 		return s, host.Launch{}, err
 	}
-	dir := p.proc + "/" + strconv.Itoa(id.PID)
+	dir := strconv.Itoa(id.PID)
 	l := host.Launch{Exe: deminer.Raw(s.Exe), Cgroup: s.Cgroup}
-	if args, err := slurp(dir+"/cmdline", 64<<10); err == nil && args != "" {
+	if args, err := slurpAt(p.proc, dir+"/cmdline", 64<<10); err == nil && args != "" {
 		for arg := range strings.SplitSeq(strings.TrimSuffix(args, "\x00"), "\x00") {
 			l.Argv = append(l.Argv, deminer.Raw(arg))
 		}
 	}
-	if cwd, err := os.Readlink(dir + "/cwd"); err == nil {
+	if cwd, err := p.link(dir + "/cwd"); err == nil {
 		l.Cwd = deminer.Raw(cwd)
 	}
 	var st unix.Stat_t
-	if err := unix.Stat(dir, &st); err == nil {
+	if err := unix.Fstatat(p.proc, dir, &st, 0); err == nil {
 		l.UID = st.Uid
 	}
 	return s, l, nil
@@ -171,10 +189,11 @@ func (p *procs) mine(id deminer.ProcID) (host.Proc, error) {
 // List implements host.Procs. PIDs up to the highest one in use are probed one by one, so a process that the directory
 // listing hides is listed too.
 func (p *procs) List() ([]host.Proc, error) {
-	d, err := os.Open(p.proc)
+	fd, err := unix.Openat(p.proc, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // each listing has a place of its own
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
+	d := os.NewFile(uintptr(fd), "/proc")
 	defer d.Close()
 	names, err := d.Readdirnames(-1)
 	if err != nil {
@@ -206,7 +225,7 @@ func (p *procs) List() ([]host.Proc, error) {
 
 // leader tells a process from a mere thread of one, which /proc answers for as well though it does not list it.
 func (p *procs) leader(pid int) bool {
-	text, err := slurp(p.proc+"/"+strconv.Itoa(pid)+"/status", 8<<10)
+	text, err := slurpAt(p.proc, strconv.Itoa(pid)+"/status", 8<<10)
 	return err == nil && strings.Contains(text, "\nTgid:\t"+strconv.Itoa(pid)+"\n")
 }
 

@@ -4,9 +4,14 @@ package hands
 
 import (
 	"os"
+	"os/exec"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/host"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +31,7 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestListFindsOurselves(t *testing.T) {
-	p := newProcs("/proc")
+	p := ownProcs(t)
 	list, err := p.List()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +55,7 @@ func TestListFindsOurselves(t *testing.T) {
 
 // TestFreezeCgroup freezes a group of its own, in a hierarchy that it mounts if there is none.
 func TestFreezeCgroup(t *testing.T) {
-	p := newProcs("/proc")
+	p := ownProcs(t)
 	top := ""
 	for _, dir := range cgroups() {
 		if _, err := os.Stat(dir + "/cgroup.controllers"); err == nil {
@@ -105,4 +110,56 @@ func TestFreezeCgroup(t *testing.T) {
 	if is, err := p.Frozen(name + "-none"); is || err != nil {
 		t.Errorf("a group that is not there is frozen: %v %v", is, err)
 	}
+}
+
+func ownProcs(t *testing.T) *procs {
+	t.Helper()
+	p, err := newProcs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestCoveredProcess: a process over whose entry of /proc something is mounted is there, is listed and is stopped.
+func TestCoveredProcess(t *testing.T) {
+	p := ownProcs(t)
+	cmd := exec.Command("/bin/sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	pid := cmd.Process.Pid
+	before, err := p.read(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := "/proc/" + strconv.Itoa(pid)
+	if err := unix.Mount("hands-test", entry, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Unmount(entry, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, _, err := p.Look(before.ID); err != nil {
+		t.Errorf("look: %v", err)
+	}
+	if sum, err := p.Digest(before.ID); err != nil || sum == "" {
+		t.Errorf("digest: %v", err)
+	}
+	if list, err := p.List(); err != nil || !slices.ContainsFunc(list, func(o host.Proc) bool { return o.ID == before.ID && o.Exe == before.Exe }) {
+		t.Errorf("not listed: %v", err)
+	}
+	if err := p.Signal(before.ID, host.SignStop); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	for range 500 {
+		if now, err := p.read(pid); err != nil || now.State == 'T' {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("it goes on")
 }

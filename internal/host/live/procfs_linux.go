@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	ownfs "github.com/deminer/deminer/internal/host/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,29 +17,13 @@ type procfs struct {
 	private bool // a mount of our own that nobody can put anything over
 }
 
-// openPrivate makes a procfs mount that is attached nowhere, so the host does not see it and it ends with its fd.
-// It needs CAP_SYS_ADMIN and Linux 5.2.
+// openPrivate makes a procfs mount that is attached nowhere, see procfs.Mount.
 func openPrivate() (*procfs, error) {
-	ctx, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	fd, err := ownfs.Mount()
 	if err != nil {
-		return nil, fmt.Errorf("open a private procfs: %w", err)
+		return nil, err
 	}
-	defer unix.Close(ctx)
-	if err := unix.FsconfigCreate(ctx); err != nil {
-		return nil, fmt.Errorf("create a private procfs: %w", err)
-	}
-	attrs := unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
-	fd, err := unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, attrs)
-	if err != nil {
-		return nil, fmt.Errorf("mount a private procfs: %w", err)
-	}
-	defer unix.Close(fd)
-	// The descriptor of a mount only names it; to list the directory it is opened through it.
-	root, err := openRetry(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("open the root of a private procfs: %w", err)
-	}
-	return &procfs{fd: root, private: true}, nil
+	return &procfs{fd: fd, private: true}, nil
 }
 
 // openShared opens the host's own /proc and makes sure it is procfs.
