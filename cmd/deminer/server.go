@@ -29,8 +29,8 @@ import (
 
 // serving are the flags of a server.
 type serving struct {
-	data, listen, bus, db, cert, key string
-	names                            []string
+	data, listen, bus, db, cert, key, cluster string
+	names, peers, agentsAt                    []string
 }
 
 func (s *serving) add(c *cobra.Command) {
@@ -39,6 +39,9 @@ func (s *serving) add(c *cobra.Command) {
 	c.Flags().StringSliceVar(&s.names, "name", nil, "the server is found under this `NAME` or address (may be repeated; default: those of this host)")
 	c.Flags().StringVar(&s.listen, "listen", ":8443", "show the console and enroll hosts at `ADDR`")
 	c.Flags().StringVar(&s.bus, "bus", ":4222", "agents connect to `ADDR`")
+	c.Flags().StringSliceVar(&s.agentsAt, "agents-at", nil, "tell hosts to find the bus at `HOST:PORT` (may be repeated; default: where they were enrolled, at the port of --bus)")
+	c.Flags().StringVar(&s.cluster, "cluster", "", "with --db: join other servers with the same database and a copy of trust, which find this one at `ADDR`")
+	c.Flags().StringSliceVar(&s.peers, "peer", nil, "with --cluster: another server at `HOST:PORT` (may be repeated)")
 	c.Flags().StringVar(&s.cert, "cert", "", "show browsers the certificate in `FILE`, with --key (default: one of the server's own authority)")
 	c.Flags().StringVar(&s.key, "key", "", "`FILE` with the key of --cert")
 }
@@ -243,7 +246,16 @@ func (h *headOffice) at() string {
 }
 
 func (h *headOffice) serveBus() (err error) {
-	h.bus, err = bus.Serve(bus.Options{Listen: h.opt.bus, Certificate: h.trust.Certificate, Gate: h.trust, Sign: h.trust.Sign, Say: h.say,
+	var cluster *bus.Cluster
+	switch {
+	case h.opt.cluster != "" && h.opt.db == "":
+		return fail(exitUsage, "give --db postgres://USER@HOST/NAME, the same for all", "--cluster joins servers that share one database")
+	case h.opt.cluster == "" && len(h.opt.peers) > 0:
+		return fail(exitUsage, "give --cluster ADDR, where the others find this one", "--peer goes with --cluster only")
+	case h.opt.cluster != "":
+		cluster = &bus.Cluster{Listen: h.opt.cluster, Peers: h.opt.peers, CA: h.trust.CA(), Name: trust.ServerName}
+	}
+	h.bus, err = bus.Serve(bus.Options{Listen: h.opt.bus, Cluster: cluster, Certificate: h.trust.Certificate, Gate: h.trust, Sign: h.trust.Sign, Say: h.say,
 		Take: func(ctx context.Context, host string, m deminer.Message) error {
 			err := h.server.Take(ctx, host, m)
 			if errors.Is(err, server.ErrRefused) {
@@ -283,7 +295,11 @@ func (h *headOffice) serveConsole(console http.Handler) (shut func(), err error)
 	if err != nil {
 		return nil, fail(exitError, "", "the address of the bus: %w", err)
 	}
-	joining := h.trust.Handler(func() []string { return []string{":" + port} }, h.say)
+	at := h.opt.agentsAt
+	if len(at) == 0 {
+		at = []string{":" + port}
+	}
+	joining := h.trust.Handler(func() []string { return at }, h.say)
 	mux := http.NewServeMux()
 	mux.Handle("POST "+trust.EnrollPath, joining)
 	mux.Handle("POST "+trust.RenewPath, joining)
@@ -374,7 +390,7 @@ meanwhile. The token is kept as a hash only and cannot be shown again.`,
 			return f.told(cmd, []string{command}, "%s")
 		}}
 	s.add(c)
-	for _, name := range []string{"cert", "key", "bus"} {
+	for _, name := range []string{"cert", "key", "bus", "agents-at", "cluster", "peer"} {
 		_ = c.Flags().MarkHidden(name) // they are of the server
 	}
 	c.Flags().IntVar(&hosts, "hosts", 1, "it is good for `N` hosts")

@@ -82,8 +82,13 @@ func (f *fleet) taken() string {
 
 func serve(t testing.TB, listen string, ca *x509.CertPool, cert *tls.Certificate) *fleet {
 	t.Helper()
+	return serveIn(t, listen, ca, cert, nil)
+}
+
+func serveIn(t testing.TB, listen string, ca *x509.CertPool, cert *tls.Certificate, cluster *Cluster) *fleet {
+	t.Helper()
 	f := &fleet{ca: ca, hosts: map[string]string{}, notices: make(chan Notice, 100)}
-	s, err := Serve(Options{Listen: listen, Certificate: func() (*tls.Certificate, error) { return cert, nil }, Gate: f, Take: f.take,
+	s, err := Serve(Options{Listen: listen, Cluster: cluster, Certificate: func() (*tls.Certificate, error) { return cert, nil }, Gate: f, Take: f.take,
 		Sign: func(o deminer.Order) ([]byte, error) { return json.Marshal(o) }, Notice: func(n Notice) { f.notices <- n }, Say: func(s string) { t.Log(s) }})
 	if err != nil {
 		t.Fatal(err)
@@ -430,5 +435,67 @@ func TestServerComesBack(t *testing.T) {
 	await(t, up, true)
 	if r, err := l.Send(t.Context(), message(`{}`)); err != nil || !r.OK {
 		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// TestCluster has a host at one server and its orders at another, and takes the first one away.
+func TestCluster(t *testing.T) {
+	ca, cert := identity(t)
+	authority, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := serveIn(t, "127.0.0.1:0", ca, cert, &Cluster{Listen: "127.0.0.1:0", CA: authority, Name: serverName})
+	second := serveIn(t, "127.0.0.1:0", ca, cert, &Cluster{Listen: "127.0.0.1:0", Peers: []string{first.ClusterAddr()}, CA: authority, Name: serverName})
+	otherCA, otherCert := identity(t)
+	strangeCA, err := x509.ParseCertificate(otherCert.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := serveIn(t, "127.0.0.1:0", otherCA, otherCert, &Cluster{Listen: "127.0.0.1:0", Peers: []string{first.ClusterAddr()}, CA: strangeCA, Name: serverName})
+	until(t, "the two servers find one another", func() bool { return first.Peers() == 1 && second.Peers() == 1 })
+	key := first.host(hostA)
+	second.hosts = first.hosts // one memory
+	up := make(chan bool, 100)
+	l, err := Open(LineOptions{Servers: []string{first.Addr().String(), second.Addr().String()}, Host: hostA, Key: key, TLS: &tls.Config{RootCAs: ca, ServerName: serverName},
+		Take: func(context.Context, []byte) deminer.Reply { return deminer.Reply{OK: true} }, Change: func(ok bool, _ error) { up <- ok }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	await(t, up, true)
+	home, away := first, second
+	if len(second.Connected()) == 1 { // it chose that one
+		home, away = second, first
+	}
+	if n := away.notice(t); !n.Up || !n.Elsewhere || n.Host != hostA {
+		t.Errorf("the other server was told %+v", n)
+	}
+	o := deminer.Order{ID: deminer.NewID(time.Now()), Host: hostA}
+	until(t, "an order through the other server", func() bool { r, err := away.Order(t.Context(), o); return err == nil && r.OK })
+	away.Cut(hostA)
+	await(t, up, false)
+	await(t, up, true)
+	if _, err := stranger.Order(t.Context(), o); !errors.Is(err, deminer.ErrNobody) || stranger.Peers() != 0 {
+		t.Errorf("a server of another authority: %v, joined to %d", err, stranger.Peers())
+	}
+	home.Close()
+	until(t, "a message after its server is gone", func() bool {
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		r, err := l.Send(ctx, message(`{}`))
+		return err == nil && r.OK
+	})
+	if !strings.Contains(away.taken(), hostA) {
+		t.Errorf("the server that is left took %q", away.taken())
+	}
+}
+
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(what + ": not within half a minute")
+		}
 	}
 }

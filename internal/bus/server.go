@@ -35,6 +35,8 @@ type Notice struct {
 	Time    time.Time `json:"time"`
 	// Others is how many other connections of the same host stand: a copied machine, or a stolen key.
 	Others int `json:"others,omitempty"`
+	// Elsewhere: it is connected to another server of the cluster; of such a one only Host and Up are known.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
 // Options of a server.
@@ -52,8 +54,9 @@ type Options struct {
 	Notice func(Notice)
 	// Say is told what is out of order, in one line of safe text; nil: nobody is.
 	Say     func(string)
-	Workers int // how many messages are taken at once; 0: 32
-	MaxConn int // how many agents may be connected; 0: 65536
+	Workers int      // how many messages are taken at once; 0: 32
+	MaxConn int      // how many agents may be connected; 0: 65536
+	Cluster *Cluster // nil: this server is the only one
 }
 
 // Limits of a server.
@@ -100,6 +103,7 @@ func Serve(opt Options) (*Server, error) {
 	}
 	s := &Server{opt: opt, jobs: make(chan *nats.Msg, opt.Workers), busy: map[string]int{}}
 	s.door = newDoor(opt)
+	s.door.notice = s.notice
 	o, err := s.options()
 	if err != nil {
 		return nil, err
@@ -139,14 +143,18 @@ func (s *Server) options() (*nserver.Options, error) {
 		host = "0.0.0.0"
 	}
 	certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.opt.Certificate() }
-	return &nserver.Options{
+	o := &nserver.Options{
 		ServerName: "deminer-" + hex.EncodeToString(random(4)), Host: host, Port: port,
 		TLS: true, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: certificate}, TLSHandshakeFirst: true, TLSTimeout: 20,
 		AuthTimeout: 30, CustomClientAuthentication: s.door, AlwaysEnableNonce: true,
 		MaxConn: s.opt.MaxConn, MaxSubs: 8, MaxPayload: deminer.MaxMessage, MaxPending: 4 * deminer.MaxMessage, MaxControlLine: 1024,
 		WriteDeadline: 10 * time.Second, PingInterval: 2 * time.Minute, MaxPingsOut: 2, MaxClosedClients: 100,
 		NoSigs: true, NoLog: true, NoSublistCache: true,
-	}, nil
+	}
+	if s.opt.Cluster != nil {
+		return o, s.opt.Cluster.join(o, s.opt.Certificate)
+	}
+	return o, nil
 }
 
 // join connects the server's own two lines, in this process.
@@ -174,6 +182,9 @@ func (s *Server) join() (err error) {
 		return fmt.Errorf("watch who connects: %w", err)
 	}
 	if s.conn, err = own(serverUser); err != nil {
+		return err
+	}
+	if err := s.hear(); err != nil {
 		return err
 	}
 	var ctx context.Context
@@ -290,10 +301,13 @@ func (s *Server) Order(ctx context.Context, o deminer.Order) (deminer.Reply, err
 	return readReply(got.Data)
 }
 
-// Cut ends the connections of a host at once. Whether it may come back, the gate says.
-func (s *Server) Cut(host string) { s.door.drop(host) }
+// Cut ends the connections of a host at once, at all servers of the cluster. Whether it may come back, the gate says.
+func (s *Server) Cut(host string) {
+	s.door.drop(host)
+	s.say(cutSubject, host)
+}
 
-// Connected gives the hosts whose agents are connected, with their address.
+// Connected gives the hosts whose agents are connected to this server, with their address.
 func (s *Server) Connected() map[string]string { return s.door.list() }
 
 // Addr is where the bus listens.
