@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/deminer/deminer"
@@ -104,15 +105,24 @@ func drawIncident(p *server.Part) (d drawing) {
 		d.Nodes = append(d.Nodes, n)
 		d.W, d.H = max(d.W, n.X+nodeW+2), max(d.H, n.Y+nodeH+2)
 	}
-	from := map[int]int{} // lines that leave a box
-	for _, e := range p.Edges {
-		a, ok1 := place[e.From]
-		b, ok2 := place[e.To]
-		if !ok1 || !ok2 || a == b || len(d.Lines) >= maxEdges {
-			continue
+	type pair struct {
+		a, b int
+		e    *deminer.Edge
+	}
+	var pairs []pair
+	for i := range p.Edges {
+		a, ok1 := place[p.Edges[i].From]
+		b, ok2 := place[p.Edges[i].To]
+		if ok1 && ok2 && a != b && len(pairs) < maxEdges {
+			pairs = append(pairs, pair{a, b, &p.Edges[i]})
 		}
-		d.Lines = append(d.Lines, curve(d.Nodes[a], d.Nodes[b], from[a], deminer.Cut(e.Verb, 18), !e.Hard))
-		from[a]++
+	}
+	// What the lines say stands where they leave a box, in the order in which they arrive.
+	slices.SortStableFunc(pairs, func(x, y pair) int { return d.Nodes[x.b].Y - d.Nodes[y.b].Y })
+	from := map[int]int{}
+	for _, l := range pairs {
+		d.Lines = append(d.Lines, curve(d.Nodes[l.a], d.Nodes[l.b], from[l.a], deminer.Cut(l.e.Verb, 18), !l.e.Hard))
+		from[l.a]++
 	}
 	return d
 }

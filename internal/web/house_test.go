@@ -31,7 +31,8 @@ type agents struct {
 	srv  *server.Server
 	mu   sync.Mutex
 	n    int
-	slow bool // nothing is answered
+	slow bool          // nothing is answered
+	pace time.Duration // between the steps of a plan
 	got  []deminer.Order
 }
 
@@ -59,6 +60,7 @@ func (a *agents) answer(ctx context.Context, o deminer.Order) {
 			state = deminer.StateUndone
 		}
 		for i, s := range plan(o.Host).Steps {
+			time.Sleep(a.pace)
 			a.tell(ctx, o.Host, deminer.MessageRecord, o.ID, deminer.PlanRecord{Plan: o.Run.Plan, Record: deminer.Record{Seq: len(a.got)*100 + i, Step: s.ID, State: state, Time: time.Now()}})
 		}
 		a.tell(ctx, o.Host, deminer.MessageDone, o.ID, deminer.Done{OK: true})
@@ -126,7 +128,7 @@ func newHouse(t *testing.T) *house {
 	done := make(chan bool)
 	go func() { h.srv.Run(ctx); close(done) }()
 	h.ts = httptest.NewTLSServer(h.c)
-	t.Cleanup(func() { h.ts.Close(); cancel(); <-done; db.Close() })
+	t.Cleanup(func() { h.ts.CloseClientConnections(); h.ts.Close(); cancel(); <-done; db.Close() })
 	return h
 }
 
@@ -221,6 +223,21 @@ func (b *browser) send(want int, path string, form url.Values, headers ...string
 
 var formToken = regexp.MustCompile(`name="form" value="([^"]+)"`)
 
+// token is what the browser holds of its session.
+func (b *browser) token() string {
+	u, err := url.Parse(b.h.ts.URL)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, c := range b.c.Jar.Cookies(u) {
+		if c.Name == sessionCookie {
+			return c.Value
+		}
+	}
+	b.t.Fatal("nobody is logged in")
+	return ""
+}
+
 // form is the token of the session.
 func (b *browser) form() string {
 	m := formToken.FindStringSubmatch(b.get("/settings"))
@@ -281,6 +298,11 @@ func (h *house) fill() {
 	tell("h1", deminer.MessageVault, []deminer.Kept{{ID: "k1", Path: "/opt/sysetmd", SHA256: wallet, Size: 3_481_600, Time: now.Add(-30 * time.Minute)}})
 	tell("h1", deminer.MessageBlocks, []deminer.Blocked{{What: "203.0.113.7:443", Since: now, Expires: now.Add(23 * time.Hour)}, {What: "2001:db8::7", Since: now, Expires: now.Add(100 * time.Hour), Kept: true}})
 	tell("h2", deminer.MessageBlocks, []deminer.Blocked{{What: "203.0.113.7:443", Since: now, Expires: now.Add(23 * time.Hour)}})
+}
+
+// quiet is an alert that comes while somebody chooses.
+func quiet() alert.Alert {
+	return alert.Alert{ID: "00000010", Key: "file:/x", State: alert.Unhandled, Grade: alert.Suspected, Topics: []deminer.Topic{deminer.TopicTamper}, Title: "a new thing", First: time.Now(), Last: time.Now(), Count: 1}
 }
 
 func report(now time.Time) deminer.Report {

@@ -27,13 +27,7 @@ func TestPictures(t *testing.T) {
 	for _, p := range []string{"/login"} {
 		h.picture(t, dir, "login", p, "", []string{"en-light", "zh-dark"}, "1400,900")
 	}
-	session := ""
-	u, _ := url.Parse(h.ts.URL)
-	for _, c := range b.c.Jar.Cookies(u) {
-		if c.Name == sessionCookie {
-			session = c.Value
-		}
-	}
+	session := b.token()
 	h.picture(t, dir, "empty-overview", "/", session, []string{"en-light"}, "1400,900")
 	h.picture(t, dir, "empty-alerts", "/alerts", session, []string{"zh-light"}, "1400,900")
 	h.fill()

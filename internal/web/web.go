@@ -1,7 +1,10 @@
 // Package web is the console: pages made by the server, that update themselves while somebody looks at them.
 //
 //	console, err := web.New(web.Options{Server: srv, People: people, Version: version})
-//	http.Server{Handler: console, …}   // over TLS: its cookies go nowhere else
+//	http.Server{Handler: console, BaseContext: …, …}   // over TLS: its cookies go nowhere else
+//
+// An open page holds a request open (GET /events) until the context of the request ends: cancel the server's BaseContext before
+// Shutdown waits for it.
 //
 // It needs nothing from outside: templates, one style sheet and two scripts are part of the program. The pages also work without
 // scripts. Nothing in a page is a script or a style by itself (see the policy in [headers]), and whatever came from a host passes

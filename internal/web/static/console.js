@@ -29,7 +29,7 @@
 	const state = (on) => {
 		if (!pulse) return;
 		pulse.classList.toggle("off", !on);
-		$(".word", pulse).textContent = on ? pulse.dataset.on : pulse.dataset.off;
+		$(".word", pulse).textContent = on ? pulse.dataset.yes : pulse.dataset.no;
 		offline.hidden = on;
 	};
 	if (pulse && window.EventSource) {
