@@ -117,7 +117,7 @@ func New(o Options) *Server {
 	}
 	o.Keep = o.Keep.or(DefaultKeep)
 	return &Server{opt: o, fleet: o.Fleet, intake: make(chan *entry, maxWaiting), kick: make(chan string, 4096), away: map[string]string{},
-		flood: flood{hosts: map[string]*bucket{}}, feed: feed{subs: map[*Subscription]bool{}}}
+		flood: flood{hosts: map[string]*bucket{}}, feed: newFeed()}
 }
 
 func (k Keep) or(d Keep) Keep {

@@ -156,10 +156,6 @@ func (c *Console) handle(w http.ResponseWriter, rq *request) error {
 		}
 	case len(b.Results) > 0:
 		return c.show(w, rq, http.StatusUnprocessableEntity, "results", page{Title: "Handle", Nav: "alerts", Body: b})
-	case rq.sheet():
-		w.Header().Set("HX-Refresh", "true")
-		w.WriteHeader(http.StatusNoContent)
-		return nil
 	}
 	t := b.Targets[0]
 	if len(b.Targets) > 1 {

@@ -142,7 +142,11 @@ func (c *Console) events(w http.ResponseWriter, rq *request) error {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	sub := c.opt.Server.Subscribe()
+	since := rq.Header.Get("Last-Event-ID") // of a page that lost its connection
+	if since == "" {
+		since = rq.URL.Query().Get("since")
+	}
+	sub := c.opt.Server.Subscribe(since)
 	defer sub.Close()
 	beat := time.NewTicker(20 * time.Second)
 	defer beat.Stop()
@@ -164,11 +168,12 @@ func (c *Console) events(w http.ResponseWriter, rq *request) error {
 				return nil
 			}
 		case <-sub.C:
-			topics, err := json.Marshal(sub.Take())
+			topics, mark := sub.Take()
+			text, err := json.Marshal(topics)
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(w, "event: news\ndata: %s\n\n", topics); err != nil {
+			if _, err := fmt.Fprintf(w, "id: %s\nevent: news\ndata: %s\n\n", mark, text); err != nil {
 				return nil
 			}
 			// What happens at once is told at once, but not more often than a page can follow.

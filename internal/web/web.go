@@ -6,8 +6,8 @@
 // An open page holds a request open (GET /events) until the context of the request ends: cancel the server's BaseContext before
 // Shutdown waits for it.
 //
-// It needs nothing from outside: templates, one style sheet and two scripts are part of the program. The pages also work without
-// scripts. Nothing in a page is a script or a style by itself (see the policy in [headers]), and whatever came from a host passes
+// It needs nothing from outside: templates, one style sheet and one script are part of the program. The pages also work without
+// the script. Nothing in a page is a script or a style by itself (see the policy in [headers]), and whatever came from a host passes
 // [deminer.Safe] and html/template. Every page that changes something is a POST with the token of its session, and is in the table of
 // [routes] with the role that it needs.
 package web
@@ -115,13 +115,14 @@ type request struct {
 	session auth.Session
 	token   string
 	lang    lang
-	part    bool // only a part of a page is asked for
+	into    string // id of the part of a page that the answer is put into; "": it is a page of its own
+	mark    string // what changes after it is not in the answer
 }
 
 // guard lets nobody through without the role that a route needs, and changes nothing without the token of the session.
 func (c *Console) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		rq := &request{Request: r, lang: chooseLang(r), part: r.Header.Get("HX-Request") == "true", who: auth.Who{Address: address(r)}}
+		rq := &request{Request: r, lang: chooseLang(r), into: r.Header.Get("Deminer-Into"), who: auth.Who{Address: address(r)}, mark: c.opt.Server.Mark()}
 		if rt.need != "" {
 			if !c.known(w, rq) {
 				return
@@ -153,8 +154,8 @@ func (c *Console) known(w http.ResponseWriter, rq *request) bool {
 	switch {
 	case !errors.Is(err, auth.ErrSession):
 		c.fail(w, rq, err)
-	case rq.part:
-		w.Header().Set("HX-Redirect", "/login")
+	case rq.into != "":
+		w.Header().Set("Deminer-Go", "/login")
 		w.WriteHeader(http.StatusUnauthorized)
 	case rq.Method == http.MethodGet && rq.URL.Path != "/events":
 		http.Redirect(w, rq.Request, "/login?to="+template.URLQueryEscaper(rq.URL.RequestURI()), http.StatusSeeOther)
@@ -229,12 +230,13 @@ type page struct {
 	Mining int    // hosts that mine now
 	Open   int    // open alerts
 	Ver    string
-	Bare   bool // without rail and head: nobody is logged in
+	Mark   string // of the server, when the page was asked for
+	Bare   bool   // without rail and head: nobody is logged in
 }
 
 // show writes a page, or, where only a part is asked for, what is in its main part.
 func (c *Console) show(w http.ResponseWriter, rq *request, status int, name string, p page) error {
-	p.Who, p.Lang, p.Theme, p.Self, p.Ver = rq.who, rq.lang, theme(rq.Request), rq.URL.RequestURI(), c.opt.Version
+	p.Who, p.Lang, p.Theme, p.Self, p.Ver, p.Mark = rq.who, rq.lang, theme(rq.Request), rq.URL.RequestURI(), c.opt.Version, rq.mark
 	p.Bare = rq.who.Name == ""
 	if rq.token != "" {
 		p.Form = auth.Form(rq.token)
@@ -257,7 +259,6 @@ func (c *Console) show(w http.ResponseWriter, rq *request, status int, name stri
 		if err := t.ExecuteTemplate(&b, name, p); err != nil {
 			return fmt.Errorf("make part %s: %w", name, err)
 		}
-		status = http.StatusOK // htmx shows nothing else
 	} else {
 		inner := &bytes.Buffer{}
 		if err := t.ExecuteTemplate(inner, name, p); err != nil {
@@ -282,16 +283,15 @@ func (c *Console) show(w http.ResponseWriter, rq *request, status int, name stri
 
 // sheet reports whether the answer goes into the side sheet, or replaces a part of it.
 func (rq *request) sheet() bool {
-	target := rq.Header.Get("HX-Target")
-	return rq.part && (target == "sheet" || strings.HasPrefix(target, "part-"))
+	return rq.into == "sheet" || strings.HasPrefix(rq.into, "part-")
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // back sends a browser to another page after something was changed.
 func back(w http.ResponseWriter, rq *request, to string) error {
-	if rq.part && !rq.sheet() {
-		w.Header().Set("HX-Redirect", to)
+	if rq.into != "" {
+		w.Header().Set("Deminer-Go", to)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}

@@ -1,31 +1,75 @@
-// The console's own script: it listens to what changed and has the parts of the page that show it loaded again, keeps what a person
-// is doing while that happens, and serves the keyboard. Without it every page still works.
+// The console's own script: it hears what changed and loads the parts of the page that show it again, keeps what a person is doing
+// while that happens, opens the side sheet, and serves the keyboard. Without it every page still works.
 "use strict";
 (() => {
 	const $ = (q, at = document) => at.querySelector(q);
 	const all = (q, at = document) => [...at.querySelectorAll(q)];
+	const named = (id) => document.getElementById(id);
 
-	// What changed: each part of a page names its topics.
-	const due = new Map();
-	const heard = (topics) => {
-		for (const part of all("[data-topics]")) {
-			if (due.has(part) || !part.dataset.topics.split(" ").some((t) => topics.includes(t))) continue;
-			due.set(part, setTimeout(() => {
-				due.delete(part);
-				if (part.isConnected && !document.hidden) htmx.trigger(part, "live");
-				else if (part.isConnected) stale.add(part);
-			}, 250));
+	// A part of a page has an id. Requests for one part do not overtake each other: what was asked for before something newer is
+	// thrown away, and nothing is loaded while an answer to a person is on its way.
+	const turns = new Map(), busy = new Map(), again = new Set(), lately = new Map();
+	const ask = async (id, url, body) => {
+		const turn = (turns.get(id) || 0) + 1, start = performance.now();
+		turns.set(id, turn);
+		busy.set(id, (busy.get(id) || 0) + 1);
+		try {
+			const answer = await fetch(url, { method: body ? "POST" : "GET", body, headers: { "Deminer-Into": id }, credentials: "same-origin", redirect: "follow" });
+			const to = answer.headers.get("Deminer-Go");
+			if (to) { location.assign(to); return; }
+			if (answer.status === 401) { location.reload(); return; }
+			const text = await answer.text();
+			if (turns.get(id) === turn) swap(id, new DOMParser().parseFromString(text, "text/html"));
+			changedSince(start);
+		} catch {
+			if (body) state(false);
+		} finally {
+			busy.set(id, busy.get(id) - 1);
+			rest();
 		}
 	};
-	const stale = new Set();
-	document.addEventListener("visibilitychange", () => {
-		if (document.hidden) return;
-		for (const part of stale) if (part.isConnected) htmx.trigger(part, "live");
-		stale.clear();
-	});
+	const swap = (id, page) => {
+		if (id === "sheet") { show(page.body); return; }
+		const old = named(id), fresh = page.getElementById(id);
+		if (!old) return;
+		if (!fresh) { // what went wrong, in words
+			if (page.body.textContent.trim()) { if (sheet && sheet.contains(old)) show(page.body); else old.replaceChildren(...page.body.childNodes); }
+			return;
+		}
+		const kept = keep(old);
+		old.replaceWith(fresh);
+		restore(named(id), kept);
+		for (const other of ["nopen", "nmining"]) {
+			const now = page.getElementById(other);
+			if (now && named(other)) named(other).replaceWith(now);
+		}
+	};
+
+	// What changed: parts name their topics. What changed while a part was on its way may not be in it, so it is loaded once more.
+	const due = new Set();
+	const load = (id) => {
+		if (due.has(id)) return;
+		due.add(id);
+		setTimeout(() => {
+			due.delete(id);
+			const part = named(id);
+			if (!part) return;
+			if (document.hidden || busy.get(id)) again.add(id);
+			else ask(id, part.dataset.from);
+		}, 200);
+	};
+	const rest = () => { for (const id of again) if (!busy.get(id)) { again.delete(id); load(id); } };
+	const parts = () => all("[data-topics]").map((part) => [part.id, part.dataset.topics.split(" ")]);
+	const heard = (topics) => {
+		const now = performance.now();
+		if (lately.size > 5000) lately.clear();
+		for (const t of topics) lately.set(t, now);
+		for (const [id, mine] of parts()) if (topics.includes("*") || mine.some((t) => topics.includes(t))) load(id);
+	};
+	const changedSince = (start) => { for (const [id, mine] of parts()) if (mine.some((t) => lately.get(t) >= start)) load(id); };
+	document.addEventListener("visibilitychange", () => { if (!document.hidden) rest(); });
 
 	const pulse = $("#pulse"), offline = $("#offline");
-	let since = 0;
 	const state = (on) => {
 		if (!pulse) return;
 		pulse.classList.toggle("off", !on);
@@ -33,60 +77,54 @@
 		offline.hidden = on;
 	};
 	if (pulse && window.EventSource) {
-		const source = new EventSource("/events");
-		let was = true;
-		source.addEventListener("here", () => {
-			since = Date.now();
-			if (!was) { // something may have been missed
-				for (const part of all("[data-topics]")) htmx.trigger(part, "live");
-			}
-			was = true;
-			state(true);
-		});
-		source.addEventListener("news", (e) => { since = Date.now(); heard(JSON.parse(e.data)); });
-		source.addEventListener("error", () => { was = false; });
-		setInterval(() => { if (Date.now() - since > 45000 || source.readyState !== 1) { if (Date.now() - since > 4000) state(false); } }, 3000);
+		const source = new EventSource("/events?since=" + encodeURIComponent(document.body.dataset.mark));
+		let since = Date.now();
+		source.addEventListener("here", () => { since = Date.now(); state(true); });
+		source.addEventListener("news", (e) => { since = Date.now(); state(true); heard(JSON.parse(e.data)); });
+		setInterval(() => { if (Date.now() - since > (source.readyState === 1 ? 45000 : 4000)) state(false); }, 2000);
 		addEventListener("pagehide", () => source.close());
-		since = Date.now();
 	}
 
 	// A part that is loaded again keeps what was chosen, opened and written in it.
-	let kept = null;
-	document.addEventListener("htmx:beforeSwap", (e) => {
-		const old = e.detail.target;
-		if (!old || !old.matches || !old.matches("[data-topics]")) return;
-		kept = {
-			checked: all("input[type=checkbox]:checked", old).map((i) => [i.name, i.value]),
-			open: all("details", old).map((d) => d.open),
-			text: all("input:not([type=hidden]):not([type=checkbox]):not([type=radio]), textarea, select", old).filter((i) => i.name).map((i) => [i.name, i.value]),
-			radio: all("input[type=radio]:checked", old).map((i) => [i.name, i.value]),
-			focus: document.activeElement && old.contains(document.activeElement) ? [document.activeElement.name || "", document.activeElement.id] : null,
-			id: old.id,
-		};
+	const fields = (at) => all("input:not([type=hidden]):not([type=checkbox]):not([type=radio]), textarea, select", at).filter((i) => i.name);
+	const keep = (old) => ({
+		checked: all("input[type=checkbox]", old).map((i) => [i.name, i.value, i.checked]),
+		radio: all("input[type=radio]:checked", old).map((i) => [i.name, i.value]),
+		open: all("details", old).map((d) => d.open),
+		text: fields(old).map((i) => [i.name, i.value]),
+		focus: old.contains(document.activeElement) ? [document.activeElement.id, document.activeElement.getAttribute("name"), document.activeElement.getAttribute("href")] : null,
 	});
-	document.addEventListener("htmx:afterSwap", () => {
-		if (!kept) return;
-		const k = kept;
-		kept = null;
-		const now = document.getElementById(k.id);
-		if (!now) return;
-		const count = all("details", now);
-		if (count.length === k.open.length) count.forEach((d, i) => { d.open = k.open[i]; });
+	const restore = (now, kept) => {
 		const boxes = all("input[type=checkbox]", now);
-		if (k.checked.length || boxes.some((b) => b.checked)) for (const b of boxes) b.checked = k.checked.some(([n, v]) => n === b.name && v === b.value);
-		for (const [n, v] of k.radio) for (const r of all("input[type=radio]", now)) if (r.name === n && r.value === v) r.checked = true;
-		const fields = all("input:not([type=hidden]):not([type=checkbox]):not([type=radio]), textarea, select", now).filter((i) => i.name);
-		if (fields.length === k.text.length) fields.forEach((f, i) => { if (f.name === k.text[i][0]) f.value = k.text[i][1]; });
-		if (k.focus) {
-			const f = k.focus[1] ? document.getElementById(k.focus[1]) : fields.find((i) => i.name === k.focus[0]);
+		for (const b of boxes) {
+			const was = kept.checked.find(([n, v]) => n === b.name && v === b.value);
+			if (was) b.checked = was[2];
+		}
+		for (const [n, v] of kept.radio) for (const r of all("input[type=radio]", now)) if (r.name === n && r.value === v) r.checked = true;
+		const folds = all("details", now);
+		if (folds.length === kept.open.length) folds.forEach((d, i) => { d.open = kept.open[i]; });
+		const texts = fields(now);
+		if (texts.length === kept.text.length) texts.forEach((f, i) => { if (f.name === kept.text[i][0]) f.value = kept.text[i][1]; });
+		if (kept.focus) {
+			const [id, name, href] = kept.focus;
+			const f = (id && named(id)) || all("input, select, textarea, button, a", now).find((e) => (name && e.getAttribute("name") === name) || (href && e.getAttribute("href") === href));
 			if (f) f.focus({ preventScroll: true });
 		}
 		needs();
-	});
+	};
 
 	// The side sheet.
 	const sheet = $("#sheet"), shade = $("#shade");
 	let opener = null;
+	const show = (body) => {
+		const was = sheet.hidden;
+		sheet.replaceChildren(...body.childNodes);
+		sheet.hidden = shade.hidden = false;
+		document.body.classList.add("sheeted");
+		if (was) sheet.scrollTop = 0;
+		const first = $("input:not([type=hidden]), button.primary, button, a", sheet);
+		if (first) first.focus({ preventScroll: true });
+	};
 	const close = () => {
 		if (!sheet || sheet.hidden) return false;
 		sheet.hidden = shade.hidden = true;
@@ -95,20 +133,24 @@
 		if (opener && opener.isConnected) opener.focus();
 		return true;
 	};
-	document.addEventListener("htmx:beforeRequest", (e) => {
-		if (e.detail.target === sheet && sheet.hidden) opener = document.activeElement;
-	});
-	document.addEventListener("htmx:afterSwap", (e) => {
-		if (e.detail.target !== sheet) return;
-		sheet.hidden = shade.hidden = false;
-		document.body.classList.add("sheeted");
-		const first = $("input:not([type=hidden]), button, a", sheet);
-		if (first) first.focus();
-	});
 	if (shade) shade.addEventListener("click", close);
 	document.addEventListener("click", (e) => {
-		const x = e.target.closest("[data-close]");
-		if (x && sheet && sheet.contains(x)) { e.preventDefault(); close(); }
+		const x = e.target.closest("[data-close], a[data-sheet]");
+		if (!x || !sheet || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
+		if (x.matches("[data-close]")) { if (close()) e.preventDefault(); return; }
+		e.preventDefault();
+		if (sheet.hidden) opener = x;
+		ask("sheet", x.getAttribute("href"));
+	});
+	document.addEventListener("submit", (e) => {
+		const form = e.target, into = form.dataset.into;
+		if (!sheet || (!into && form.dataset.sheet === undefined)) return;
+		e.preventDefault();
+		const values = new URLSearchParams(new FormData(form, e.submitter));
+		if (e.submitter) e.submitter.disabled = true; // once is enough
+		if (into) { ask(named(into) ? into : "sheet", form.getAttribute("action"), values); return; }
+		if (sheet.hidden) opener = e.submitter;
+		ask("sheet", form.getAttribute("action") + "?" + values).finally(needs);
 	});
 	// Tab stays in the sheet while it is open.
 	if (sheet) sheet.addEventListener("keydown", (e) => {
@@ -124,7 +166,6 @@
 		for (const f of all("[data-bulk]")) {
 			const n = all("input[name=t]:checked", f).length;
 			for (const b of all("[data-needs]", f)) b.disabled = n === 0;
-			f.classList.toggle("some", n > 0);
 		}
 	};
 	document.addEventListener("change", (e) => {
@@ -135,7 +176,7 @@
 			if (box.value === "*" && box.checked) others.forEach((o) => { if (o !== box) o.checked = false; });
 			else if (box.checked) others.forEach((o) => { if (o.value === "*") o.checked = false; });
 		}
-		if (box.closest(".filters") && box.tagName === "SELECT" && box.form.method === "get") box.form.requestSubmit();
+		if (box.closest("form.filters") && box.tagName === "SELECT") box.form.requestSubmit();
 		needs();
 	});
 	needs();
