@@ -1,0 +1,139 @@
+//go:build linux && lab
+
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browser is an admin before a screen.
+type browser struct {
+	t     *testing.T
+	ctx   context.Context
+	base  string // of the console: scheme, host and port
+	root  string // of the host
+	shots string
+
+	mu     sync.Mutex
+	faults []string // what the browser itself complains of: scripts that fail, what the page's policy forbids
+}
+
+// open starts Chromium.
+func open(t *testing.T) *browser {
+	t.Helper()
+	link, err := url.Parse(os.Getenv(linkOf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &browser{t: t, base: "https://" + link.Host, root: os.Getenv(rootOf), shots: os.Getenv(shotsOf)}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors, chromedp.WindowSize(1400, 900), chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	all, stop := chromedp.NewExecAllocator(t.Context(), flags...)
+	t.Cleanup(stop)
+	var end context.CancelFunc
+	b.ctx, end = chromedp.NewContext(all)
+	t.Cleanup(end)
+	if err := chromedp.Run(b.ctx); err != nil { // the browser lives as long as the context of the first run
+		t.Fatal(err)
+	}
+	chromedp.ListenTarget(b.ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			b.fault(e.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.LevelError {
+				b.fault(e.Entry.Text + " " + e.Entry.URL)
+			}
+		}
+	})
+	return b
+}
+
+func (b *browser) fault(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = append(b.faults, text)
+}
+
+// do acts, within a time; what fails is shown with a picture.
+func (b *browser) do(what string, limit time.Duration, actions ...chromedp.Action) {
+	b.t.Helper()
+	ctx, stop := context.WithTimeout(b.ctx, limit)
+	defer stop()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		var text string
+		_ = chromedp.Run(b.ctx, chromedp.OuterHTML("body", &text, chromedp.ByQuery))
+		b.shot("failed")
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.t.Fatalf("%s: %v\nthe browser complains %q\nthe page says\n%.3000s", what, err, b.faults, text)
+	}
+	b.t.Logf("%s", what)
+}
+
+// shot keeps a picture of the page.
+func (b *browser) shot(name string) {
+	b.t.Helper()
+	var png []byte
+	if err := chromedp.Run(b.ctx, chromedp.Sleep(150*time.Millisecond), chromedp.CaptureScreenshot(&png)); err != nil {
+		b.t.Fatalf("picture of %s: %v", name, err)
+	}
+	if err := os.WriteFile(filepath.Join(b.shots, name+".png"), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *browser) to(path string) chromedp.Action { return chromedp.Navigate(b.base + path) }
+
+// text gives what stands in a part of the page.
+func (b *browser) text(part string) (text string) {
+	b.t.Helper()
+	b.do("read "+part, time.Minute, chromedp.Text(part, &text, chromedp.ByQuery))
+	return text
+}
+
+// until loads a page again and again until a part of it is there.
+func (b *browser) until(what, path, part string, limit time.Duration) {
+	b.t.Helper()
+	for end := time.Now().Add(limit); ; {
+		var there bool
+		b.do("look: "+what, time.Minute, b.to(path), chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q) !== null", part), &there))
+		switch {
+		case there:
+			return
+		case time.Now().After(end):
+			b.shot("failed")
+			b.t.Fatalf("%s: not within %s\n%.3000s", what, limit, b.text("body"))
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// exists tells whether a file is on the host.
+func (b *browser) exists(path string) bool {
+	_, err := os.Lstat(filepath.Join(b.root, path))
+	return err == nil
+}
+
+// expect wants a text in a part of the page.
+func (b *browser) expect(part string, wants ...string) {
+	b.t.Helper()
+	got := b.text(part)
+	for _, w := range wants {
+		if !strings.Contains(got, w) {
+			b.t.Errorf("%s has no %q:\n%.2000s", part, w, got)
+		}
+	}
+}
