@@ -641,3 +641,44 @@ func TestKilled(t *testing.T) {
 		t.Errorf("%d messages are left, %d were kept before it was killed", read, promised)
 	}
 }
+
+// TestNothingCanBeWritten: what cannot be kept is not promised, and goes well once it can.
+func TestNothingCanBeWritten(t *testing.T) {
+	bubble(t, func(t *testing.T, h *host) {
+		block := func(dir *os.Root, name string) (free func()) {
+			t.Helper()
+			if err := dir.Mkdir(name, 0o700); err != nil { // no file can be made there
+				t.Fatal(err)
+			}
+			return func() {
+				if err := dir.Remove(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		free := block(h.spool.dir, spooled{seq: 1, kind: deminer.MessageAlert}.name()+".new")
+		if err := h.Tell(deminer.MessageAlert, "", "lost?"); err == nil || h.Spooled() != 0 {
+			t.Errorf("an alert that could not be written: %v, %d spooled", err, h.Spooled())
+		}
+		free()
+		if err := h.Tell(deminer.MessageAlert, "", "kept"); err != nil {
+			t.Error(err)
+		}
+		o := deminer.Order{ID: deminer.NewID(time.Now()), Kind: deminer.OrderState, State: &deminer.StateOrder{State: "ignored"}}
+		free = block(h.work.dir, o.ID+ending+".new")
+		if r, _ := h.give(t, o); r.OK || !r.Again {
+			t.Errorf("an order that could not be kept: %+v", r)
+		}
+		free()
+		if r, _ := h.give(t, o); !r.OK {
+			t.Errorf("the same order, later: %+v", r)
+		}
+		h.while(func() { time.Sleep(time.Second) })
+		if h.deeds() != "state ignored by somebody" {
+			t.Errorf("did %q, want it once", h.deeds())
+		}
+		if got := fmt.Sprint(h.post.of(deminer.MessageAlert)); got != `["kept"]` {
+			t.Errorf("sent %s", got)
+		}
+	})
+}
