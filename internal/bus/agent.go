@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -41,6 +42,10 @@ type Line struct {
 	conn *nats.Conn
 	pack packer
 	stop context.CancelFunc
+
+	mu    sync.Mutex
+	whole context.Context // ends when the connection that stands breaks
+	broke context.CancelFunc
 }
 
 // Open begins to connect and does not wait for it. The error is one of the options.
@@ -75,7 +80,11 @@ func Open(opt LineOptions) (*Line, error) {
 	o.IgnoreDiscoveredServers = true
 	o.ConnectedCB = func(*nats.Conn) { opt.Change(true, nil) }
 	o.ReconnectedCB = o.ConnectedCB
-	o.DisconnectedErrCB = func(_ *nats.Conn, err error) { opt.Change(false, err) }
+	l.renew()
+	o.DisconnectedErrCB = func(_ *nats.Conn, err error) {
+		l.renew()
+		opt.Change(false, err)
+	}
 	o.ReconnectErrCB = func(_ *nats.Conn, err error) { opt.Change(false, err) }
 	o.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) { opt.Change(true, err) }
 	if l.conn, err = o.Connect(); err != nil {
@@ -91,6 +100,16 @@ func Open(opt LineOptions) (*Line, error) {
 		return nil, fmt.Errorf("listen to orders: %w", err)
 	}
 	return l, nil
+}
+
+// renew ends what waits for an answer over a connection that broke: none will come.
+func (l *Line) renew() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broke != nil {
+		l.broke()
+	}
+	l.whole, l.broke = context.WithCancel(context.Background())
 }
 
 // pause says how long to wait before the next round of tries.
@@ -124,12 +143,20 @@ func (l *Line) Send(ctx context.Context, m deminer.Message) (deminer.Reply, erro
 	if err != nil {
 		return deminer.Reply{}, fmt.Errorf("send a message: %w", err)
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	l.mu.Lock()
+	whole := l.whole
+	l.mu.Unlock()
+	defer context.AfterFunc(whole, stop)()
 	got, err := l.conn.RequestWithContext(ctx, hostPrefix+l.opt.Host+"."+string(m.Kind), wire)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return deminer.Reply{}, fmt.Errorf("send a message: %w: %w", deminer.ErrRefused, err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return deminer.Reply{Why: "the server does not take messages now", Again: true}, nil
+	case whole.Err() != nil:
+		return deminer.Reply{}, errors.New("send a message: the connection broke before the answer came")
 	case err != nil:
 		return deminer.Reply{}, fmt.Errorf("send a message: %w", err)
 	}
@@ -143,6 +170,9 @@ func (l *Line) Connected() bool { return l.conn.IsConnected() }
 func (l *Line) Close() {
 	l.stop()
 	l.conn.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broke()
 }
 
 // publicKey writes a key as NATS does.

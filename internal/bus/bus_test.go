@@ -423,6 +423,20 @@ func TestServerComesBack(t *testing.T) {
 	l, up := first.line(t, hostA, key, nil)
 	await(t, up, true)
 	addr := first.Addr().String()
+	first.mu.Lock() // the server does not come to an answer
+	sent := make(chan error)
+	go func() {
+		_, err := l.Send(context.Background(), message(`{}`))
+		sent <- err
+	}()
+	until(t, "the message is being taken", func() bool { return first.busyWith(hostA) })
+	first.Cut(hostA)
+	if err := within(sent); err == nil || !strings.Contains(err.Error(), "broke") {
+		t.Errorf("a message whose answer cannot come any more: %v", err)
+	}
+	first.mu.Unlock()
+	await(t, up, false)
+	await(t, up, true)
 	first.Close()
 	await(t, up, false)
 	if r, err := l.Send(t.Context(), message(`{}`)); err == nil {
@@ -498,4 +512,11 @@ func until(t testing.TB, what string, is func() bool) {
 			t.Fatal(what + ": not within half a minute")
 		}
 	}
+}
+
+// busyWith reports whether a message of a host is being taken.
+func (s *Server) busyWith(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy[host] > 0
 }

@@ -112,7 +112,7 @@ func Serve(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("serve the bus: %w", err)
 	}
 	s.door.cut = func(id uint64) { _ = s.nats.DisconnectClientByID(id) } // one that is gone needs no cutting
-	s.nats.SetLoggerV2(logger{opt.Say}, false, false, false)
+	s.nats.SetLoggerV2(&logger{say: opt.Say}, false, false, false)
 	s.nats.Start()
 	if !s.nats.ReadyForConnections(readyTime) {
 		s.nats.Shutdown()
@@ -333,15 +333,46 @@ func random(n int) []byte {
 	return b
 }
 
-// logger hands what NATS says that is grave to Say.
-type logger struct{ say func(string) }
+// logger hands what NATS says that is grave to Say, the same once in a while: a server of the cluster that is away is looked for all the time.
+type logger struct {
+	say func(string)
 
-func (logger) Noticef(string, ...any)           {}
-func (logger) Warnf(string, ...any)             {}
-func (logger) Debugf(string, ...any)            {}
-func (logger) Tracef(string, ...any)            {}
-func (l logger) Fatalf(format string, a ...any) { l.line(format, a) }
-func (l logger) Errorf(format string, a ...any) { l.line(format, a) }
-func (l logger) line(format string, a []any) {
-	l.say(deminer.Cut("the bus: "+fmt.Sprintf(format, a...), 400))
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+const (
+	sayAgain  = 10 * time.Minute
+	maxSaying = 100
+)
+
+// Noticef and the others implement the logger of NATS.
+func (*logger) Noticef(string, ...any)         {}
+func (*logger) Warnf(string, ...any)           {}
+func (*logger) Debugf(string, ...any)          {}
+func (*logger) Tracef(string, ...any)          {}
+func (l *logger) Fatalf(form string, a ...any) { l.line(form, a) }
+func (l *logger) Errorf(form string, a ...any) { l.line(form, a) }
+
+func (l *logger) line(form string, a []any) {
+	text := deminer.Cut("the bus: "+deminer.Safe(fmt.Sprintf(form, a...)), 400)
+	key := strings.Map(func(r rune) rune { // numbers of tries and of connections make no other line
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
+	l.mu.Lock()
+	now := time.Now()
+	again := now.Sub(l.last[key]) < sayAgain
+	if !again {
+		if l.last == nil || len(l.last) >= maxSaying {
+			l.last = map[string]time.Time{}
+		}
+		l.last[key] = now
+	}
+	l.mu.Unlock()
+	if !again {
+		l.say(text)
+	}
 }
