@@ -176,6 +176,11 @@ func (s *Server) Block(ctx context.Context, who auth.Who, hosts []string, b demi
 	if !b.Lift && !blockable(b.What) || b.What == "" || len(b.What) > 300 {
 		return "", senseless("%q is no address, address:port or name of a host", deminer.Cut(b.What, 60))
 	}
+	if a, err := netip.ParseAddr(b.What); err == nil && !b.Lift {
+		if own, err := netip.ParseAddr(who.Address); err == nil && own.Unmap() == a.Unmap() {
+			return "", senseless("you are at %s yourself; with a port only what is sent to that port is dropped", a)
+		}
+	}
 	if b.For < 0 || time.Duration(b.For) > 365*24*time.Hour {
 		return "", senseless("a block lasts at most a year")
 	}

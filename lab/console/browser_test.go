@@ -74,7 +74,9 @@ func (b *browser) do(what string, limit time.Duration, actions ...chromedp.Actio
 	defer stop()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		var text string
-		_ = chromedp.Run(b.ctx, chromedp.OuterHTML("body", &text, chromedp.ByQuery))
+		failed, end := context.WithTimeout(b.ctx, soon)
+		defer end()
+		_ = chromedp.Run(failed, chromedp.OuterHTML("body", &text, chromedp.ByQuery))
 		b.shot("failed")
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -87,7 +89,9 @@ func (b *browser) do(what string, limit time.Duration, actions ...chromedp.Actio
 func (b *browser) shot(name string) {
 	b.t.Helper()
 	var png []byte
-	if err := chromedp.Run(b.ctx, chromedp.Sleep(150*time.Millisecond), chromedp.CaptureScreenshot(&png)); err != nil {
+	ctx, stop := context.WithTimeout(b.ctx, soon)
+	defer stop()
+	if err := chromedp.Run(ctx, chromedp.Sleep(150*time.Millisecond), chromedp.CaptureScreenshot(&png)); err != nil {
 		b.t.Fatalf("picture of %s: %v", name, err)
 	}
 	if err := os.WriteFile(filepath.Join(b.shots, name+".png"), png, 0o644); err != nil {
@@ -136,4 +140,29 @@ func (b *browser) expect(part string, wants ...string) {
 			b.t.Errorf("%s has no %q:\n%.2000s", part, w, got)
 		}
 	}
+}
+
+// number gives what a script counts.
+func (b *browser) number(script string) (n int) {
+	b.t.Helper()
+	b.do("count", soon, chromedp.Evaluate(script, &n))
+	return n
+}
+
+// settle waits until the agent has looked again after a clean-up and the number of open alerts stays the same.
+func (b *browser) settle() {
+	b.t.Helper()
+	last, calm := -1, 0
+	for range 60 {
+		b.do("look whether it stays clean", soon, b.to("/alerts?state=open"), chromedp.WaitVisible(`main h1`, chromedp.ByQuery))
+		n := b.number(`document.querySelectorAll('table.alerts td.what a').length`)
+		if calm++; n != last {
+			last, calm = n, 0
+		}
+		if calm == 4 {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	b.t.Fatal("the number of open alerts never stays the same")
 }

@@ -40,7 +40,7 @@ func TestSolution(t *testing.T) {
 	if shots == "" {
 		shots = t.TempDir()
 	}
-	link := strings.Replace(up(ctx, t, h), "localhost", host.HostAddr, 1)
+	link := up(ctx, t, h)
 	browser := exec.CommandContext(ctx, "ip", "netns", "exec", h.PoolNamespace(), os.Args[0], "-test.run=^TestBrowser$", "-test.v", "-test.timeout=10m")
 	browser.Env = append(os.Environ(), linkOf+"="+link, rootOf+"="+h.Root, shotsOf+"="+shots)
 	browser.Stdout, browser.Stderr = os.Stdout, os.Stderr
@@ -87,7 +87,8 @@ func infected(ctx context.Context, t *testing.T) *host.Host {
 	return h
 }
 
-// up starts server, console and agent on the host and gives the link for the first account.
+// up starts server, console and agent on the host and gives the link for the first account. The person comes from another address than
+// the pool has, so that the pool can be blocked.
 func up(ctx context.Context, t *testing.T, h *host.Host) string {
 	t.Helper()
 	script := "setsid /root/deminer up --data /var/lib/deminer-server --name " + host.HostAddr + " --listen :8443 >" + upLog + " 2>&1 </dev/null &\n"

@@ -54,10 +54,19 @@ func TestBrowser(t *testing.T) {
 		t.Error("the miner's file is still there")
 	}
 
-	b.until("the rest", "/alerts?state=open", `table.alerts td.what a`, long)
-	b.do("handle all that is open", soon, chromedp.Click(`a[href^="/handle?all="]`, chromedp.ByQuery), chromedp.WaitVisible(`#sheet form.choices`, chromedp.ByQuery))
-	b.plan("deep", "plan-deep")
-	b.run("deep")
+	// What brings the miner back is still there and may do so at any time: all that is open is cleaned up until nothing is.
+	for i := 0; ; i++ {
+		b.do("look at what is open", soon, b.to("/alerts?state=open"), chromedp.WaitVisible(`main h1`, chromedp.ByQuery))
+		if n := b.number(`document.querySelectorAll('table.alerts td.what a').length`); n == 0 && i > 0 {
+			break
+		} else if n == 0 || i == 4 {
+			t.Fatalf("%d alerts are open after %d clean-ups", n, i)
+		}
+		b.do("handle all that is open", soon, chromedp.Click(`a[href^="/handle?all="]`, chromedp.ByQuery), chromedp.WaitVisible(`#sheet form.choices`, chromedp.ByQuery))
+		b.plan("deep", "plan-deep")
+		b.run("deep")
+		b.settle()
+	}
 	t.Logf("found, ended and cleaned up %s after the first look at the alerts", time.Since(begun).Round(time.Second))
 	if left := b.exists("/etc/systemd/system/sysetmd.service"); left {
 		t.Error("the miner's unit is still there")
@@ -76,8 +85,9 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("%s alerts are still open", n)
 	}
 
-	b.do("the clean-up", soon, b.to("/deeds"), chromedp.Click(`table td.what a`, chromedp.ByQuery), chromedp.WaitVisible(`form[action$="/undo"] button`))
-	b.do("undo", long, chromedp.Click(`form[action$="/undo"] button`, chromedp.ByQuery), chromedp.WaitVisible(`.d-undone`))
+	// The first of the deep clean-ups took the unit away.
+	b.do("the clean-up", soon, b.to("/deeds"), chromedp.Click(`tr:nth-last-child(2) td.what a`, chromedp.ByQuery), chromedp.WaitVisible(`form[action$="/undo"] button`, chromedp.ByQuery))
+	b.do("undo", long, chromedp.Click(`form[action$="/undo"] button`, chromedp.ByQuery), chromedp.WaitVisible(`.d-undone`, chromedp.ByQuery))
 	b.shot("undone")
 	if !b.exists("/etc/systemd/system/sysetmd.service") {
 		t.Error("the unit was not put back")
