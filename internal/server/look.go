@@ -80,7 +80,23 @@ func (s *Server) Incident(ctx context.Context, id string) (Incident, error) {
 }
 
 // Counts gives the numbers of the overview.
-func (s *Server) Counts(ctx context.Context) (Counts, error) { return s.opt.Store.Counts(ctx, s.now()) }
+func (s *Server) Counts(ctx context.Context) (Counts, error) {
+	return s.opt.Store.Counts(ctx, s.now(), false)
+}
+
+// Brief gives the few numbers that stand on every page: open alerts, and hosts that mine. They are at most a second old.
+func (s *Server) Brief(ctx context.Context) (Counts, error) {
+	s.brief.Lock()
+	defer s.brief.Unlock()
+	if now := s.now(); now.Sub(s.briefAt).Abs() > time.Second {
+		c, err := s.opt.Store.Counts(ctx, now, true)
+		if err != nil {
+			return c, err
+		}
+		s.briefCounts, s.briefAt = c, now
+	}
+	return s.briefCounts, nil
+}
 
 // Reports gives the scans of a host ("" all) or of one order, the latest first, without their bodies.
 func (s *Server) Reports(ctx context.Context, host, order string, limit int) ([]Report, error) {

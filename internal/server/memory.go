@@ -36,7 +36,8 @@ type Hosts interface {
 	Enroll(ctx context.Context, id, name string, now time.Time) error
 	RevokeHost(ctx context.Context, id string, now time.Time) error
 	SetPolicy(ctx context.Context, host string, p Policy) error
-	Counts(ctx context.Context, now time.Time) (Counts, error)
+	// Counts gives the numbers of the overview; brief leaves out what every page does not need.
+	Counts(ctx context.Context, now time.Time, brief bool) (Counts, error)
 }
 
 // Alerts remembers alerts and incidents.

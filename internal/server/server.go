@@ -102,6 +102,10 @@ type Server struct {
 	mu    sync.Mutex
 	fleet Fleet
 	away  map[string]string // host -> why its connection ended
+
+	brief       sync.Mutex // of the numbers on every page
+	briefCounts Counts
+	briefAt     time.Time
 }
 
 // New makes a server; nothing happens before [Server.Run].

@@ -233,12 +233,12 @@ type Blocked struct {
 
 // Counts are the numbers of an overview.
 type Counts struct {
+	Mining                int // hosts with open alerts of mining that are convicted and not contained
 	Hosts, Risk           int // hosts in all, hosts with open convicted alerts
 	Open, Proven, Suspect int // alerts
 	Incidents             int // open ones
 	ByState               map[string]int
-	ByTopic               map[string]int // open ones
-	Days                  []Day          // the last 30, the oldest first
+	Days                  []Day // the last 30, the oldest first
 }
 
 // Day is what happened on one day, UTC.

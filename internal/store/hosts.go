@@ -97,19 +97,45 @@ func (d *DB) SetPolicy(ctx context.Context, host string, p server.Policy) error 
 	return gone(d.exec(ctx, "UPDATE hosts SET policy = $2 WHERE id = $1", host, body))
 }
 
+const day = 24 * 60 * 60 * 1000 // milliseconds
+
 // Counts implements [server.Hosts].
-func (d *DB) Counts(ctx context.Context, now time.Time) (c server.Counts, err error) {
-	const day = 24 * 60 * 60 * 1000
-	c.ByState, c.ByTopic = map[string]int{}, map[string]int{}
-	today := millis(now) / day
+func (d *DB) Counts(ctx context.Context, now time.Time, brief bool) (c server.Counts, err error) {
+	row := func(query string, into ...any) error {
+		return each(ctx, d.look, query, nil, func(scan func(...any) error) error { return scan(into...) })
+	}
+	err = row(`SELECT COUNT(*), COALESCE(SUM(CASE WHEN grade = 2 THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN grade = 0 THEN 1 ELSE 0 END), 0),
+		COUNT(DISTINCT CASE WHEN grade >= 1 AND state <> 'blocked' AND topics LIKE '%|mining|%' THEN host END),
+		COUNT(DISTINCT CASE WHEN grade >= 1 THEN host END), COUNT(DISTINCT CASE WHEN grade >= 1 AND fleet <> '' THEN fleet END)
+		FROM alerts WHERE open = 1`, &c.Open, &c.Proven, &c.Suspect, &c.Mining, &c.Risk, &c.Incidents)
+	if err != nil || brief {
+		return c, err
+	}
+	if err := row("SELECT COUNT(*) FROM hosts WHERE revoked = 0", &c.Hosts); err != nil {
+		return c, err
+	}
+	c.ByState = map[string]int{}
+	err = each(ctx, d.look, "SELECT state, COUNT(*) FROM alerts GROUP BY state", nil, func(scan func(...any) error) error {
+		var s string
+		var n int
+		err := scan(&s, &n)
+		c.ByState[s] = n
+		return err
+	})
+	if err != nil {
+		return c, err
+	}
+	return c, d.daily(ctx, &c, millis(now)/day)
+}
+
+// daily counts what was found and closed on each of the last 30 days.
+func (d *DB) daily(ctx context.Context, c *server.Counts, today int64) error {
 	for i := range int64(30) {
 		c.Days = append(c.Days, server.Day{Day: from((today - 29 + i) * day)})
 	}
-	num := func(into ...any) func(func(...any) error) error {
-		return func(scan func(...any) error) error { return scan(into...) }
-	}
-	daily := func(put func(*server.Day, int)) func(func(...any) error) error {
-		return func(scan func(...any) error) error {
+	for column, put := range map[string]func(*server.Day, int){"first": func(d *server.Day, n int) { d.Found = n }, "closed": func(d *server.Day, n int) { d.Handled = n }} {
+		query := "SELECT " + column + " / 86400000, COUNT(*) FROM alerts WHERE " + column + " >= $1 GROUP BY " + column + " / 86400000"
+		err := each(ctx, d.look, query, []any{(today - 29) * day}, func(scan func(...any) error) error {
 			var at int64
 			var n int
 			if err := scan(&at, &n); err != nil {
@@ -119,33 +145,12 @@ func (d *DB) Counts(ctx context.Context, now time.Time) (c server.Counts, err er
 				put(&c.Days[i], n)
 			}
 			return nil
-		}
-	}
-	since := (today - 29) * day
-	for _, q := range []struct {
-		query string
-		args  []any
-		row   func(func(...any) error) error
-	}{
-		{"SELECT COUNT(*) FROM hosts WHERE revoked = 0", nil, num(&c.Hosts)},
-		{"SELECT COUNT(DISTINCT host), COUNT(DISTINCT CASE WHEN fleet <> '' THEN fleet END) FROM alerts WHERE open = 1 AND grade >= 1", nil, num(&c.Risk, &c.Incidents)},
-		{"SELECT COUNT(*), COALESCE(SUM(CASE WHEN grade = 2 THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN grade = 0 THEN 1 ELSE 0 END), 0) FROM alerts WHERE open = 1", nil,
-			num(&c.Open, &c.Proven, &c.Suspect)},
-		{"SELECT first / 86400000, COUNT(*) FROM alerts WHERE first >= $1 GROUP BY first / 86400000", []any{since}, daily(func(d *server.Day, n int) { d.Found = n })},
-		{"SELECT closed / 86400000, COUNT(*) FROM alerts WHERE closed >= $1 GROUP BY closed / 86400000", []any{since}, daily(func(d *server.Day, n int) { d.Handled = n })},
-		{"SELECT state, COUNT(*) FROM alerts GROUP BY state", nil, func(scan func(...any) error) error {
-			var s string
-			var n int
-			err := scan(&s, &n)
-			c.ByState[s] = n
+		})
+		if err != nil {
 			return err
-		}},
-	} {
-		if err := each(ctx, d.look, q.query, q.args, q.row); err != nil {
-			return c, err
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // Vault implements [server.Rest].

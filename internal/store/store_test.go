@@ -318,6 +318,7 @@ func TestAway(t *testing.T) {
 		f.mu.Lock()
 		f.err, f.reply = nil, deminer.Reply{OK: true}
 		f.mu.Unlock()
+		w.Server.Away("h1", "the connection ended")
 		w.tell("h1", deminer.MessageState, "", deminer.AgentState{Mode: "watching", Host: deminer.HostInfo{Name: "web01"}})
 		if again := <-f.sent; again.ID != first.ID {
 			t.Fatalf("another order was sent: %s, %s", first.ID, again.ID)

@@ -11,7 +11,10 @@ import (
 	"github.com/deminer/deminer/internal/server"
 )
 
-const perPage = 50
+const (
+	perPage   = 50
+	maxChoice = 500 // hosts that can be chosen from a list; more are searched for
+)
 
 type alertsBody struct {
 	Filter     server.AlertFilter
@@ -50,6 +53,7 @@ func (c *Console) alerts(w http.ResponseWriter, rq *request) error {
 	if err != nil {
 		return err
 	}
+	hosts = hosts[:min(len(hosts), maxChoice)]
 	b := alertsBody{Filter: f, Total: total, From: f.Offset + 1, To: f.Offset + len(list), Hosts: hosts, Topics: topics, Grades: alert.Grades(), States: alert.States(),
 		NoHost: len(hosts) == 0}
 	b.Any = f.Topic+f.Grade+f.Host+f.Text+f.Rule+f.Fleet != "" || f.State != "open"

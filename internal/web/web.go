@@ -242,16 +242,11 @@ func (c *Console) show(w http.ResponseWriter, rq *request, status int, name stri
 		p.Form = auth.Form(rq.token)
 	}
 	if !p.Bare && !rq.sheet() {
-		if n, err := c.opt.Server.Counts(rq.Context()); err == nil {
-			p.Open = n.Open
+		n, err := c.opt.Server.Brief(rq.Context())
+		if err != nil && rq.Context().Err() == nil {
+			c.opt.Say("open alerts could not be counted: " + oneLine(err))
 		}
-		if hs, err := c.opt.Server.AllHosts(rq.Context()); err == nil {
-			for i := range hs {
-				if hs[i].Mining > 0 {
-					p.Mining++
-				}
-			}
-		}
+		p.Open, p.Mining = n.Open, n.Mining
 	}
 	var b bytes.Buffer
 	t := c.pages[rq.lang]

@@ -1,0 +1,187 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/deminer/deminer"
+	"github.com/deminer/deminer/internal/alert"
+)
+
+func convicted() alert.Alert {
+	return alert.Alert{ID: "0000000a", State: alert.Unhandled, Grade: alert.Proof, Topics: []deminer.Topic{deminer.TopicMining}, Title: "t", Incident: "7f3a",
+		Thing: alert.Thing{SHA256: strings.Repeat("a", 64), Path: "/x"}}
+}
+
+func TestTies(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*alert.Alert)
+		want   string
+	}{
+		"a program":      {func(a *alert.Alert) {}, "[{incident h1/7f3a} {sha256 " + strings.Repeat("a", 64) + "}]"},
+		"suspected":      {func(a *alert.Alert) { a.Grade = alert.Suspected }, "[{incident h1/7f3a}]"},
+		"of a package":   {func(a *alert.Alert) { a.Thing.Package = "coreutils" }, "[{incident h1/7f3a}]"},
+		"a false digest": {func(a *alert.Alert) { a.Thing.SHA256 = strings.Repeat("z", 64) }, "[{incident h1/7f3a}]"},
+		"a line": {func(a *alert.Alert) {
+			a.Thing = alert.Thing{Artifact: deminer.Artifact{Kind: deminer.KindLine, Line: "*/5  *\t* * * root /x"}}
+		}, "[{incident h1/7f3a} {line */5 * * * * root /x}]"},
+		"nothing": {func(a *alert.Alert) { *a = alert.Alert{Grade: alert.Proof} }, "[]"},
+	} {
+		a := convicted()
+		c.change(&a)
+		if got := fmt.Sprint(tiesOf("h1", &a)); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+	long := lineTie(deminer.Raw(strings.Repeat("x", 100_000)))
+	if len(long.Value) > 300 || long == lineTie(deminer.Raw(strings.Repeat("x", 99_999))) {
+		t.Errorf("a long line is %q", long.Value)
+	}
+}
+
+func TestRule(t *testing.T) {
+	a, b := convicted(), convicted()
+	a.Title, b.Title = "worker 17 logs in: /tmp/a", "worker 9 logs in: /tmp/b"
+	if RuleOf(&a) != RuleOf(&b) {
+		t.Error("two of the same rule are not")
+	}
+	b.Topics = []deminer.Topic{deminer.TopicBackdoor}
+	if RuleOf(&a) == RuleOf(&b) {
+		t.Error("two of different topics are of one rule")
+	}
+}
+
+func TestFlood(t *testing.T) {
+	f, now := &flood{hosts: map[string]*bucket{}}, time.Unix(1000, 0)
+	n := 0
+	for f.allow("h1", now) {
+		n++
+	}
+	if n != burst || f.allow("h1", now) || !f.allow("h2", now) {
+		t.Errorf("%d at once", n)
+	}
+	if !f.allow("h1", now.Add(time.Second)) {
+		t.Error("nothing is taken any more")
+	}
+}
+
+func TestBlockable(t *testing.T) {
+	for what, want := range map[string]bool{"203.0.113.7": true, "203.0.113.7:443": true, "2001:db8::7": true, "[2001:db8::7]:443": true, "pool.example.org": true, "a.b": false,
+		"": false, "0.0.0.0": false, "127.0.0.1": false, "::1": false, "::": false, "224.0.0.1": false, "fe80::1%eth0": false, "203.0.113.7:0": false, "localhost": false,
+		"203.0.113.0/24": false, "evil; rm -rf /": false, "a..b": false, "-a.example": false, "/system.slice/x.service": false} {
+		if got := blockable(what); got != want {
+			t.Errorf("%q: got %v", what, got)
+		}
+	}
+}
+
+// TestDeedAfter: every end of an order leads a deed somewhere from where it can be.
+func TestDeedAfter(t *testing.T) {
+	for _, c := range []struct {
+		kind deminer.OrderKind
+		end  OrderState
+		want string
+	}{
+		{deminer.OrderPlan, OrderFailed, "[asked] failed"}, {deminer.OrderPlan, OrderExpired, "[asked] expired"},
+		{deminer.OrderRun, OrderDone, "[approved running expired] done"}, {deminer.OrderRun, OrderFailed, "[approved running expired] failed"}, {deminer.OrderRun, OrderExpired, "[approved running] expired"},
+		{deminer.OrderUndo, OrderDone, "[undoing] undone"}, {deminer.OrderUndo, OrderFailed, "[undoing] done"}, {deminer.OrderUndo, OrderExpired, "[undoing] done"},
+	} {
+		from, to := DeedAfter(c.kind, c.end)
+		if got := fmt.Sprintf("%v %s", from, to); got != c.want {
+			t.Errorf("%s %s: got %s, want %s", c.kind, c.end, got, c.want)
+		}
+	}
+}
+
+// TestFeed: a page that begins with a mark misses nothing that changed after it.
+func TestFeed(t *testing.T) {
+	s := New(Options{})
+	s.feed.tell("alerts")
+	mark := s.Mark()
+	s.feed.tell("hosts", "host-h1")
+	sub := s.Subscribe(mark)
+	defer sub.Close()
+	topics, next := sub.Take()
+	if len(topics) != 2 || next != s.Mark() {
+		t.Errorf("got %v, %s", topics, next)
+	}
+	for range 100 {
+		s.feed.tell("alerts")
+	}
+	if topics, _ := sub.Take(); fmt.Sprint(topics) != "[alerts]" {
+		t.Errorf("got %v", topics)
+	}
+	for _, old := range []string{"x", "000000000000-1", New(Options{}).Mark()} {
+		sub := s.Subscribe(old)
+		if topics, _ := sub.Take(); fmt.Sprint(topics) != "[*]" {
+			t.Errorf("after %q: got %v", old, topics)
+		}
+		sub.Close()
+	}
+	for i := range 2 * maxRemembered {
+		s.feed.tell(fmt.Sprint(i))
+	}
+	if topics, _ := s.Subscribe(mark).Take(); fmt.Sprint(topics) != "[*]" || len(s.feed.last) > maxRemembered+1 {
+		t.Errorf("got %d topics, %d are remembered", len(topics), len(s.feed.last))
+	}
+}
+
+// FuzzRead: whatever an agent sends is read within limits or refused, and what is read has no text that harms a page or a terminal.
+func FuzzRead(f *testing.F) {
+	for _, v := range []struct {
+		kind deminer.MessageKind
+		body any
+	}{
+		{deminer.MessageAlert, convicted()}, {deminer.MessageState, deminer.AgentState{Mode: "watching"}}, {deminer.MessagePlan, deminer.Plan{ID: "p", Steps: []deminer.Step{{ID: "s"}}}},
+		{deminer.MessageRecord, deminer.PlanRecord{Plan: "p", Record: deminer.Record{Step: "s"}}}, {deminer.MessageDone, deminer.Done{OK: true}}, {deminer.MessageVault, []deminer.Kept{{ID: "k"}}},
+		{deminer.MessageBlocks, []deminer.Blocked{{What: "x"}}}, {deminer.MessageReport, deminer.Report{Incidents: []deminer.Incident{{ID: "7f3a", Members: []deminer.Member{{Grade: deminer.Convicted}}}}}},
+	} {
+		body, err := json.Marshal(v.body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(v.kind), body)
+	}
+	s := New(Options{})
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		d, err := s.read("h1", deminer.Message{ID: strings.Repeat("0", 32), Kind: deminer.MessageKind(kind), Order: strings.Repeat("1", 32), Body: body})
+		if err != nil {
+			return
+		}
+		safe := func(text string, most int) {
+			if deminer.Safe(text) != text || utf8.RuneCountInString(text) > most {
+				t.Errorf("%q", text)
+			}
+		}
+		if a := d.Alert; a != nil {
+			safe(a.Title, maxText)
+			safe(a.Reason, maxText)
+			for _, l := range append(a.Why, a.Lineage...) {
+				safe(l, maxText)
+			}
+			if len(a.Why) > maxLines || len(a.Topics) > maxTopics || len(d.Ties) > maxTies {
+				t.Error("too much was taken")
+			}
+		}
+		for _, tie := range d.Ties {
+			safe(tie.Value, 1000)
+		}
+		for _, p := range d.Parts {
+			safe(p.Part.Title, maxText)
+			for _, tie := range p.Ties {
+				safe(tie.Value, 4000)
+			}
+		}
+		if d.Agent != nil {
+			safe(d.Agent.Host.Name, 120)
+			safe(d.Agent.Policy, maxText)
+		}
+		if d.Done != nil {
+			safe(d.Done.Text, maxText)
+		}
+	})
+}
