@@ -10,7 +10,8 @@ import (
 )
 
 // What a miner says over TLS cannot be read on the wire, but a miner computes while it is connected. So whoever connects to somebody
-// is asked a few times what it used of the processor since; who used enough is looked at, with its memory.
+// is asked a few times what it used of the processor since; who used enough is looked at, with its memory, each time: one look may come
+// before there is all to see, or between two connections to a pool that does not answer.
 const (
 	computes   = 0.15 // cores since the question before: a throttled miner uses more
 	maxCallers = 1024
@@ -26,6 +27,7 @@ type caller struct {
 	asked int
 	at    time.Time // of the question before
 	used  time.Duration
+	look  bool // it was looked at
 }
 
 // callers are those that are still to be asked, and when a process that was looked at may be looked at again.
@@ -82,13 +84,16 @@ func (c *callers) answer(one *caller, used time.Duration, lives bool, now time.T
 	}
 	one.asked, one.at, one.used = one.asked+1, now, used
 	look := lives && share >= computes
-	if !lives || look || one.asked >= len(questions) {
+	one.look = one.look || look
+	switch {
+	case !lives:
 		delete(c.list, id)
-	}
-	if !lives {
 		delete(c.rest, id)
-	}
-	if look {
+	case one.asked >= len(questions):
+		delete(c.list, id)
+		if !one.look {
+			break
+		}
 		if len(c.rest) >= maxCallers {
 			clear(c.rest) // a look too many is the least harm
 		}

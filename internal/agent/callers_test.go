@@ -8,22 +8,23 @@ import (
 	"github.com/deminer/deminer/internal/scan"
 )
 
-// TestCallers: whoever connects to somebody and computes is looked at within a minute, also when it begins to compute later; one that
-// hardly computes is not, nor one that talks within the host.
+// TestCallers: whoever connects to somebody and computes is looked at within a minute, each time that it is asked, also when it begins to
+// compute later; one that hardly computes is not, nor one that talks within the host.
 func TestCallers(t *testing.T) {
 	began := time.Time{}
 	id := deminer.ProcID{PID: 77, Start: 9}
 	for name, one := range map[string]struct {
 		remote string
 		used   func(since time.Duration) time.Duration
-		within time.Duration // until the look; 0: none
+		within time.Duration // until the first look; 0: none
+		looks  int           // in a quarter of an hour
 	}{
-		"at once":         {"203.0.113.7:443", func(d time.Duration) time.Duration { return d / 2 }, 5 * time.Second},
-		"later":           {"203.0.113.7:443", func(d time.Duration) time.Duration { return max(0, d-25*time.Second) / 2 }, 50 * time.Second},
-		"throttled":       {"[2001:db8::1]:443", func(d time.Duration) time.Duration { return d / 5 }, 5 * time.Second},
-		"hardly":          {"203.0.113.7:443", func(d time.Duration) time.Duration { return d / 10 }, 0},
-		"only before":     {"203.0.113.7:443", func(time.Duration) time.Duration { return time.Hour }, 0},
-		"within the host": {"127.0.0.1:5432", func(d time.Duration) time.Duration { return d }, 0},
+		"at once":         {"203.0.113.7:443", func(d time.Duration) time.Duration { return d / 2 }, 5 * time.Second, 4},
+		"later":           {"203.0.113.7:443", func(d time.Duration) time.Duration { return max(0, d-25*time.Second) / 2 }, 50 * time.Second, 1},
+		"throttled":       {"[2001:db8::1]:443", func(d time.Duration) time.Duration { return d / 5 }, 5 * time.Second, 4},
+		"hardly":          {"203.0.113.7:443", func(d time.Duration) time.Duration { return d / 10 }, 0, 0},
+		"only before":     {"203.0.113.7:443", func(time.Duration) time.Duration { return time.Hour }, 0, 0},
+		"within the host": {"127.0.0.1:5432", func(d time.Duration) time.Duration { return d }, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -42,8 +43,8 @@ func TestCallers(t *testing.T) {
 					time.Sleep(time.Minute)
 					w.events <- connect
 				}
-				if got := w.around(); len(got) > 1 {
-					t.Errorf("%d looks", len(got))
+				if got := w.around(); len(got) != one.looks {
+					t.Errorf("%d looks, want %d", len(got), one.looks)
 				}
 			})
 		})
