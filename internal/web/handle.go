@@ -295,6 +295,7 @@ type groupBody struct {
 	Results []resultRow
 	Ready   int
 	Steps   int // of those that are ready
+	Ended   int // that can be taken back
 }
 
 func (c *Console) group(w http.ResponseWriter, rq *request) error {
@@ -317,6 +318,9 @@ func (c *Console) groupOf(w http.ResponseWriter, rq *request, id string, results
 		if one.D.State == server.DeedReady && one.D.Steps > 0 {
 			b.Ready++
 			b.Steps += one.D.Steps
+		}
+		if (one.D.State == server.DeedDone || one.D.State == server.DeedFailed) && one.D.Digest != "" {
+			b.Ended++
 		}
 		b.Deeds = append(b.Deeds, one)
 	}
@@ -345,6 +349,32 @@ func (c *Console) runGroup(w http.ResponseWriter, rq *request) error {
 		return c.groupOf(w, rq, rq.PathValue("id"), results)
 	}
 	return back(w, rq, "/groups/"+rq.PathValue("id"))
+}
+
+// undoGroup takes back what was begun together, on each host.
+func (c *Console) undoGroup(w http.ResponseWriter, rq *request) error {
+	id := rq.PathValue("id")
+	all, err := c.opt.Server.Deeds(rq.Context(), "", id, 1000)
+	if err != nil {
+		return err
+	}
+	var results []resultRow
+	for _, d := range all {
+		if d.State != server.DeedDone && d.State != server.DeedFailed {
+			continue
+		}
+		err := c.opt.Server.Undo(rq.Context(), rq.who, d.ID)
+		switch {
+		case errors.Is(err, server.ErrStale), errors.Is(err, server.ErrRequest):
+			results = append(results, resultRow{server.Target{Host: d.HostName}, reason(err)})
+		case err != nil:
+			return err
+		}
+	}
+	if rq.sheet() {
+		return c.groupOf(w, rq, id, results)
+	}
+	return back(w, rq, "/groups/"+id)
 }
 
 type deedsBody struct {

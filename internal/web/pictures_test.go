@@ -43,7 +43,7 @@ func TestPictures(t *testing.T) {
 	h.agents.mu.Unlock()
 	b.send(http.StatusOK, "/handle", url.Values{"form": {form}, "how": {"deep"}, "t": {"h2/0000000b"}})
 	pages := []struct{ name, path string }{{"overview", "/"}, {"alerts", "/alerts"}, {"alert", "/alerts/h1/0000000a"}, {"handle", "/handle?t=h1/0000000a&t=h1/0000000d"}, {"deed", "/deeds/" + ready}, {"deeds", "/deeds"},
-		{"incidents", "/incidents"}, {"incident", "/incidents/" + h.incident()}, {"hosts", "/hosts"}, {"host", "/hosts/h1"}, {"scans", "/scans"}, {"quarantine", "/quarantine"}, {"blocks", "/blocks"},
+		{"incidents", "/incidents"}, {"incident", "/incidents/" + h.incident()}, {"account", "/incidents/" + h.incident() + "/report"}, {"hosts", "/hosts"}, {"host", "/hosts/h1"}, {"scans", "/scans"}, {"quarantine", "/quarantine"}, {"blocks", "/blocks"},
 		{"policies", "/policies"}, {"settings", "/settings"}, {"people", "/settings/people"}, {"tokens", "/settings/enroll"}, {"audit", "/audit?check=yes"}, {"missing", "/incidents/x"}}
 	for _, p := range pages {
 		if only := os.Getenv("DEMINER_PICTURES_ONLY"); only != "" && !strings.Contains(","+only+",", ","+p.name+",") {

@@ -23,7 +23,7 @@ var (
 	oneText = regexp.MustCompile(`\bt "((?:[^"\\]|\\.)*)"`)
 	numText = regexp.MustCompile(`\bn [^"]*?"((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"`)
 	n64Text = regexp.MustCompile(`\bn64 [^"]*?"((?:[^"\\]|\\.)*)"`)
-	verbs   = regexp.MustCompile(`%(\[\d\])?[a-z]`)
+	verbs   = regexp.MustCompile(`%(\[\d\])?(\.\d)?[a-z]`)
 )
 
 // texts is every text of templates and programs that a person reads.

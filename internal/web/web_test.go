@@ -100,7 +100,7 @@ func TestPages(t *testing.T) {
 				}
 			}
 			if filled {
-				for _, p := range []string{"/alerts/h1/0000000a", "/alerts/h1/0000000c", "/hosts/h1", "/incidents/" + h.incident(), "/blocks/export?format=nft", "/blocks/export?format=group"} {
+				for _, p := range []string{"/alerts/h1/0000000a", "/alerts/h1/0000000c", "/hosts/h1", "/incidents/" + h.incident(), "/incidents/" + h.incident() + "/report", "/incidents/" + h.incident() + "/report?format=json", "/blocks/export?format=nft", "/blocks/export?format=group"} {
 					viewer.get(p)
 				}
 			}
@@ -159,7 +159,7 @@ func TestHostileText(t *testing.T) {
 	}
 	for _, lang := range []string{"en", "zh"} {
 		b.lang = lang
-		for _, path := range []string{"/", "/alerts", "/alerts?q=" + url.QueryEscape(evil), "/alerts/h1/0000000a", "/handle?t=h1/0000000a", "/deeds", "/deeds/" + deeds[0].ID, "/groups/" + deeds[0].Group, "/incidents", "/incidents/" + h.incident(), "/hosts",
+		for _, path := range []string{"/", "/alerts", "/alerts?q=" + url.QueryEscape(evil), "/alerts/h1/0000000a", "/handle?t=h1/0000000a", "/deeds", "/deeds/" + deeds[0].ID, "/groups/" + deeds[0].Group, "/incidents", "/incidents/" + h.incident(), "/incidents/" + h.incident() + "/report", "/hosts",
 			"/hosts/h1", "/scans", "/scans/h1/" + reports[0].ID, "/quarantine", "/quarantine?q=" + url.QueryEscape(evil), "/blocks", "/policies", "/audit"} {
 			text := b.get(path)
 			for _, bad := range []string{"<script>alert", "<img src=x", "\u202e", "\x1b"} {
