@@ -197,9 +197,11 @@ type AgentState struct {
 	Mode    string    `json:"mode"`             // "watching": nothing is changed; "preventing": the policy in force changes something
 	Policy  string    `json:"policy,omitempty"` // in one line, safe text
 	Digest  string    `json:"digest,omitempty"` // SHA-256 of the text of the policy in force
-	Lost    []string  `json:"lost,omitempty"`   // what is not seen here, safe text
-	Open    int       `json:"open"`             // alerts that are open in its book
-	Spooled int       `json:"spooled"`          // messages that wait for the server
+	// Addresses are the host's own, by which logins from it are known on other hosts; at most 64.
+	Addresses []string `json:"addresses,omitempty"`
+	Lost      []string `json:"lost,omitempty"` // what is not seen here, safe text
+	Open      int      `json:"open"`           // alerts that are open in its book
+	Spooled   int      `json:"spooled"`        // messages that wait for the server
 }
 
 // PlanRecord is one line of the journal of a plan that runs, or is taken back.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -162,10 +163,21 @@ func (l *line) Send(ctx context.Context, m deminer.Message) (deminer.Reply, erro
 	return l.wire.Load().Send(ctx, m)
 }
 
+// ownAddresses are the host's own that others can see, at most 64.
+func ownAddresses() (out []string) {
+	all, _ := net.InterfaceAddrs() // those that are not known are not told
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && len(out) < 64 {
+			out = append(out, n.IP.String())
+		}
+	}
+	return out
+}
+
 // state is how the agent stands.
 func (l *line) state() deminer.AgentState {
 	p := l.r.policy.get()
-	s := deminer.AgentState{Host: l.r.info(), Deminer: version, Started: l.started, Mode: "watching", Policy: p.String(), Digest: l.r.policy.digest(), Lost: l.lost}
+	s := deminer.AgentState{Host: l.r.info(), Deminer: version, Started: l.started, Mode: "watching", Policy: p.String(), Digest: l.r.policy.digest(), Lost: l.lost, Addresses: ownAddresses()}
 	if changes(p) {
 		s.Mode = "preventing"
 	}

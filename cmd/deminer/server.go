@@ -205,7 +205,7 @@ func (h *headOffice) openParts(ctx context.Context) (err error) {
 	if h.trust, err = trust.Open(keys, h.names(), h.db.Machines(), nil); err != nil {
 		return errors.Join(fail(exitError, "put a copy of the trust directory back; without it all hosts have to be enrolled anew", "%w", err), h.db.Close())
 	}
-	h.server = server.New(server.Options{Store: h.db, Enrolment: desk{h}, Say: h.say})
+	h.server = server.New(server.Options{Store: h.db, Enrolment: desk{h}, Say: h.say, Follow: true})
 	return nil
 }
 

@@ -74,9 +74,13 @@ func (s *Server) Incidents(ctx context.Context, open bool, limit int) ([]Inciden
 	return s.opt.Store.Incidents(ctx, open, limit)
 }
 
-// Incident gives one incident with its ties and parts.
+// Incident gives one incident with its ties and parts, and how it spread.
 func (s *Server) Incident(ctx context.Context, id string) (Incident, error) {
-	return s.opt.Store.Incident(ctx, id)
+	inc, err := s.opt.Store.Incident(ctx, id)
+	if err == nil {
+		err = s.spread(ctx, &inc)
+	}
+	return inc, err
 }
 
 // Counts gives the numbers of the overview.

@@ -95,6 +95,7 @@ func (d *Delivery) readState(body json.RawMessage) error {
 	for _, t := range []*string{&h.ID, &h.Name, &h.OS, &h.Distro, &h.Kernel, &h.Arch, &h.Source, &h.Zone, &a.Deminer, &a.Digest} {
 		*t = deminer.Cut(*t, 120)
 	}
+	a.Addresses = safeLines(a.Addresses)
 	a.Policy, a.Lost, h.Like, h.Self = deminer.Cut(a.Policy, maxText), safeLines(a.Lost), safeLines(h.Like), nil
 	d.Agent = a
 	return nil
@@ -177,7 +178,7 @@ func (d *Delivery) readReport(m deminer.Message) error {
 	r.Mode, r.Verdict = deminer.Cut(r.Mode, 20), deminer.Verdict(deminer.Cut(string(r.Verdict), 20))
 	taken := sane(r.Snapshot.Taken)
 	d.Report = &Report{ID: d.ID, Host: d.Host, Order: d.Order, Mode: r.Mode, Verdict: r.Verdict, Taken: taken, Elapsed: max(0, r.Elapsed),
-		Looked: r.Looked, Incidents: len(r.Incidents), Findings: len(r.Findings), Gaps: len(r.Snapshot.Gaps)}
+		Looked: r.Looked, Incidents: len(r.Incidents), Findings: len(r.Findings), Gaps: len(r.Snapshot.Gaps), Visits: visitsOf(r.Snapshot.Logins)}
 	for _, inc := range r.Incidents[:min(len(r.Incidents), maxParts)] {
 		inc.ID, inc.Title = deminer.Cut(inc.ID, 40), deminer.Cut(inc.Title, maxText)
 		inc.Since = sane(inc.Since)

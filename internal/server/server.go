@@ -77,6 +77,9 @@ type Options struct {
 	Say       func(string)  // one line of the log, safe text
 	Quiet     time.Duration // without a word for so long a host is offline; default 3 minutes
 	Keep      Keep
+	// Follow has hosts looked at, which changes nothing, without being asked: one where mining is proven, and those that somebody logged in
+	// to it from, or from it.
+	Follow bool
 }
 
 // Keep says how long things are kept; zero fields take the defaults of [DefaultKeep].
@@ -99,6 +102,9 @@ type Server struct {
 	flood  flood
 	feed   feed
 
+	neighbors neighbors
+	suspects  chan *Delivery
+
 	mu    sync.Mutex
 	fleet Fleet
 	away  map[string]string // host -> why its connection ended
@@ -120,7 +126,7 @@ func New(o Options) *Server {
 		o.Quiet = 3 * time.Minute
 	}
 	o.Keep = o.Keep.or(DefaultKeep)
-	return &Server{opt: o, fleet: o.Fleet, intake: make(chan *entry, maxWaiting), kick: make(chan string, 4096), away: map[string]string{},
+	return &Server{opt: o, fleet: o.Fleet, intake: make(chan *entry, maxWaiting), kick: make(chan string, 4096), suspects: make(chan *Delivery, 256), away: map[string]string{},
 		flood: flood{hosts: map[string]*bucket{}}, feed: newFeed()}
 }
 
@@ -156,7 +162,7 @@ func (s *Server) now() time.Time { return s.opt.Now().UTC() }
 // answered with nil by then is written down.
 func (s *Server) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	for _, part := range []func(context.Context){s.write, s.send, s.tend} {
+	for _, part := range []func(context.Context){s.write, s.send, s.tend, s.worms} {
 		all.Go(func() { part(ctx) })
 	}
 	all.Wait()

@@ -135,11 +135,13 @@ func (s *Server) tell(ds []*Delivery) {
 		switch d.Kind {
 		case deminer.MessageAlert:
 			s.feed.tell("alerts", "alert-"+d.Host+"-"+d.Alert.ID)
+			s.follow(d)
 		case deminer.MessageState:
 			s.back(d.Host)
 			s.feed.tell("hosts", "host-"+d.Host)
 		case deminer.MessageReport:
 			s.feed.tell("scans", "alerts")
+			s.follow(d)
 		case deminer.MessageVault:
 			s.feed.tell("vault")
 		case deminer.MessageBlocks:

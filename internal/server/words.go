@@ -98,7 +98,8 @@ type Incident struct {
 	Open   int
 	Mining bool
 	Grade  alert.Grade // the highest one
-	Hosts  []Place     // the one where it was seen first comes first
+	Hosts  []Place     // where it began comes first, as far as logins tell; else where it was seen first
+	Spread []Edge      // only of one incident: how it went from host to host, the earliest first
 	Ties   []Tie       // only of one incident
 	Parts  []Part      // only of one incident
 }
@@ -109,6 +110,8 @@ type Place struct {
 	First      time.Time // that it was seen there
 	Open       int
 	Alerts     int
+	Since      time.Time // only of one incident: the oldest trace of it there
+	Depth      int       // only of one incident: how many logins away from where it began
 }
 
 // Part is what a report said of an incident on one host.
@@ -216,6 +219,7 @@ type Report struct {
 	Incidents int
 	Findings  int
 	Gaps      int
+	Visits    []Visit         // who logged in from elsewhere
 	Body      *deminer.Report // nil in lists
 }
 

@@ -167,8 +167,40 @@ func nameOf(a deminer.Artifact) string {
 	return a.Name
 }
 
-// drawHosts draws the hosts of an incident in the order in which it was seen there.
+// drawSpread draws how an incident went from host to host: a column for each login further away from where it began.
+func drawSpread(inc *server.Incident) (d drawing) {
+	const w, h, gapX, gapY = 180, 46, 112, 24
+	place, rows := map[string]int{}, map[int]int{}
+	for i, p := range inc.Hosts[:min(len(inc.Hosts), maxHostsInDraw)] {
+		n := node{X: p.Depth * (w + gapX), Y: rows[p.Depth] * (h + gapY), W: w, H: h, Text: deminer.Cut(p.Name, 22), Sub: p.Since.UTC().Format("2006-01-02 15:04"), Kind: "host"}
+		if p.Open == 0 {
+			n.Kind = "host calm"
+		}
+		if i == 0 {
+			n.Mark = "★"
+		}
+		rows[p.Depth]++
+		place[p.Host] = len(d.Nodes)
+		d.Nodes = append(d.Nodes, n)
+		d.W, d.H = max(d.W, n.X+w+2), max(d.H, n.Y+h+2)
+	}
+	from := map[int]int{}
+	for _, e := range inc.Spread {
+		a, ok1 := place[e.From]
+		b, ok2 := place[e.To]
+		if ok1 && ok2 {
+			d.Lines = append(d.Lines, curve(d.Nodes[a], d.Nodes[b], from[a], deminer.Cut(e.User+" · "+e.Method, 18), false))
+			from[a]++
+		}
+	}
+	return d
+}
+
+// drawHosts draws the hosts of an incident in the order in which it was seen there, or how it spread where logins tell.
 func drawHosts(inc *server.Incident) (d drawing) {
+	if len(inc.Spread) > 0 {
+		return drawSpread(inc)
+	}
 	const w, h, gapX, gapY, perRow = 180, 46, 56, 34, 4
 	for i, p := range inc.Hosts[:min(len(inc.Hosts), maxHostsInDraw)] {
 		n := node{X: i % perRow * (w + gapX), Y: i / perRow * (h + gapY), W: w, H: h, Text: deminer.Cut(p.Name, 22), Sub: p.First.UTC().Format("2006-01-02 15:04"), Kind: "host"}

@@ -32,7 +32,8 @@ type incidentBody struct {
 	Ties    []server.Tie // that cross hosts
 	Deeds   []server.Deed
 	Rebuild []string
-	All     []server.Host // for a sweep
+	All     []server.Host     // for a sweep
+	Names   map[string]string // of the hosts, safe text
 }
 
 type partBody struct {
@@ -48,20 +49,19 @@ func (c *Console) incident(w http.ResponseWriter, rq *request) error {
 	if err != nil {
 		return err
 	}
-	b := incidentBody{I: inc, Hosts: drawHosts(&inc)}
+	b := incidentBody{I: inc, Hosts: drawHosts(&inc), Names: map[string]string{}}
 	if b.Alerts, _, err = s.Alerts(ctx, server.AlertFilter{Fleet: inc.ID, Limit: 200}); err != nil {
 		return err
 	}
-	names := map[string]string{}
 	for _, p := range inc.Hosts {
-		names[p.Host] = p.Name
+		b.Names[p.Host] = deminer.Safe(p.Name)
 	}
 	for i := range inc.Parts {
 		p := &inc.Parts[i]
 		if i < 12 {
 			p.Timeline = p.Timeline[:min(len(p.Timeline), 100)]
 			p.Members = p.Members[:min(len(p.Members), 200)]
-			b.Parts = append(b.Parts, partBody{*p, names[p.Host], drawIncident(p)})
+			b.Parts = append(b.Parts, partBody{*p, b.Names[p.Host], drawIncident(p)})
 		}
 		for _, d := range p.Distrust {
 			if d = deminer.Cut(d, 300); !slices.Contains(b.Rebuild, d) && len(b.Rebuild) < 20 {
