@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +108,7 @@ func (l *line) serve(ctx context.Context, id *trust.Identity) error {
 	for ctx.Err() == nil {
 		pause(ctx, enrolEvery)
 		now, err := trust.Load(l.r.store.dir)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && now.Host != id.Host {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (now.Host != id.Host || !slices.Equal(now.Bus, id.Bus)) {
 			l.r.say(false, "the enrolment of before is over")
 			return nil
 		}

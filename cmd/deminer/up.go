@@ -33,22 +33,19 @@ func (h *headOffice) enrollSelf(ctx context.Context, f *flags) error {
 		return err
 	}
 	defer s.close()
+	at, bus := near(h.listen.Addr()), near(h.bus.Addr())
 	switch id, err := trust.Load(s.dir); {
 	case err == nil:
 		if _, err := h.db.Machines().Machine(ctx, id.Host); err != nil {
 			h.say("this host is enrolled at " + id.Server + ", which is another server: deminer enroll --forget leaves it")
+			return nil
+		}
+		if err := id.Move(s.dir, at, bus); err != nil { // the addresses may be others than at the last start
+			return fail(exitError, "", "enroll this host: %w", err)
 		}
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return fail(exitError, "deminer enroll --forget, then start again", "%w", err)
-	}
-	_, port, err := net.SplitHostPort(h.listen.Addr().String())
-	if err != nil {
-		return fail(exitError, "", "the address of the console: %w", err)
-	}
-	host, _, _ := net.SplitHostPort(h.listen.Addr().String())
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
 	}
 	text, _, err := h.trust.NewToken(ctx, "deminer up", "", 1, 10*time.Minute)
 	if err != nil {
@@ -58,8 +55,20 @@ func (h *headOffice) enrollSelf(ctx context.Context, f *flags) error {
 	if err != nil {
 		return fail(exitError, "", "name of this host: %w", err)
 	}
-	if _, err = trust.Enroll(ctx, s.dir, net.JoinHostPort(host, port), text, name, time.Now()); err != nil {
+	if _, err = trust.Enroll(ctx, s.dir, at, text, name, time.Now()); err != nil {
 		return fail(exitError, "start it again", "%w", err)
 	}
 	return nil
+}
+
+// near is an address of this server as this host itself reaches it.
+func near(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
 }

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,15 @@ func (i *Identity) save(dir *os.Root) error {
 		return fmt.Errorf("keep the enrolment: %w", err)
 	}
 	return nil
+}
+
+// Move notes that the server of this host is found elsewhere, HOST:PORT each.
+func (i *Identity) Move(dir *os.Root, server string, bus ...string) error {
+	if len(bus) == 0 || i.Server == server && slices.Equal(i.Bus, bus) {
+		return nil
+	}
+	i.Server, i.Bus = server, bus
+	return i.save(dir)
 }
 
 // Forget takes the identity away. The server still knows the host until it is revoked there.

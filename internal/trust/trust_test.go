@@ -168,6 +168,12 @@ func TestEnrollRevoke(t *testing.T) {
 	if err != nil || again.Host != i.Host || !bytes.Equal(again.Seed, i.Seed) {
 		t.Errorf("%+v %v", again, err)
 	}
+	if err := again.Move(dir, "[::1]:8443", "[::1]:4222"); err != nil {
+		t.Error(err)
+	}
+	if moved, err := Load(dir); err != nil || moved.Server != "[::1]:8443" || fmt.Sprint(moved.Bus) != "[[::1]:4222]" || moved.Host != i.Host {
+		t.Errorf("moved: %+v %v", moved, err)
+	}
 	public := i.Key().Public().(ed25519.PublicKey)
 	if host, err := s.Admit(t.Context(), public); err != nil || host != i.Host {
 		t.Errorf("%q %v", host, err)
