@@ -276,10 +276,10 @@ func (s *Server) Scan(ctx context.Context, who auth.Who, hosts []string, scan de
 	}
 	group = NewID()
 	var os []Order
+	if err := s.allHere(ctx, hosts); err != nil {
+		return "", err
+	}
 	for _, h := range hosts {
-		if err := s.here(ctx, h); err != nil {
-			return "", err
-		}
 		o := s.order(who, h, deminer.OrderScan, group)
 		o.Scan = &scan
 		os = append(os, o)
@@ -301,6 +301,36 @@ func (s *Server) here(ctx context.Context, host string) error {
 	}
 	if !h.Revoked.IsZero() {
 		return senseless("host %s was revoked", deminer.Safe(h.Name))
+	}
+	return nil
+}
+
+// allHere reports whether all of some hosts may be given orders: of many not one by one.
+func (s *Server) allHere(ctx context.Context, hosts []string) error {
+	const few = 20
+	if len(hosts) <= few {
+		for _, h := range hosts {
+			if err := s.here(ctx, h); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	all, err := s.opt.Store.Hosts(ctx)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]*Host, len(all))
+	for i := range all {
+		known[all[i].ID] = &all[i]
+	}
+	for _, id := range hosts {
+		switch h := known[id]; {
+		case h == nil:
+			return ErrNone
+		case !h.Revoked.IsZero():
+			return senseless("host %s was revoked", deminer.Safe(h.Name))
+		}
 	}
 	return nil
 }

@@ -37,6 +37,8 @@ type DB struct {
 	write *sql.DB // one connection in SQLite
 	look  *sql.DB
 	pg    bool
+
+	together together
 }
 
 var (
@@ -146,15 +148,6 @@ func (d *DB) in(ctx context.Context, change func(*sql.Tx) error) error {
 		return fmt.Errorf("write to the database: %w", err)
 	}
 	return nil
-}
-
-// exec is a change of one statement; it gives the number of rows.
-func (d *DB) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
-	err = d.in(ctx, func(tx *sql.Tx) error {
-		n, err = run(ctx, tx, query, args...)
-		return err
-	})
-	return n, err
 }
 
 func run(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
