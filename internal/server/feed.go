@@ -92,6 +92,13 @@ func (s *Subscription) Take() (topics []string, mark string) {
 	return topics, s.mark
 }
 
+// changed gives the number of the last change of a topic, 0 where none is remembered.
+func (f *feed) changed(topic string) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last[topic]
+}
+
 func (f *feed) tell(topics ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,7 +30,8 @@ type Intake interface {
 
 // Hosts remembers hosts and what lies on them.
 type Hosts interface {
-	Hosts(ctx context.Context) ([]Host, error) // by name
+	// Hosts gives the hosts by name; brief leaves out policies and what agents say but their mode.
+	Hosts(ctx context.Context, brief bool) ([]Host, error)
 	Host(ctx context.Context, id string) (Host, error)
 	// Enroll makes a host, or gives one that was there a new name; it takes a revocation back.
 	Enroll(ctx context.Context, id, name string, now time.Time) error
@@ -42,7 +43,7 @@ type Hosts interface {
 
 // Alerts remembers alerts and incidents.
 type Alerts interface {
-	// Alerts gives one page, the convicted and latest first, and how many there are.
+	// Alerts gives one page, the convicted and latest first, and how many there are; with a negative limit nothing but that.
 	Alerts(ctx context.Context, f AlertFilter) ([]Alert, int, error)
 	Alert(ctx context.Context, host, id string) (Alert, error)
 	// SetAlert writes an alert as a person set it; the agent's next word on it counts again.

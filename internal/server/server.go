@@ -111,7 +111,7 @@ type Server struct {
 
 	brief       sync.Mutex // of the numbers on every page
 	briefCounts Counts
-	briefAt     time.Time
+	briefAt     uint64 // the change of alerts that they are of
 }
 
 // New makes a server; nothing happens before [Server.Run].

@@ -82,7 +82,7 @@ func addresses(list []string) (out []netip.Addr) {
 
 // network is the hosts of a fleet by their addresses. An address that several hosts claim names none of them.
 func (s *Server) network(ctx context.Context) (map[string]string, error) {
-	hosts, err := s.opt.Store.Hosts(ctx)
+	hosts, err := s.opt.Store.Hosts(ctx, false)
 	if err != nil {
 		return nil, err
 	}

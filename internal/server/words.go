@@ -74,6 +74,7 @@ type AlertFilter struct {
 	Host   string
 	Fleet  string
 	Text   string // in title, path, hash, host, evidence
+	SHA256 string // of the thing
 	Rule   string // RuleOf
 	Limit  int    // default 50, at most 1000
 	Offset int

@@ -34,7 +34,7 @@ func (d *DB) Alerts(ctx context.Context, f server.AlertFilter) (out []server.Ale
 	default:
 		w.add("a.state = ?", f.State)
 	}
-	for _, c := range []struct{ cond, value string }{{"a.host = ?", f.Host}, {"a.fleet = ?", f.Fleet}, {"a.rule = ?", f.Rule}} {
+	for _, c := range []struct{ cond, value string }{{"a.host = ?", f.Host}, {"a.fleet = ?", f.Fleet}, {"a.rule = ?", f.Rule}, {"a.sha256 = ?", f.SHA256}} {
 		if c.value != "" {
 			w.add(c.cond, c.value)
 		}
@@ -48,11 +48,18 @@ func (d *DB) Alerts(ctx context.Context, f server.AlertFilter) (out []server.Ale
 	if f.Text != "" {
 		w.add(`(a.find LIKE ? ESCAPE '\' OR LOWER(h.name) LIKE ? ESCAPE '\')`, like(f.Text))
 	}
-	err = each(ctx, d.look, "SELECT COUNT(*) FROM alerts a LEFT JOIN hosts h ON h.id = a.host"+w.String(), w.args, func(scan func(...any) error) error { return scan(&total) })
-	if err != nil {
-		return nil, 0, err
+	some := " FROM alerts a" // the name of a host is only looked at where a text is searched for
+	if f.Text != "" {
+		some += " LEFT JOIN hosts h ON h.id = a.host"
 	}
-	query := alertColumns + w.String() + " ORDER BY a.open DESC, a.grade DESC, a.last DESC, a.host, a.id LIMIT " + w.arg(f.Limit) + " OFFSET " + w.arg(f.Offset)
+	some += w.String()
+	err = each(ctx, d.look, "SELECT COUNT(*)"+some, w.args, func(scan func(...any) error) error { return scan(&total) })
+	if err != nil || f.Limit < 0 || f.Offset >= total {
+		return nil, total, err
+	}
+	// Which ones stand on the page is found without reading their bodies.
+	query := "SELECT a.host, a.id" + some + " ORDER BY a.open DESC, a.grade DESC, a.last DESC, a.host, a.id LIMIT " + w.arg(f.Limit) + " OFFSET " + w.arg(f.Offset)
+	query = alertColumns + " JOIN (" + query + ") k ON k.host = a.host AND k.id = a.id ORDER BY a.open DESC, a.grade DESC, a.last DESC, a.host, a.id"
 	err = each(ctx, d.look, query, w.args, func(scan func(...any) error) error {
 		a, err := scanAlert(scan)
 		out = append(out, a)

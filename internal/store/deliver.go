@@ -148,7 +148,7 @@ func (in *intake) state(d *server.Delivery) error {
 	if name == "" {
 		name = d.Host
 	}
-	_, err = in.do("UPDATE hosts SET told = $2, agent = $3, name = $4 WHERE id = $1 AND told < $2", d.Host, d.ID, body, name)
+	_, err = in.do("UPDATE hosts SET told = $2, agent = $3, name = $4, mode = $5 WHERE id = $1 AND told < $2", d.Host, d.ID, body, name, d.Agent.Mode)
 	return err
 }
 
@@ -180,12 +180,12 @@ func (in *intake) alert(d *server.Delivery) error {
 	if err != nil {
 		return err
 	}
-	_, err = in.do(`INSERT INTO alerts (host, id, told, state, open, grade, topics, rule, fleet, ties, first, last, closed, updated, find, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+	_, err = in.do(`INSERT INTO alerts (host, id, told, state, open, grade, topics, rule, fleet, ties, first, last, closed, updated, find, body, sha256)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (host, id) DO UPDATE SET told = $3, state = $4, open = $5, grade = $6, topics = $7, rule = $8, fleet = $9, ties = $10,
-			first = $11, last = $12, closed = $13, updated = $14, find = $15, body = $16`,
+			first = $11, last = $12, closed = $13, updated = $14, find = $15, body = $16, sha256 = $17`,
 		d.Host, a.ID, d.ID, string(a.State), row.open, row.grade, row.topics, row.rule, fleet, ties, millis(a.First), millis(a.Last), row.closed,
-		millis(a.Updated), row.find, row.body)
+		millis(a.Updated), row.find, row.body, a.Thing.SHA256)
 	return err
 }
 

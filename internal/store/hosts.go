@@ -8,20 +8,22 @@ import (
 	"github.com/deminer/deminer/internal/server"
 )
 
-const hostColumns = "SELECT h.id, h.name, h.enrolled, h.seen, h.revoked, h.agent, h.policy FROM hosts h"
-
 // Hosts implements [server.Hosts].
-func (d *DB) Hosts(ctx context.Context) ([]server.Host, error) {
-	return d.hosts(ctx, hostColumns+" ORDER BY h.name, h.id")
+func (d *DB) Hosts(ctx context.Context, brief bool) ([]server.Host, error) {
+	return d.hosts(ctx, brief, " ORDER BY h.name, h.id")
 }
 
-func (d *DB) hosts(ctx context.Context, query string, args ...any) (out []server.Host, err error) {
+func (d *DB) hosts(ctx context.Context, brief bool, tail string, args ...any) (out []server.Host, err error) {
 	place := map[string]int{}
-	err = each(ctx, d.look, query, args, func(scan func(...any) error) error {
+	query := "SELECT h.id, h.name, h.enrolled, h.seen, h.revoked, h.mode, h.agent, h.policy FROM hosts h"
+	if brief {
+		query = "SELECT h.id, h.name, h.enrolled, h.seen, h.revoked, h.mode, '', '' FROM hosts h"
+	}
+	err = each(ctx, d.look, query+tail, args, func(scan func(...any) error) error {
 		var h server.Host
 		var enrolled, seen, revoked int64
 		var agent, policy string
-		if err := scan(&h.ID, &h.Name, &enrolled, &seen, &revoked, &agent, &policy); err != nil {
+		if err := scan(&h.ID, &h.Name, &enrolled, &seen, &revoked, &h.Agent.Mode, &agent, &policy); err != nil {
 			return err
 		}
 		h.Enrolled, h.Seen, h.Revoked = from(enrolled), from(seen), from(revoked)
@@ -56,7 +58,7 @@ func (d *DB) hosts(ctx context.Context, query string, args ...any) (out []server
 
 // Host implements [server.Hosts].
 func (d *DB) Host(ctx context.Context, id string) (server.Host, error) {
-	hs, err := d.hosts(ctx, hostColumns+" WHERE h.id = $1", id)
+	hs, err := d.hosts(ctx, false, " WHERE h.id = $1", id)
 	if err != nil {
 		return server.Host{}, err
 	}

@@ -49,7 +49,7 @@ func (c *Console) alerts(w http.ResponseWriter, rq *request) error {
 	if err != nil {
 		return err
 	}
-	hosts, err := c.opt.Server.AllHosts(rq.Context())
+	hosts, err := c.opt.Server.HostNames(rq.Context())
 	if err != nil {
 		return err
 	}
@@ -135,11 +135,11 @@ func (c *Console) alert(w http.ResponseWriter, rq *request) error {
 		return err
 	}
 	b.Others = slices.DeleteFunc(b.Others, func(o server.Alert) bool { return o.ID == a.ID })
-	if _, b.SameRule, err = s.Alerts(ctx, server.AlertFilter{Rule: b.Rule, State: "open", Limit: 1}); err != nil {
+	if _, b.SameRule, err = s.Alerts(ctx, server.AlertFilter{Rule: b.Rule, State: "open", Limit: -1}); err != nil {
 		return err
 	}
 	if a.Thing.SHA256 != "" {
-		same, _, err := s.Alerts(ctx, server.AlertFilter{Text: a.Thing.SHA256, Limit: 1000})
+		same, _, err := s.Alerts(ctx, server.AlertFilter{SHA256: a.Thing.SHA256, Limit: 1000})
 		if err != nil {
 			return err
 		}

@@ -195,7 +195,7 @@ type scansBody struct {
 
 func (c *Console) scans(w http.ResponseWriter, rq *request) error {
 	ctx, s := rq.Context(), c.opt.Server
-	hosts, err := s.AllHosts(ctx)
+	hosts, err := s.HostNames(ctx)
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (c *Console) chosen(rq *request) (out []string, err error) {
 	if !slices.Contains(named, "*") {
 		return named[:min(len(named), 100_000)], nil
 	}
-	all, err := c.opt.Server.AllHosts(rq.Context())
+	all, err := c.opt.Server.HostNames(rq.Context())
 	for _, h := range all {
 		if h.Standing != server.Revoked {
 			out = append(out, h.ID)

@@ -40,7 +40,7 @@ func (c *Console) overview(w http.ResponseWriter, rq *request) error {
 	if b.Counts, err = s.Counts(ctx); err != nil {
 		return err
 	}
-	hosts, err := s.AllHosts(ctx)
+	hosts, err := s.HostNames(ctx)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (c *Console) blocks(w http.ResponseWriter, rq *request) error {
 		return err
 	}
 	b := blocksBody{Rows: rows, Total: len(rows)}
-	hosts, err := c.opt.Server.AllHosts(rq.Context())
+	hosts, err := c.opt.Server.HostNames(rq.Context())
 	if err != nil {
 		return err
 	}
