@@ -316,7 +316,7 @@ func (s *Server) allHere(ctx context.Context, hosts []string) error {
 		}
 		return nil
 	}
-	all, err := s.opt.Store.Hosts(ctx)
+	all, err := s.opt.Store.Hosts(ctx, true)
 	if err != nil {
 		return err
 	}
