@@ -61,7 +61,8 @@ func (s *Server) give(ctx context.Context, os ...Order) error {
 func (s *Server) wake(host string) {
 	select {
 	case s.kick <- host:
-	default: // the next round sends it
+	default: // there are too many: all of them are looked for when these have begun
+		s.missed.Store(true)
 	}
 }
 
@@ -105,7 +106,9 @@ func (s *Server) send(ctx context.Context) {
 		case host := <-s.kick:
 			if host != "" {
 				start(host)
-				continue
+				if len(s.kick) > 0 || !s.missed.Swap(false) {
+					continue
+				}
 			}
 			for _, h := range s.due(ctx) {
 				start(h)

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -99,6 +100,7 @@ type Server struct {
 	opt    Options
 	intake chan *entry
 	kick   chan string // hosts that may have orders waiting
+	missed atomic.Bool // there was no room for some of them
 	flood  flood
 	feed   feed
 
