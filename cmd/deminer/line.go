@@ -27,7 +27,7 @@ import (
 // How often the agent looks whether it was enrolled, whether an alert changed, and whether its key is old.
 const (
 	enrolEvery  = 5 * time.Second
-	alertsEvery = 500 * time.Millisecond
+	alertsEvery = 250 * time.Millisecond
 	countsEvery = 5 * time.Minute // an alert of which only the count changed
 	keyLife     = 30 * 24 * time.Hour
 	keyPause    = time.Hour // after a key could not be renewed

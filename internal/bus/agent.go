@@ -137,7 +137,8 @@ func (l *Line) order(ctx context.Context, m *nats.Msg) {
 }
 
 // Send brings a message to the server and gives what it answered: with OK, the server has written it down. The error says that nothing
-// is known, and the same message may be sent again; deminer.ErrRefused that it can never be sent.
+// is known, and the same message may be sent again; deminer.ErrRefused that it can never be sent. The context's deadline is to leave the
+// server half a minute.
 func (l *Line) Send(ctx context.Context, m deminer.Message) (deminer.Reply, error) {
 	wire, err := l.pack.packMessage(m)
 	if err != nil {
@@ -155,6 +156,12 @@ func (l *Line) Send(ctx context.Context, m deminer.Message) (deminer.Reply, erro
 		return deminer.Reply{}, fmt.Errorf("send a message: %w: %w", deminer.ErrRefused, err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return deminer.Reply{Why: "the server does not take messages now", Again: true}, nil
+	case errors.Is(err, context.DeadlineExceeded) && l.conn.IsConnected():
+		// A server that lives answers long before. The way between may have been cut without either side being told.
+		if again := l.conn.ForceReconnect(); again != nil {
+			err = errors.Join(err, again)
+		}
+		return deminer.Reply{}, fmt.Errorf("send a message: no answer, the line is opened anew: %w", err)
 	case whole.Err() != nil:
 		return deminer.Reply{}, errors.New("send a message: the connection broke before the answer came")
 	case err != nil:

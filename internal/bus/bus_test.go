@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -519,4 +521,89 @@ func (s *Server) busyWith(host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.busy[host] > 0
+}
+
+// wire is a way between an agent and its server that can be cut without either being told.
+type wire struct {
+	net.Listener
+	cut atomic.Bool // for connections of before
+}
+
+func newWire(t testing.TB, to string) *wire {
+	t.Helper()
+	in, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	w := &wire{Listener: in}
+	go func() {
+		for {
+			a, err := in.Accept()
+			if err != nil {
+				return
+			}
+			b, err := net.Dial("tcp", to)
+			if err != nil {
+				a.Close()
+				continue
+			}
+			dead := &atomic.Bool{}
+			pass := func(from, to net.Conn) {
+				buf := make([]byte, 32<<10)
+				for {
+					n, err := from.Read(buf)
+					if w.cut.Load() {
+						dead.Store(true)
+					}
+					if dead.Load() {
+						if err != nil {
+							return
+						}
+						continue
+					}
+					if _, failed := to.Write(buf[:n]); err != nil || failed != nil {
+						from.Close()
+						to.Close()
+						return
+					}
+				}
+			}
+			go pass(a, b)
+			go pass(b, a)
+		}
+	}()
+	return w
+}
+
+// TestWayCut: what was sent into a connection that is dead without being closed is sent again over another one.
+func TestWayCut(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	w := newWire(t, f.Addr().String())
+	up := make(chan bool, 100)
+	l, err := Open(LineOptions{Servers: []string{w.Addr().String()}, Host: hostA, Key: f.host(hostA), TLS: &tls.Config{RootCAs: ca, ServerName: serverName},
+		Take: func(context.Context, []byte) deminer.Reply { return deminer.Reply{OK: true} }, Change: func(ok bool, _ error) { up <- ok }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	await(t, up, true)
+	w.cut.Store(true)
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	m := message(`{}`)
+	if r, err := l.Send(ctx, m); err == nil {
+		t.Errorf("an answer came through a way that is cut: %+v", r)
+	}
+	w.cut.Store(false)
+	until(t, "the message goes over another connection", func() bool {
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+		defer stop()
+		r, err := l.Send(ctx, m)
+		return err == nil && r.OK
+	})
+	if f.taken() != hostA+" "+m.ID {
+		t.Errorf("taken: %s", f.taken())
+	}
 }
