@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -14,16 +15,39 @@ import (
 	"github.com/deminer/deminer/internal/server"
 )
 
-// intake is one transaction that takes deliveries in, with its prepared statements.
+// intake is one transaction that takes deliveries in. What many of them need is read at its beginning and written at its end, in
+// statements of many rows; in between it stands here.
 type intake struct {
 	ctx   context.Context
 	tx    *sql.Tx
-	stmts map[string]*sql.Stmt
-	known map[string]bool // hosts that have a row
+	pg    bool
+	stmts map[string]*sql.Stmt // of SQLite; the driver of PostgreSQL keeps its own
+
+	fresh  map[name]bool         // messages that were not known
+	alerts map[name]*kept        // alerts of these deliveries, as they are and as they will be
+	order  []name                // of the alerts that will be written
+	fleets map[server.Tie]string // incident of each tie that is known
+	made   map[string]int64      // when incidents were made
+	moved  map[string]string     // incident -> the one that it has become
+	ties   [][]any               // that will be written; the last value is the incident
+}
+
+// name is a host with the id of a message or an alert of it.
+type name struct{ host, id string }
+
+// kept is an alert as it stands in the database, with what will be written.
+type kept struct {
+	told, ties, fleet string
+	closed            int64
+	found             bool
+	row               []any // nil: nothing; the incident is filled in at the end
 }
 
 // do runs a prepared statement and gives the number of rows.
 func (in *intake) do(query string, args ...any) (int64, error) {
+	if in.pg {
+		return run(in.ctx, in.tx, query, args...)
+	}
 	st, err := in.stmt(query)
 	if err != nil {
 		return 0, err
@@ -49,11 +73,17 @@ func (in *intake) stmt(query string) (*sql.Stmt, error) {
 
 // one reads one row into dst and reports whether there was one.
 func (in *intake) one(query string, args []any, dst ...any) (bool, error) {
-	st, err := in.stmt(query)
-	if err != nil {
-		return false, err
+	var row *sql.Row
+	if in.pg {
+		row = in.tx.QueryRowContext(in.ctx, query, args...)
+	} else {
+		st, err := in.stmt(query)
+		if err != nil {
+			return false, err
+		}
+		row = st.QueryRowContext(in.ctx, args...)
 	}
-	err = st.QueryRowContext(in.ctx, args...).Scan(dst...)
+	err := row.Scan(dst...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -66,29 +96,30 @@ func (in *intake) one(query string, args []any, dst ...any) (bool, error) {
 // Deliver implements [server.Intake].
 func (d *DB) Deliver(ctx context.Context, ds []*server.Delivery) error {
 	return d.in(ctx, func(tx *sql.Tx) error {
-		in := &intake{ctx, tx, map[string]*sql.Stmt{}, map[string]bool{}}
+		in := &intake{ctx: ctx, tx: tx, pg: d.pg, stmts: map[string]*sql.Stmt{}, fresh: map[name]bool{}, alerts: map[name]*kept{}, fleets: map[server.Tie]string{}, made: map[string]int64{},
+			moved: map[string]string{}}
 		defer func() {
 			for _, st := range in.stmts {
 				st.Close()
 			}
 		}()
+		if err := in.begin(ds); err != nil {
+			return err
+		}
 		for _, one := range ds {
 			if err := in.take(one); err != nil {
 				return err
 			}
 		}
-		return nil
+		return in.end()
 	})
 }
 
 func (in *intake) take(d *server.Delivery) error {
-	if err := in.host(d); err != nil {
-		return err
+	if !in.fresh[name{d.Host, d.ID}] {
+		return nil
 	}
-	n, err := in.do("INSERT INTO messages (host, id, received) VALUES ($1, $2, $3) ON CONFLICT (host, id) DO NOTHING", d.Host, d.ID, millis(d.Received))
-	if err != nil || n == 0 {
-		return err
-	}
+	delete(in.fresh, name{d.Host, d.ID}) // the same one may stand here twice
 	d.Fresh = true
 	switch {
 	case d.Agent != nil:
@@ -108,31 +139,6 @@ func (in *intake) take(d *server.Delivery) error {
 	case d.Kind == deminer.MessageBlocks:
 		return in.things(d, "blocks", d.Blocks)
 	}
-	return nil
-}
-
-// host makes the row of a host that speaks for the first time, and refuses one that was revoked.
-func (in *intake) host(d *server.Delivery) error {
-	if in.known[d.Host] {
-		return nil
-	}
-	var revoked int64
-	found, err := in.one("SELECT revoked FROM hosts WHERE id = $1", []any{d.Host}, &revoked)
-	switch {
-	case err != nil:
-		return err
-	case found && revoked != 0:
-		return fmt.Errorf("%w: host %s was revoked", server.ErrRefused, d.Host)
-	case !found:
-		if _, err := in.do(newHost, d.Host, d.Host, millis(d.Received), millis(d.Received)); err != nil {
-			return err
-		}
-	default:
-		if _, err := in.do("UPDATE hosts SET seen = $2 WHERE id = $1 AND seen < $2", d.Host, millis(d.Received)); err != nil {
-			return err
-		}
-	}
-	in.known[d.Host] = true
 	return nil
 }
 
@@ -163,30 +169,29 @@ func (in *intake) things(d *server.Delivery, column string, all any) error {
 }
 
 func (in *intake) alert(d *server.Delivery) error {
-	a := d.Alert
-	var told, ties, fleet string
-	var closed int64
-	found, err := in.one("SELECT told, ties, fleet, closed FROM alerts WHERE host = $1 AND id = $2", []any{d.Host, a.ID}, &told, &ties, &fleet, &closed)
-	if err != nil || found && told >= d.ID {
-		return err
+	a, key := d.Alert, name{d.Host, d.Alert.ID}
+	old := in.alerts[key]
+	if old.found && old.told >= d.ID {
+		return nil
 	}
-	if now := tieText(d.Ties); now != ties || !found {
-		ties = now
-		if fleet, err = in.join(d.Host, d.Ties, fleet, d.Received); err != nil {
+	if now := tieText(d.Ties); now != old.ties || !old.found {
+		fleet, err := in.join(d.Host, d.Ties, old.fleet, d.Received)
+		if err != nil {
 			return err
 		}
+		old.ties, old.fleet = now, fleet
 	}
-	row, err := alertRow(a, closed)
+	c, err := alertRow(a, old.closed)
 	if err != nil {
 		return err
 	}
-	_, err = in.do(`INSERT INTO alerts (host, id, told, state, open, grade, topics, rule, fleet, ties, first, last, closed, updated, find, body, sha256)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-		ON CONFLICT (host, id) DO UPDATE SET told = $3, state = $4, open = $5, grade = $6, topics = $7, rule = $8, fleet = $9, ties = $10,
-			first = $11, last = $12, closed = $13, updated = $14, find = $15, body = $16, sha256 = $17`,
-		d.Host, a.ID, d.ID, string(a.State), row.open, row.grade, row.topics, row.rule, fleet, ties, millis(a.First), millis(a.Last), row.closed,
-		millis(a.Updated), row.find, row.body, a.Thing.SHA256)
-	return err
+	if old.row == nil {
+		in.order = append(in.order, key)
+	}
+	old.found, old.told, old.closed = true, d.ID, c.closed
+	old.row = []any{d.Host, a.ID, d.ID, string(a.State), c.open, c.grade, c.topics, c.rule, old.fleet, old.ties, millis(a.First), millis(a.Last), c.closed, millis(a.Updated), c.find, c.body,
+		a.Thing.SHA256}
+	return nil
 }
 
 // columns are what an alert is found by.
@@ -228,65 +233,68 @@ func (in *intake) join(host string, ties []server.Tie, have string, now time.Tim
 	if len(ties) == 0 {
 		return have, nil
 	}
-	type old struct {
-		id   string
-		made int64
-	}
-	var all []old
+	var all []string
 	note := func(id string) error {
-		if id == "" || slices.ContainsFunc(all, func(o old) bool { return o.id == id }) {
+		if id = in.now(id); id == "" || slices.Contains(all, id) {
 			return nil
 		}
-		o := old{id: id}
-		found, err := in.one("SELECT made FROM incidents WHERE id = $1", []any{id}, &o.made)
-		if found {
-			all = append(all, o)
+		if _, ok := in.made[id]; !ok {
+			var made int64
+			found, err := in.one("SELECT made FROM incidents WHERE id = $1", []any{id}, &made)
+			if err != nil || !found {
+				return err
+			}
+			in.made[id] = made
 		}
-		return err
+		all = append(all, id)
+		return nil
 	}
 	if err := note(have); err != nil {
 		return "", err
 	}
 	for _, t := range ties {
-		var id string
-		if _, err := in.one("SELECT fleet FROM ties WHERE kind = $1 AND value = $2 LIMIT 1", []any{t.Kind, t.Value}, &id); err != nil {
-			return "", err
-		}
-		if err := note(id); err != nil {
+		if err := note(in.fleets[t]); err != nil {
 			return "", err
 		}
 	}
-	slices.SortFunc(all, func(a, b old) int {
-		if a.made != b.made {
-			return int(max(-1, min(1, a.made-b.made)))
-		}
-		return strings.Compare(a.id, b.id)
-	})
 	if len(all) == 0 {
-		fleet = server.NewID()[:8]
-		if _, err := in.do("INSERT INTO incidents (id, made) VALUES ($1, $2)", fleet, millis(now)); err != nil {
+		all = []string{server.NewID()[:8]}
+		in.made[all[0]] = millis(now)
+		if _, err := in.do("INSERT INTO incidents (id, made) VALUES ($1, $2)", all[0], millis(now)); err != nil {
 			return "", err
 		}
-	} else {
-		fleet = all[0].id
-		for _, o := range all[1:] {
-			for _, query := range []string{"UPDATE ties SET fleet = $1 WHERE fleet = $2", "UPDATE alerts SET fleet = $1 WHERE fleet = $2",
-				"UPDATE parts SET fleet = $1 WHERE fleet = $2"} {
-				if _, err := in.do(query, fleet, o.id); err != nil {
-					return "", err
-				}
-			}
-			if _, err := in.do("DELETE FROM incidents WHERE id = $1", o.id); err != nil {
-				return "", err
-			}
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(in.made[a], in.made[b]), cmp.Compare(a, b)) })
+	for _, id := range all[1:] {
+		if err := in.merge(id, all[0]); err != nil {
+			return "", err
 		}
 	}
 	for _, t := range ties {
-		if _, err := in.do("INSERT INTO ties (kind, value, host, fleet) VALUES ($1, $2, $3, $4) ON CONFLICT (kind, value, host) DO NOTHING", t.Kind, t.Value, host, fleet); err != nil {
-			return "", err
+		in.fleets[t] = all[0]
+		in.ties = append(in.ties, []any{t.Kind, t.Value, host, all[0]})
+	}
+	return all[0], nil
+}
+
+// now gives the incident that one has become.
+func (in *intake) now(id string) string {
+	for in.moved[id] != "" {
+		id = in.moved[id]
+	}
+	return id
+}
+
+// merge makes an incident a part of another one.
+func (in *intake) merge(id, into string) error {
+	in.moved[id] = into
+	for _, query := range []string{"UPDATE ties SET fleet = $1 WHERE fleet = $2", "UPDATE alerts SET fleet = $1 WHERE fleet = $2", "UPDATE parts SET fleet = $1 WHERE fleet = $2"} {
+		if _, err := in.do(query, into, id); err != nil {
+			return err
 		}
 	}
-	return fleet, nil
+	_, err := in.do("DELETE FROM incidents WHERE id = $1", id)
+	return err
 }
 
 func (in *intake) report(d *server.Delivery) error {
