@@ -67,6 +67,7 @@ type Link struct {
 	last  map[deminer.MessageKind]string          // digest of what was told last
 	kick  chan struct{}                           // there is something to send, or somebody to send it to
 	look  chan struct{}                           // vault and blocks may have changed
+	pulse chan struct{}                           // how the agent stands may have changed
 }
 
 // Open opens a link in its directory. What was not finished when the agent ended is told to the server: nothing is begun twice.
@@ -77,7 +78,7 @@ func Open(opt Options) (*Link, error) {
 	if opt.Fits == nil {
 		opt.Fits = func(deminer.Message) error { return nil }
 	}
-	l := &Link{opt: opt, slots: map[deminer.MessageKind]deminer.Message{}, last: map[deminer.MessageKind]string{}, kick: make(chan struct{}, 1), look: make(chan struct{}, 1)}
+	l := &Link{opt: opt, slots: map[deminer.MessageKind]deminer.Message{}, last: map[deminer.MessageKind]string{}, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), pulse: make(chan struct{}, 1)}
 	dirs := map[string]*os.Root{}
 	for _, name := range []string{"spool", "orders", "plans"} {
 		if err := opt.Dir.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -163,11 +164,13 @@ func (l *Link) Wake() {
 	}
 }
 
-// Changed says that vault or blocks may have changed: they are looked at, and told if they did.
+// Changed says that something was done to the host: vault and blocks are looked at, and told if they changed; so is how the agent stands.
 func (l *Link) Changed() {
-	select {
-	case l.look <- struct{}{}:
-	default:
+	for _, c := range []chan struct{}{l.look, l.pulse} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -198,6 +201,7 @@ func (l *Link) beat(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-l.pulse:
 		case <-time.After(stateEvery*3/4 + rand.N(stateEvery/2)):
 		}
 	}

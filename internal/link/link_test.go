@@ -570,6 +570,15 @@ func TestListsAreToldWhenTheyChange(t *testing.T) {
 		if got := h.post.of(deminer.MessageBlocks); len(got) != 1 {
 			t.Errorf("blocks: %v", got)
 		}
+		before := len(h.post.of(deminer.MessageState))
+		h.while(func() {
+			time.Sleep(time.Second) // the first is told at the start
+			h.give(t, deminer.Order{Kind: deminer.OrderPolicy, Policy: &deminer.PolicyOrder{}})
+			time.Sleep(time.Second)
+		})
+		if got := len(h.post.of(deminer.MessageState)) - before; got != 2 {
+			t.Errorf("%d states, want one at the start and one after another policy", got)
+		}
 	})
 }
 
