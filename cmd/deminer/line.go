@@ -30,7 +30,8 @@ const (
 	alertsEvery = 250 * time.Millisecond
 	countsEvery = 5 * time.Minute // an alert of which only the count changed
 	keyLife     = 30 * 24 * time.Hour
-	keyPause    = time.Hour // after a key could not be renewed
+	lineUp      = 20 * time.Second // that a line with a new key is waited for
+	keyPause    = time.Hour        // after a key could not be renewed
 )
 
 // line is what joins the agent to its server.
@@ -45,7 +46,7 @@ type line struct {
 
 	link *link.Link
 	wire atomic.Pointer[bus.Line]
-	mu   sync.Mutex
+	mu   sync.Mutex // of what follows
 	id   *trust.Identity
 }
 
@@ -89,7 +90,9 @@ func (l *line) serve(ctx context.Context, id *trust.Identity) error {
 	if err != nil {
 		return err
 	}
+	l.mu.Lock()
 	l.id = id
+	l.mu.Unlock()
 	if l.link, err = link.Open(link.Options{Dir: l.dir, Check: orders, Deeds: l.deeds(), State: l.state, Fits: bus.Fits, Say: l.r.say}); err != nil {
 		return err
 	}
@@ -108,35 +111,46 @@ func (l *line) serve(ctx context.Context, id *trust.Identity) error {
 	for ctx.Err() == nil {
 		pause(ctx, enrolEvery)
 		now, err := trust.Load(l.r.store.dir)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && (now.Host != id.Host || !slices.Equal(now.Bus, id.Bus)) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (now.Host != id.Host || !slices.Equal(now.Bus, id.Bus)) { // neither changes of id
 			l.r.say(false, "the enrolment of before is over")
 			return nil
 		}
-		if time.Since(id.Made) < keyLife || time.Since(tried) < keyPause {
+		if !l.old() || time.Since(tried) < keyPause {
 			continue
 		}
 		tried = time.Now()
-		if err := l.renew(ctx, id); err != nil && ctx.Err() == nil {
+		if err := l.renew(ctx); err != nil && ctx.Err() == nil {
 			l.r.trouble("renew the key of this host", err)
 		}
 	}
 	return nil
 }
 
+// old reports whether the key of the host is to be replaced.
+func (l *line) old() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.id.Made) >= keyLife
+}
+
 // renew has the server take a new key, and connects with it.
-func (l *line) renew(ctx context.Context, id *trust.Identity) error {
-	if err := id.Renew(ctx, l.r.store.dir, time.Now()); err != nil {
+func (l *line) renew(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.id.Renew(ctx, l.r.store.dir, time.Now()); err != nil {
 		return err
 	}
 	old := l.wire.Load()
 	if err := l.connect(); err != nil {
 		return err
 	}
-	old.Close()
-	return nil
+	for end := time.Now().Add(lineUp); !l.wire.Load().Connected() && time.Now().Before(end) && ctx.Err() == nil; {
+		pause(ctx, 50*time.Millisecond)
+	}
+	return old.Retire()
 }
 
-// connect opens the line with the key that the host has now.
+// connect opens the line with the key that the host has now. l.mu is held, or nobody else is there yet.
 func (l *line) connect() error {
 	up := atomic.Bool{}
 	wire, err := bus.Open(bus.LineOptions{Servers: l.id.Bus, Host: l.id.Host, Key: l.id.Key(), TLS: l.id.TLS(), Take: l.link.Take, Change: func(now bool, why error) {

@@ -233,8 +233,13 @@ func TestLine(t *testing.T) {
 	if s := l.state(); s.Mode != "watching" {
 		t.Errorf("without a policy: %+v", s)
 	}
-	was := string(l.id.Seed)
-	if err := l.renew(t.Context(), l.id); err != nil || string(l.id.Seed) == was {
+	key := func() string {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return string(l.id.Seed)
+	}
+	was := key()
+	if err := l.renew(t.Context()); err != nil || key() == was {
 		t.Fatalf("another key: %v", err)
 	}
 	if done := q.order(t, host, deminer.Order{Kind: deminer.OrderPolicy, Policy: &deminer.PolicyOrder{}}); !done.OK {

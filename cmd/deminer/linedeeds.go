@@ -349,7 +349,10 @@ func (l *line) spared(ctx context.Context, a netip.Addr) string {
 	if a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
 		return "is an address of the host itself or of all hosts"
 	}
-	for _, at := range l.id.Bus {
+	l.mu.Lock()
+	servers := l.id.Bus
+	l.mu.Unlock()
+	for _, at := range servers {
 		host, _, err := net.SplitHostPort(at)
 		if err != nil {
 			continue

@@ -77,9 +77,10 @@ func Open(opt LineOptions) (*Line, error) {
 	o.CustomReconnectDelayCB = pause
 	o.ReconnectBufSize = -1 // what cannot be sent stays in the spool
 	o.Timeout, o.PingInterval, o.MaxPingsOut, o.NoEcho = 20*time.Second, 2*time.Minute, 2, true
-	o.IgnoreDiscoveredServers = true
+	o.IgnoreDiscoveredServers, o.DrainTimeout = true, 10*time.Second
 	o.ConnectedCB = func(*nats.Conn) { opt.Change(true, nil) }
 	o.ReconnectedCB = o.ConnectedCB
+	o.ClosedCB = func(*nats.Conn) { l.stop() }
 	l.renew()
 	o.DisconnectedErrCB = func(_ *nats.Conn, err error) {
 		l.renew()
@@ -172,6 +173,15 @@ func (l *Line) Send(ctx context.Context, m deminer.Message) (deminer.Reply, erro
 
 // Connected reports whether the line stands.
 func (l *Line) Connected() bool { return l.conn.IsConnected() }
+
+// Retire ends the line once the orders that have come over it are answered: another line of the same host takes its place.
+func (l *Line) Retire() error {
+	if err := l.conn.Drain(); err != nil {
+		l.Close()
+		return fmt.Errorf("end the line of before: %w", err)
+	}
+	return nil
+}
 
 // Close ends the line.
 func (l *Line) Close() {

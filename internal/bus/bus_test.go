@@ -199,7 +199,9 @@ func TestThereAndBack(t *testing.T) {
 			t.Errorf("%v: %+v %v, want %+v", c.err, r, err, c.want)
 		}
 	}
-	l.Close()
+	if err := l.Retire(); err != nil {
+		t.Error(err)
+	}
 	if n := f.notice(t); n.Up || n.Host != hostA {
 		t.Errorf("%+v", n)
 	}
