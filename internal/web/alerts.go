@@ -117,6 +117,8 @@ type alertBody struct {
 	SameRule  int
 	SameThing int // hosts with the same content
 	Advice    []string
+	Evidence  []string // the first lines
+	More      int      // lines of evidence that stand below
 }
 
 // alert is one alert with all that is known of it.
@@ -164,6 +166,8 @@ func (c *Console) alert(w http.ResponseWriter, rq *request) error {
 		}
 	}
 	b.Verdict, b.Advice = judge(&a, b.SameThing), advise(&a)
+	b.Evidence = a.Why[:min(len(a.Why), maxEvidence)]
+	b.More = len(a.Why) - len(b.Evidence)
 	b.Tree = drawLineage(a.Lineage)
 	b.Moments = momentsOf(&a, b.Incident, b.Deeds)
 	return c.show(w, rq, http.StatusOK, "alert", page{Title: a.Title, Nav: "alerts", Live: "alert-" + host + "-" + id + " deeds", Body: b})

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -34,11 +35,7 @@ func drawLineage(lineage []string) (d drawing) {
 	const w, h, gap, step = 520, 40, 16, 28
 	n := len(lineage)
 	for i := range n {
-		text := lineage[n-1-i]
-		head, sub := text, ""
-		if at := strings.Index(text, " ("); at > 0 {
-			head, sub = text[:at], strings.TrimSuffix(text[at+2:], ")")
-		}
+		head, sub := processLine(lineage[n-1-i])
 		x, y := i*step, i*(h+gap)
 		k := "step"
 		if i == n-1 {
@@ -52,6 +49,19 @@ func drawLineage(lineage []string) (d drawing) {
 		d.W, d.H = x+w+2, y+h+2
 	}
 	return d
+}
+
+var lineageLine = regexp.MustCompile(`^process (\d+) (.+?) of (\S+) runs (.*)$`)
+
+// processLine takes a line of a lineage apart: what it is, and how it was started.
+func processLine(text string) (head, sub string) {
+	if m := lineageLine.FindStringSubmatch(text); m != nil {
+		return m[2] + " " + m[1], m[3] + " · " + m[4]
+	}
+	if at := strings.Index(text, " ("); at > 0 {
+		return text[:at], strings.TrimSuffix(text[at+2:], ")")
+	}
+	return text, ""
 }
 
 // kindOf says how a member of an incident is drawn.

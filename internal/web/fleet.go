@@ -74,6 +74,17 @@ func (c *Console) incident(w http.ResponseWriter, rq *request) error {
 			b.Ties = append(b.Ties, t)
 		}
 	}
+	// What a person knows by its look comes first, digests last.
+	order := []string{"wallet", "pool", "url", "key", "line"}
+	slices.SortStableFunc(b.Ties, func(x, y server.Tie) int {
+		at := func(t server.Tie) int {
+			if i := slices.Index(order, t.Kind); i >= 0 {
+				return i
+			}
+			return len(order)
+		}
+		return at(x) - at(y)
+	})
 	all, err := s.Deeds(ctx, "", "", 200)
 	if err != nil {
 		return err

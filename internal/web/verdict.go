@@ -20,6 +20,9 @@ type verdict struct {
 	Lines []line
 }
 
+// maxEvidence is how many lines of evidence stand in the verdict; all of them stand below it.
+const maxEvidence = 5
+
 // line is one sentence with what it is filled with.
 type line struct {
 	Key  string
@@ -40,7 +43,13 @@ func shortVerdict(a *server.Alert) string {
 	case a.State == alert.Blocked:
 		return "Contained: it cannot go on, and is still there."
 	case a.Grade == alert.Proof && mining:
-		return "A miner. That is proven: this is no business program."
+		switch a.Thing.Artifact.Kind {
+		case deminer.KindProcess:
+			return "A miner. That is proven: this is no business program."
+		case deminer.KindAddress:
+			return "A miner here talks to it. That is proven."
+		}
+		return "It belongs to a miner. That is proven."
 	case a.Grade == alert.Proof:
 		return "An intruder's. That is proven."
 	case a.Grade == alert.Strong && mining:

@@ -87,6 +87,7 @@ func (w words) funcs() template.FuncMap {
 		"memory":   func(n uint64) string { return size(int64(min(n, 1<<62))) },
 		"ago":      w.ago,
 		"until":    w.until,
+		"at":       w.at,
 		"span":     w.span,
 		"safe":     func(s any) string { return deminer.Safe(fmt.Sprint(s)) },
 		"raw":      func(r deminer.Raw) string { return deminer.Safe(r) },
@@ -159,6 +160,19 @@ func (w words) ago(t time.Time) template.HTML {
 	}
 	u := t.UTC()
 	return template.HTML(`<time datetime="` + u.Format(time.RFC3339) + `" title="` + u.Format("2006-01-02 15:04:05") + ` UTC">` + template.HTMLEscapeString(text) + `</time>`)
+}
+
+// at is a time to the second: in a time line the order of things matters, not how long ago they were.
+func (w words) at(t time.Time) template.HTML {
+	if t.IsZero() || t.Unix() == 0 {
+		return template.HTML(`<span class="dim">–</span>`)
+	}
+	u := t.UTC()
+	layout := "01-02 15:04:05"
+	if u.Year() != w.now().UTC().Year() {
+		layout = "2006-01-02 15:04"
+	}
+	return template.HTML(`<time datetime="` + u.Format(time.RFC3339) + `" title="` + u.Format("2006-01-02 15:04:05") + ` UTC">` + u.Format(layout) + `</time>`)
 }
 
 // until is how long something still lasts.
