@@ -155,7 +155,7 @@ func state(f *flags) []check {
 		return []check{{"state", false, deminer.Safe(err.Error())}}
 	}
 	defer s.close()
-	out := []check{{"state", true, deminer.Safe(f.stateDir())}}
+	out := append([]check{{"state", true, deminer.Safe(f.stateDir())}}, serverChecks(s)...)
 	if _, err := s.vault.List(); err != nil {
 		out = append(out, check{"vault", false, deminer.Safe(err.Error())})
 	}

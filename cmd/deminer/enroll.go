@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -109,4 +110,22 @@ func tokenOf(cmd *cobra.Command, token string) (string, error) {
 	var b [4096]byte
 	n, err := in.Read(b[:])
 	return strings.TrimSpace(string(b[:n])), err
+}
+
+// serverChecks tells doctor which server the host belongs to, and how many messages wait for it; nothing where it belongs to none.
+func serverChecks(s *store) []check {
+	id, err := trust.Load(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return []check{{"server", false, deminer.Safe(err.Error())}}
+	}
+	list, _ := fs.ReadDir(s.dir.FS(), "link/spool") // none before the agent ran
+	const many = 100
+	text := fmt.Sprintf("enrolled at %s as %s; %d messages wait for it", deminer.Safe(id.Server), id.Host, len(list))
+	if len(list) > many {
+		text += ": is it there, and does the agent run?"
+	}
+	return []check{{"server", len(list) <= many, text}}
 }

@@ -172,6 +172,14 @@ func TestLine(t *testing.T) {
 	if code := run(t.Context(), []string{"enroll", "--state", t.TempDir(), "--once", "--server", q.at, "--token", "env:DEMINER_TEST_NOTHING"}, nil, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "has no DEMINER_TEST_NOTHING") {
 		t.Errorf("no token: exit %d, %s", code, errs.String())
 	}
+	s, err := openStore(&flags{root: "/", state: state}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := serverChecks(s); len(got) != 1 || !got[0].OK || !strings.Contains(got[0].Text, "enrolled at "+q.at) {
+		t.Errorf("doctor: %+v", got)
+	}
+	s.close()
 	l := startLine(t, state, place)
 	host := ""
 	q.wait(t, "that it lives", func(m deminer.Message) bool { return m.Kind == deminer.MessageState })

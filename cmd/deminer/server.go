@@ -29,8 +29,8 @@ import (
 
 // serving are the flags of a server.
 type serving struct {
-	data, listen, bus, db, cert, key, cluster string
-	names, peers, agentsAt                    []string
+	data, listen, bus, db, cert, key, cluster, metrics string
+	names, peers, agentsAt                             []string
 }
 
 func (s *serving) add(c *cobra.Command) {
@@ -42,6 +42,7 @@ func (s *serving) add(c *cobra.Command) {
 	c.Flags().StringSliceVar(&s.agentsAt, "agents-at", nil, "tell hosts to find the bus at `HOST:PORT` (may be repeated; default: where they were enrolled, at the port of --bus)")
 	c.Flags().StringVar(&s.cluster, "cluster", "", "with --db: join other servers with the same database and a copy of trust, which find this one at `ADDR`")
 	c.Flags().StringSliceVar(&s.peers, "peer", nil, "with --cluster: another server at `HOST:PORT` (may be repeated)")
+	c.Flags().StringVar(&s.metrics, "metrics", "", "answer Prometheus (/metrics) and health checks (/healthz) at `ADDR`, without TLS, to whoever asks")
 	c.Flags().StringVar(&s.cert, "cert", "", "show browsers the certificate in `FILE`, with --key (default: one of the server's own authority)")
 	c.Flags().StringVar(&s.key, "key", "", "`FILE` with the key of --cert")
 }
@@ -148,6 +149,11 @@ func (s *serving) run(cmd *cobra.Command, f *flags, beside func(context.Context,
 		return err
 	}
 	defer shut()
+	silence, err := h.serveMetrics(s.metrics)
+	if err != nil {
+		return err
+	}
+	defer silence()
 	if err := h.welcome(ctx, people); err != nil {
 		return err
 	}
@@ -390,7 +396,7 @@ meanwhile. The token is kept as a hash only and cannot be shown again.`,
 			return f.told(cmd, []string{command}, "%s")
 		}}
 	s.add(c)
-	for _, name := range []string{"cert", "key", "bus", "agents-at", "cluster", "peer"} {
+	for _, name := range []string{"cert", "key", "bus", "agents-at", "cluster", "peer", "metrics"} {
 		_ = c.Flags().MarkHidden(name) // they are of the server
 	}
 	c.Flags().IntVar(&hosts, "hosts", 1, "it is good for `N` hosts")

@@ -199,6 +199,9 @@ func TestThereAndBack(t *testing.T) {
 			t.Errorf("%v: %+v %v, want %+v", c.err, r, err, c.want)
 		}
 	}
+	if got, want := f.Counts(), (Counts{Connected: 1, Taken: 2, Refused: 1, Later: 1, Ordered: 1, Nobody: 1}); got != want {
+		t.Errorf("counts %+v, want %+v", got, want)
+	}
 	if err := l.Retire(); err != nil {
 		t.Error(err)
 	}

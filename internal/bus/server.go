@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -82,6 +83,24 @@ type Server struct {
 	jobs chan *nats.Msg
 	mu   sync.Mutex
 	busy map[string]int // by host
+
+	taken, refused, later, ordered, nobody atomic.Uint64
+}
+
+// Counts say what went over the bus of this server since it began.
+type Counts struct {
+	Connected int    // agents, now
+	Peers     int    // other servers, now
+	Taken     uint64 // messages that were written down
+	Refused   uint64 // that will never be taken
+	Later     uint64 // that were to be sent again
+	Ordered   uint64 // orders that an agent answered
+	Nobody    uint64 // orders whose agent was not there
+}
+
+// Counts gives them.
+func (s *Server) Counts() Counts {
+	return Counts{Connected: len(s.Connected()), Peers: s.Peers(), Taken: s.taken.Load(), Refused: s.refused.Load(), Later: s.later.Load(), Ordered: s.ordered.Load(), Nobody: s.nobody.Load()}
 }
 
 // Serve begins to listen.
@@ -223,7 +242,16 @@ func (s *Server) work(ctx context.Context) {
 				s.opt.Say("a message of host " + deminer.Cut(deminer.Safe(host), 40) + " wants its answer elsewhere: dropped")
 				continue
 			}
-			wire, err := json.Marshal(s.take(ctx, m))
+			reply := s.take(ctx, m)
+			switch {
+			case reply.OK:
+				s.taken.Add(1)
+			case reply.Again:
+				s.later.Add(1)
+			default:
+				s.refused.Add(1)
+			}
+			wire, err := json.Marshal(reply)
 			if err == nil {
 				err = m.Respond(wire)
 			}
@@ -294,10 +322,12 @@ func (s *Server) Order(ctx context.Context, o deminer.Order) (deminer.Reply, err
 	got, err := s.conn.RequestWithContext(ctx, orderPrefix+o.Host, wire)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
+		s.nobody.Add(1)
 		return deminer.Reply{}, fmt.Errorf("send an order: %w", deminer.ErrNobody)
 	case err != nil:
 		return deminer.Reply{}, fmt.Errorf("send an order: %w", err)
 	}
+	s.ordered.Add(1)
 	return readReply(got.Data)
 }
 
