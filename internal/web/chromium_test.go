@@ -237,7 +237,7 @@ func TestInBrowser(t *testing.T) {
 	if b.js(`document.querySelector('input[name=t][value="h1/0000000c"]').checked`) != "true" {
 		t.Error("a choice was lost when the list was loaded again")
 	}
-	b.click(".what a", "kswapd0 logs in to a mining pool")
+	b.click(".what a", "process 24381 (kswapd0) logs in to a mining pool")
 	b.until("the alert", "!!document.querySelector('#verdict')")
 	b.picture("3-alert")
 	b.click(".head a.button", "Handle")

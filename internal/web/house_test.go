@@ -267,8 +267,8 @@ func (h *house) fill() {
 	}
 	wallet := strings.Repeat("ab", 32)
 	one := alert.Alert{ID: "0000000a", Key: "file:/tmp/.X11-unix/.rsync/c", State: alert.Unhandled, Grade: alert.Proof, Topics: []deminer.Topic{deminer.TopicMining},
-		Title: "kswapd0 logs in to a mining pool", Why: []string{"It logged in to a pool: {\"method\":\"login\",\"params\":{\"login\":\"48edf…9QkP\"}} to 203.0.113.7:443", "Its memory has RandomX's shape: 2080 MiB and 4 scratchpads of 2 MiB", "The program was deleted from disk and lives in memory only"},
-		Lineage:  []string{"kswapd0 (pid 24381, /tmp/.X11-unix/.rsync/c, deleted)", "sysetmd (pid 24377, /opt/sysetmd)", "redis-server (pid 811, /usr/bin/redis-server)", "systemd (pid 1)"},
+		Title: "process 24381 (kswapd0) logs in to a mining pool", Why: []string{"proof: process 24381 (kswapd0) logs in to a mining pool", "it sent to 203.0.113.7:443 a message of the cryptonote mining protocol: {\"method\":\"login\",\"params\":{\"login\":\"48edf…9QkP\"}}", "Its memory has RandomX's shape: 2080 MiB and 4 scratchpads of 2 MiB", "The program was deleted from disk and lives in memory only"},
+		Lineage:  []string{"process 24381 kswapd0 of redis runs /tmp/.X11-unix/.rsync/c: [kswapd0]", "process 24377 sysetmd of redis runs /opt/sysetmd: /opt/sysetmd -d", "process 811 redis-server of redis runs /usr/bin/redis-server: redis-server *:6379", "process 1 systemd of root runs /usr/lib/systemd/systemd: /sbin/init"},
 		Thing:    alert.Thing{Artifact: deminer.Artifact{Kind: deminer.KindProcess, Proc: deminer.ProcID{PID: 24381}, Name: "kswapd0"}, Path: "/tmp/.X11-unix/.rsync/c", SHA256: wallet, User: "redis", Unit: "redis-server.service"},
 		Incident: "7f3a", Next: "deminer plan shows what would end it", Trigger: "a program started from a hidden directory", First: now.Add(-52 * time.Hour), Last: now.Add(-time.Minute), Count: 311}
 	tell("h1", deminer.MessageAlert, one)

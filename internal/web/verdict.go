@@ -153,13 +153,13 @@ func momentsOf(a *server.Alert, inc *server.Incident, deeds []server.Deed) (out 
 		if h.Why == "seen" {
 			continue
 		}
-		out = append(out, moment{Time: h.Time, Key: "%s by %s: %s", Args: []any{string(h.State), h.By, h.Why}, Kind: "state"})
+		out = append(out, moment{Time: h.Time, Key: "%s by %s: %s", Args: []any{string(h.State), person(h.By), h.Why}, Kind: "state"})
 	}
 	for _, d := range a.Deeds {
 		out = append(out, moment{Time: d.Time, Key: d.What, Kind: "deed"})
 	}
 	for _, d := range deeds {
-		out = append(out, moment{Time: d.Updated, Key: "plan %s by %s: %s", Args: []any{handlingName(d.Handling), d.By, string(d.State)}, Kind: "deed"})
+		out = append(out, moment{Time: d.Updated, Key: "plan %s by %s: %s", Args: []any{handlingName(d.Handling), person(d.By), string(d.State)}, Kind: "deed"})
 	}
 	if inc != nil {
 		for _, p := range inc.Parts {

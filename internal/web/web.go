@@ -27,7 +27,7 @@ import (
 	"github.com/deminer/deminer/internal/server"
 )
 
-//go:embed tmpl/*.html static/* zh.txt
+//go:embed tmpl/*.html static/* zh.txt told.txt
 var files embed.FS
 
 // Options are what a console is made of. Server and People are needed.
@@ -64,8 +64,12 @@ func New(o Options) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
+	agents, err := toldTexts()
+	if err != nil {
+		return nil, err
+	}
 	for _, l := range langs {
-		words := words{lang: l, zh: zh, now: o.Now}
+		words := words{lang: l, zh: zh, agents: agents, now: o.Now}
 		t := template.New("").Funcs(words.funcs()).Funcs(template.FuncMap{"static": c.staticPath})
 		if c.pages[l], err = t.ParseFS(files, "tmpl/*.html"); err != nil {
 			return nil, fmt.Errorf("read the templates of the console: %w", err)

@@ -25,9 +25,10 @@ var langs = []lang{english, mandarin}
 
 // words makes text in one language. The English text is the key of the table.
 type words struct {
-	lang lang
-	zh   map[string]string
-	now  func() time.Time
+	lang   lang
+	zh     map[string]string
+	agents []toldText // what agents tell
+	now    func() time.Time
 }
 
 // chinese reads the table: one line is the English text, a tab, and the Chinese one.
@@ -77,6 +78,7 @@ func (w words) funcs() template.FuncMap {
 		"t": w.t, "n": w.n,
 		"n64":      func(n int64, key string) string { return w.t(key, n) },
 		"word":     func(s any) string { return w.t(deminer.Safe(fmt.Sprint(s))) },
+		"told":     w.told,
 		"ctx":      w.ctx,
 		"handling": w.handling,
 		"thing":    w.thing,
@@ -119,14 +121,21 @@ func (w words) handling(h deminer.Handling) string {
 	return w.t(deminer.Safe(handlingName(h)))
 }
 
+// person is a name, which is the same in every language.
+type person string
+
 // moment is one line of a time line in words.
 func (w words) moment(m moment) string {
 	if m.Kind == "past" || len(m.Args) == 0 {
-		return w.t(deminer.Safe(m.Key))
+		return w.told(w.t(deminer.Safe(m.Key)))
 	}
 	args := slices.Clone(m.Args)
 	for i, a := range args {
-		args[i] = w.t(deminer.Safe(fmt.Sprint(a)))
+		text := deminer.Safe(fmt.Sprint(a))
+		if _, name := a.(person); !name {
+			text = w.told(w.t(text))
+		}
+		args[i] = text
 	}
 	return w.t(m.Key, args...)
 }
