@@ -62,7 +62,7 @@ first person makes an account. It changes nothing on any host by itself.`,
 		},
 	}
 	s.add(c)
-	c.AddCommand(newToken(f))
+	c.AddCommand(newToken(f), newBackup(f), newUnpack(f))
 	return c
 }
 
@@ -377,15 +377,8 @@ func newToken(f *flags) *cobra.Command {
 		Long: `Prints the command that enrolls a host at the server whose data directory is given; it may run
 meanwhile. The token is kept as a hash only and cannot be shown again.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h := &headOffice{opt: &s, say: func(string) {}}
-			var err error
-			if h.data, err = os.OpenRoot(s.data); err != nil {
-				return fail(exitError, "give the data directory of a server that was started once: --data DIR", "open the data directory: %w", plainly(err))
-			}
-			if _, err := h.data.Stat("trust"); errors.Is(err, fs.ErrNotExist) {
-				return fail(exitError, "deminer server --data DIR makes one", "%s is no data directory of a server", s.data)
-			}
-			if err := h.openParts(cmd.Context()); err != nil {
+			h, err := s.beside(cmd)
+			if err != nil {
 				return err
 			}
 			defer h.db.Close()
@@ -396,10 +389,28 @@ meanwhile. The token is kept as a hash only and cannot be shown again.`,
 			return f.told(cmd, []string{command}, "%s")
 		}}
 	s.add(c)
-	for _, name := range []string{"cert", "key", "bus", "agents-at", "cluster", "peer", "metrics"} {
-		_ = c.Flags().MarkHidden(name) // they are of the server
-	}
+	s.hide(c)
 	c.Flags().IntVar(&hosts, "hosts", 1, "it is good for `N` hosts")
 	spanVar(c, span{&life, time.Minute, trust.LongestLife}, "for", time.Hour, "it is good for this `TIME`")
 	return c
+}
+
+// beside opens keys and memory of a server that may run meanwhile.
+func (s *serving) beside(cmd *cobra.Command) (*headOffice, error) {
+	h := &headOffice{opt: s, say: func(string) {}}
+	var err error
+	if h.data, err = os.OpenRoot(s.data); err != nil {
+		return nil, fail(exitError, "give the data directory of a server that was started once: --data DIR", "open the data directory: %w", plainly(err))
+	}
+	if _, err := h.data.Stat("trust"); errors.Is(err, fs.ErrNotExist) {
+		return nil, fail(exitError, "deminer server --data DIR makes one", "%s is no data directory of a server", s.data)
+	}
+	return h, h.openParts(cmd.Context())
+}
+
+// hide hides the flags of a command beside a server that mean something to the server alone.
+func (s *serving) hide(c *cobra.Command) {
+	for _, name := range []string{"cert", "key", "bus", "agents-at", "cluster", "peer", "metrics"} {
+		_ = c.Flags().MarkHidden(name)
+	}
 }
