@@ -63,7 +63,7 @@ func (in *intake) begin(ds []*server.Delivery) error {
 		return !was
 	}
 	for _, d := range ds {
-		if first(name{d.Host, d.ID}) {
+		if !numbered(d) && first(name{d.Host, d.ID}) {
 			messages = append(messages, []any{d.Host, d.ID, millis(d.Received)})
 		}
 		if d.Alert != nil && in.alerts[name{d.Host, d.Alert.ID}] == nil {

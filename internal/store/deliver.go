@@ -115,12 +115,20 @@ func (d *DB) Deliver(ctx context.Context, ds []*server.Delivery) error {
 	})
 }
 
+// numbered reports whether what a message says bears the id of the message that said it, so that it and what is older change nothing:
+// then its id need not be remembered. Those are nearly all messages.
+func numbered(d *server.Delivery) bool {
+	return d.Agent != nil || d.Alert != nil || d.Kind == deminer.MessageVault || d.Kind == deminer.MessageBlocks
+}
+
 func (in *intake) take(d *server.Delivery) error {
-	if !in.fresh[name{d.Host, d.ID}] {
-		return nil
+	if !numbered(d) {
+		if !in.fresh[name{d.Host, d.ID}] {
+			return nil
+		}
+		delete(in.fresh, name{d.Host, d.ID}) // the same one may stand here twice
+		d.Fresh = true
 	}
-	delete(in.fresh, name{d.Host, d.ID}) // the same one may stand here twice
-	d.Fresh = true
 	switch {
 	case d.Agent != nil:
 		return in.state(d)
@@ -154,7 +162,8 @@ func (in *intake) state(d *server.Delivery) error {
 	if name == "" {
 		name = d.Host
 	}
-	_, err = in.do("UPDATE hosts SET told = $2, agent = $3, name = $4, mode = $5 WHERE id = $1 AND told < $2", d.Host, d.ID, body, name, d.Agent.Mode)
+	n, err := in.do("UPDATE hosts SET told = $2, agent = $3, name = $4, mode = $5 WHERE id = $1 AND told < $2", d.Host, d.ID, body, name, d.Agent.Mode)
+	d.Fresh = n > 0
 	return err
 }
 
@@ -164,7 +173,8 @@ func (in *intake) things(d *server.Delivery, column string, all any) error {
 	if err != nil {
 		return err
 	}
-	_, err = in.do("UPDATE hosts SET "+column+"_told = $2, "+column+" = $3 WHERE id = $1 AND "+column+"_told < $2", d.Host, d.ID, body)
+	n, err := in.do("UPDATE hosts SET "+column+"_told = $2, "+column+" = $3 WHERE id = $1 AND "+column+"_told < $2", d.Host, d.ID, body)
+	d.Fresh = n > 0
 	return err
 }
 
@@ -188,7 +198,7 @@ func (in *intake) alert(d *server.Delivery) error {
 	if old.row == nil {
 		in.order = append(in.order, key)
 	}
-	old.found, old.told, old.closed = true, d.ID, c.closed
+	old.found, old.told, old.closed, d.Fresh = true, d.ID, c.closed, true
 	old.row = []any{d.Host, a.ID, d.ID, string(a.State), c.open, c.grade, c.topics, c.rule, old.fleet, old.ties, millis(a.First), millis(a.Last), c.closed, millis(a.Updated), c.find, c.body,
 		a.Thing.SHA256}
 	return nil
