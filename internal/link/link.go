@@ -61,6 +61,7 @@ type Link struct {
 	spool *spool
 	work  *work
 	plans *os.Root
+	ids   *ids
 
 	mu    sync.Mutex
 	slots map[deminer.MessageKind]deminer.Message // of which only the latest counts; not on disk
@@ -91,6 +92,9 @@ func Open(opt Options) (*Link, error) {
 		dirs[name] = dir
 	}
 	var err error
+	if l.ids, err = openIDs(opt.Dir, opt.Now); err != nil {
+		return nil, err
+	}
 	if l.spool, err = openSpool(dirs["spool"]); err != nil {
 		return nil, err
 	}
@@ -102,7 +106,7 @@ func Open(opt Options) (*Link, error) {
 // Tell puts a message into the spool; when it returns without an error, the server will have it. Of state, vault and blocks only the latest is
 // kept, in memory. A report that is too large is told without what takes most room.
 func (l *Link) Tell(kind deminer.MessageKind, order string, body any) error {
-	return l.tell(deminer.NewID(l.opt.Now()), kind, order, body)
+	return l.tell(l.ids.next(), kind, order, body)
 }
 
 func (l *Link) tell(id string, kind deminer.MessageKind, order string, body any) error {
