@@ -612,3 +612,55 @@ func TestWayCut(t *testing.T) {
 		t.Errorf("taken: %s", f.taken())
 	}
 }
+
+// TestFlood: a host that sends without waiting for answers is cut off, and another one is heard all the while.
+func TestFlood(t *testing.T) {
+	ca, cert := identity(t)
+	f := serve(t, "127.0.0.1:0", ca, cert)
+	key := f.host(hostA)
+	honest, up := f.line(t, hostB, f.host(hostB), nil)
+	await(t, up, true)
+	public, err := publicKey(key.Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []nats.Option{nats.Nkey(public, func(n []byte) ([]byte, error) { return ed25519.Sign(key, n), nil }), nats.Secure(&tls.Config{RootCAs: ca, ServerName: serverName}),
+		nats.TLSHandshakeFirst(), nats.NoReconnect()}
+	flood, err := nats.Connect("tls://"+f.Addr().String(), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer flood.Close()
+	wire, err := f.pack.packMessage(message(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := make(chan bool)
+	go func() {
+		defer close(end)
+		for !flood.IsClosed() {
+			_ = flood.PublishRequest(hostPrefix+hostA+".state", inboxPrefix+hostA+".x", wire) // it is cut off in the middle
+		}
+	}()
+	heard := 0
+	until(t, "who floods is cut off", func() bool {
+		if r, err := honest.Send(t.Context(), message(`{}`)); err == nil && r.OK {
+			heard++
+		}
+		return flood.IsClosed()
+	})
+	<-end
+	if heard == 0 {
+		t.Error("another host was not heard meanwhile")
+	}
+	if again, err := nats.Connect("tls://"+f.Addr().String(), options...); err == nil {
+		t.Error("it came back at once")
+		again.Close()
+	}
+	f.door.bar(hostA, time.Now().Add(-time.Second))
+	again, err := nats.Connect("tls://"+f.Addr().String(), options...)
+	if err != nil {
+		t.Fatalf("after its time it does not come back: %v", err)
+	}
+	again.Close()
+}

@@ -35,8 +35,9 @@ type door struct {
 
 	mu    sync.Mutex
 	shut  bool
-	live  map[string][]link // by host
-	hosts map[uint64]string // by connection
+	live  map[string][]link    // by host
+	hosts map[uint64]string    // by connection
+	bars  map[string]time.Time // until when a host is kept out
 }
 
 // link is one connection of a host.
@@ -48,7 +49,7 @@ type link struct {
 
 func newDoor(opt Options) *door {
 	return &door{gate: opt.Gate, notice: opt.Notice, say: opt.Say, secret: hex.EncodeToString(random(32)), shut: true,
-		live: map[string][]link{}, hosts: map[uint64]string{}}
+		live: map[string][]link{}, hosts: map[uint64]string{}, bars: map[string]time.Time{}}
 }
 
 // Check implements the authentication of NATS.
@@ -116,9 +117,10 @@ func (d *door) own(c nserver.ClientAuthentication, o *nserver.ClientOpts) bool {
 func (d *door) enter(host string, id uint64, address string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.shut {
+	if d.shut || time.Now().Before(d.bars[host]) {
 		return false
 	}
+	delete(d.bars, host)
 	for len(d.live[host]) >= maxHost {
 		old := d.live[host][0]
 		d.live[host] = d.live[host][1:]
@@ -192,6 +194,13 @@ func (d *door) event(text []byte, up bool) {
 	} else {
 		d.leave(e.Client.ID, true)
 	}
+}
+
+// bar keeps a host out until a time.
+func (d *door) bar(host string, until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bars[host] = until
 }
 
 // drop cuts all connections of a host.

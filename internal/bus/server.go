@@ -65,7 +65,9 @@ const (
 	takeTime    = 30 * time.Second // for a message to be written down
 	orderTime   = 15 * time.Second // for an agent to take note of an order
 	maxHost     = 2                // connections of one host: the one that stands and one that has not been seen to be broken
-	maxAtOnce   = 4                // messages of one host that are taken at once: an agent sends them one after the other
+	maxAtOnce   = 4                // messages of one host that wait or are taken: an agent sends them one after the other
+	maxExcess   = 1000             // messages beyond in a minute, after which the host is cut off
+	barTime     = time.Minute      // for so long
 	waiting     = 4096             // messages that wait for a worker
 	waitingSize = 64 << 20         // their bytes
 	readyTime   = 10 * time.Second
@@ -83,6 +85,8 @@ type Server struct {
 	jobs chan *nats.Msg
 	mu   sync.Mutex
 	busy map[string]int // by host
+	much map[string]int // messages beyond what may be, in this minute, by host
+	from time.Time      // when that minute began
 
 	taken, refused, later, ordered, nobody atomic.Uint64
 }
@@ -120,7 +124,7 @@ func Serve(opt Options) (*Server, error) {
 	if opt.MaxConn <= 0 {
 		opt.MaxConn = 1 << 16
 	}
-	s := &Server{opt: opt, jobs: make(chan *nats.Msg, opt.Workers), busy: map[string]int{}}
+	s := &Server{opt: opt, jobs: make(chan *nats.Msg, opt.Workers), busy: map[string]int{}, much: map[string]int{}}
 	s.door = newDoor(opt)
 	s.door.notice = s.notice
 	o, err := s.options()
@@ -212,9 +216,20 @@ func (s *Server) join() (err error) {
 		s.wait.Go(func() { s.work(ctx) })
 	}
 	sub, err := s.conn.QueueSubscribe(hostPrefix+"*.*", "server", func(m *nats.Msg) {
-		select {
-		case s.jobs <- m:
-		case <-ctx.Done():
+		host, _, ok := sender(m.Subject)
+		switch {
+		// An answer goes into the inbox of who sent the message: whoever names another place would have the server speak there.
+		case !ok || !strings.HasPrefix(m.Reply, inboxPrefix+host+"."):
+			s.opt.Say("a message of host " + deminer.Cut(deminer.Safe(host), 40) + " wants its answer elsewhere: dropped")
+			s.excess(host)
+		case !s.begin(host):
+			s.answer(ctx, m, deminer.Reply{Why: "too many messages at once", Again: true})
+			s.excess(host)
+		default:
+			select {
+			case s.jobs <- m:
+			case <-ctx.Done():
+			}
 		}
 	})
 	if err == nil {
@@ -236,45 +251,36 @@ func (s *Server) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case m := <-s.jobs:
-			host, _, ok := sender(m.Subject)
-			// An answer goes into the inbox of who sent the message: whoever names another place would have the server speak there.
-			if !ok || !strings.HasPrefix(m.Reply, inboxPrefix+host+".") {
-				s.opt.Say("a message of host " + deminer.Cut(deminer.Safe(host), 40) + " wants its answer elsewhere: dropped")
-				continue
-			}
-			reply := s.take(ctx, m)
-			switch {
-			case reply.OK:
-				s.taken.Add(1)
-			case reply.Again:
-				s.later.Add(1)
-			default:
-				s.refused.Add(1)
-			}
-			wire, err := json.Marshal(reply)
-			if err == nil {
-				err = m.Respond(wire)
-			}
-			if err != nil && ctx.Err() == nil {
-				s.opt.Say("answer an agent: " + deminer.Safe(err.Error()))
-			}
+			host, kind, _ := sender(m.Subject)
+			reply := s.take(ctx, host, kind, m)
+			s.end(host)
+			s.answer(ctx, m, reply)
 		}
 	}
 }
 
-func (s *Server) take(ctx context.Context, m *nats.Msg) deminer.Reply {
-	host, kind, ok := sender(m.Subject)
-	if !ok {
-		return replyOf(fmt.Errorf("%w: no such subject", deminer.ErrRefused))
+func (s *Server) answer(ctx context.Context, m *nats.Msg, reply deminer.Reply) {
+	switch {
+	case reply.OK:
+		s.taken.Add(1)
+	case reply.Again:
+		s.later.Add(1)
+	default:
+		s.refused.Add(1)
 	}
-	if !s.begin(host) {
-		return deminer.Reply{Why: "too many messages at once", Again: true}
+	wire, err := json.Marshal(reply)
+	if err == nil {
+		err = m.Respond(wire)
 	}
-	defer s.end(host)
+	if err != nil && ctx.Err() == nil {
+		s.opt.Say("answer an agent: " + deminer.Safe(err.Error()))
+	}
+}
+
+func (s *Server) take(ctx context.Context, host, kind string, m *nats.Msg) deminer.Reply {
 	got, err := s.pack.unpackMessage(kind, m.Data)
 	if err == nil {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, takeTime)
+		ctx, stop := context.WithTimeout(ctx, takeTime)
 		defer stop()
 		err = s.opt.Take(ctx, host, got)
 	}
@@ -284,7 +290,24 @@ func (s *Server) take(ctx context.Context, m *nats.Msg) deminer.Reply {
 	return replyOf(err)
 }
 
-// begin counts a message of a host that is being taken; false: there are too many.
+// excess counts what a host sends beyond what an agent ever does. Who floods the bus is cut off for a while: what others send must not wait
+// behind it.
+func (s *Server) excess(host string) {
+	s.mu.Lock()
+	if now := time.Now(); now.Sub(s.from) > time.Minute {
+		s.from, s.much = now, map[string]int{}
+	}
+	s.much[host]++
+	over := s.much[host] == maxExcess
+	s.mu.Unlock()
+	if over {
+		s.opt.Say("host " + deminer.Cut(deminer.Safe(host), 40) + " floods the bus and is cut off for " + barTime.String())
+		s.door.bar(host, time.Now().Add(barTime))
+		go s.Cut(host) // not from within what NATS calls
+	}
+}
+
+// begin counts a message of a host that waits or is being taken; false: there are too many.
 func (s *Server) begin(host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
