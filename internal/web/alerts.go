@@ -13,7 +13,8 @@ import (
 
 const (
 	perPage   = 50
-	maxChoice = 500 // hosts that can be chosen from a list; more are searched for
+	maxBatch  = 1000 // alerts that are handled at once
+	maxChoice = 500  // hosts that can be chosen from a list; more are searched for
 )
 
 type alertsBody struct {
@@ -28,6 +29,7 @@ type alertsBody struct {
 	Grades     []alert.Grade
 	States     []alert.State
 	All        int    // of the rule that is filtered by
+	Batch      int    // of them, that can be handled at once
 	Query      string // that chose them, for all at once
 	NoHost     bool
 }
@@ -55,7 +57,7 @@ func (c *Console) alerts(w http.ResponseWriter, rq *request) error {
 	}
 	hosts = hosts[:min(len(hosts), maxChoice)]
 	b := alertsBody{Filter: f, Total: total, From: f.Offset + 1, To: f.Offset + len(list), Hosts: hosts, Topics: topics, Grades: alert.Grades(), States: alert.States(),
-		NoHost: len(hosts) == 0}
+		NoHost: len(hosts) == 0, Batch: min(total, maxBatch)}
 	b.Any = f.Topic+f.Grade+f.Host+f.Text+f.Rule+f.Fleet != "" || f.State != "open"
 	place := map[string]int{}
 	for _, a := range list {

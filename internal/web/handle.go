@@ -59,7 +59,7 @@ func (c *Console) handleBody(rq *request, q url.Values) (b handleBody, err error
 			return b, server.ErrNone
 		}
 		f := filter(choice)
-		f.Limit = 1000
+		f.Limit = maxBatch
 		list, _, err := c.opt.Server.Alerts(rq.Context(), f)
 		if err != nil {
 			return b, err
@@ -69,7 +69,7 @@ func (c *Console) handleBody(rq *request, q url.Values) (b handleBody, err error
 		}
 	}
 	named := q["t"]
-	for _, t := range named[:min(len(named), 1000)] {
+	for _, t := range named[:min(len(named), maxBatch)] {
 		host, id, _ := strings.Cut(t, "/")
 		if slices.Contains(b.Targets, server.Target{Host: host, Alert: id}) {
 			continue

@@ -13,20 +13,21 @@ import (
 
 // account is the report of an incident: what a manager, an auditor and whoever cleans up after it want to know.
 type account struct {
-	Made      time.Time       `json:"made"`
-	Deminer   string          `json:"deminer"`
-	Incident  server.Incident `json:"incident"`
-	CoreHours float64         `json:"core_hours"` // used at most, by what its agents saw
-	Alerts    []server.Alert  `json:"alerts"`
-	Deeds     []deedAccount   `json:"deeds"`
-	Moments   []accountMoment `json:"moments"`
-	Entries   []deminer.Entry `json:"entries,omitempty"`
-	Secrets   []secretAccount `json:"secrets,omitempty"`
-	Close     []string        `json:"close,omitempty"`   // what to harden, the likeliest way in first
-	Rebuild   []string        `json:"rebuild,omitempty"` // why a system should be
-	Gaps      []gapAccount    `json:"gaps,omitempty"`    // what was not looked at
-	Unscanned []string        `json:"unscanned,omitempty"`
-	Remains   map[string]int  `json:"remains"` // open alerts by host
+	Made      time.Time         `json:"made"`
+	Deminer   string            `json:"deminer"`
+	Incident  server.Incident   `json:"incident"`
+	CoreHours float64           `json:"core_hours"` // used at most, by what its agents saw
+	Alerts    []server.Alert    `json:"alerts"`
+	Deeds     []deedAccount     `json:"deeds"`
+	Moments   []accountMoment   `json:"moments"`
+	Names     map[string]string `json:"names"` // of hosts by id
+	Entries   []deminer.Entry   `json:"entries,omitempty"`
+	Secrets   []secretAccount   `json:"secrets,omitempty"`
+	Close     []string          `json:"close,omitempty"`   // what to harden, the likeliest way in first
+	Rebuild   []string          `json:"rebuild,omitempty"` // why a system should be
+	Gaps      []gapAccount      `json:"gaps,omitempty"`    // what was not looked at
+	Unscanned []string          `json:"unscanned,omitempty"`
+	Remains   map[string]int    `json:"remains"` // open alerts by host
 }
 
 type deedAccount struct {
@@ -78,6 +79,7 @@ func (c *Console) account(ctx context.Context, id string) (out account, err erro
 		return out, err
 	}
 	names := map[string]string{}
+	out.Names = names
 	for _, p := range out.Incident.Hosts {
 		names[p.Host] = p.Name
 		if p.Open > 0 {

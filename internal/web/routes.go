@@ -136,8 +136,17 @@ func (c *Console) logout(w http.ResponseWriter, rq *request) error {
 	return nil
 }
 
+// maxOpen is how many pages are told of changes at once; others still show what is, when they are loaded.
+const maxOpen = 2000
+
 // events tells a page what changed, for as long as it is open. It ends when the session does.
 func (c *Console) events(w http.ResponseWriter, rq *request) error {
+	if c.open.Add(1) > maxOpen {
+		c.open.Add(-1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return nil
+	}
+	defer c.open.Add(-1)
 	out := http.NewResponseController(w)
 	if err := out.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err

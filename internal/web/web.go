@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/deminer/deminer/internal/auth"
@@ -45,6 +46,7 @@ type Console struct {
 	pages  map[lang]*template.Template
 	static map[string]asset
 	mux    *http.ServeMux
+	open   atomic.Int64 // pages that hear of changes
 }
 
 // New makes a console.
