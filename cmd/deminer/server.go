@@ -269,22 +269,39 @@ func (h *headOffice) serveBus() (err error) {
 			}
 			return err
 		},
-		Notice: func(n bus.Notice) {
-			if n.Up {
-				h.server.Here(n.Host)
-			}
-			switch {
-			case !n.Up && n.Others == 0:
-				h.server.Away(n.Host, "its connection ended at "+n.Time.UTC().Format(time.RFC3339))
-			case n.Up && n.Others > 0:
-				h.say("host " + n.Host + " has connected from " + n.Address + " while it is connected already: a copied machine, a stolen key, or a broken line")
-			}
-		}})
+		Notice: h.notice})
 	if err != nil {
 		return fail(exitError, "choose another address with --bus", "%w", err)
 	}
 	h.server.Use(h)
 	return nil
+}
+
+// twiceFor is how long two connections of one host stand until it is told: a line that broke without a word, or one that another key took over,
+// is gone by then.
+const twiceFor = 10 * time.Minute
+
+// notice takes who comes and goes.
+func (h *headOffice) notice(n bus.Notice) {
+	switch {
+	case n.Up:
+		h.server.Here(n.Host)
+	case n.Others == 0:
+		h.server.Away(n.Host, "its connection ended at "+n.Time.UTC().Format(time.RFC3339))
+	}
+	if !n.Up || n.Others == 0 {
+		return
+	}
+	time.AfterFunc(twiceFor, func() {
+		if h.bus.Connections(n.Host) < 2 {
+			return
+		}
+		const what = "two connections with the key of one host: a copied machine, or a stolen key; revoke it and enroll the host anew"
+		h.say("host " + n.Host + ", last from " + n.Address + ": " + what)
+		if err := h.server.Audit(context.Background(), auth.Who{Name: "server", Address: n.Address}, "key used twice", n.Host, what); err != nil {
+			h.say(err.Error())
+		}
+	})
 }
 
 // serveConsole serves console and enrolment. shut ends it.

@@ -372,6 +372,9 @@ func TestTwoOfOneKey(t *testing.T) {
 		}
 	}
 	await(t, ups[0], false) // two at most: the oldest went
+	if n := f.Connections(hostA); n != maxHost {
+		t.Errorf("%d connections stand, want %d", n, maxHost)
+	}
 }
 
 func TestOddMessages(t *testing.T) {

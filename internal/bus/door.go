@@ -213,6 +213,12 @@ func (d *door) drop(host string) {
 	}
 }
 
+func (d *door) count(host string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.live[host])
+}
+
 func (d *door) list() map[string]string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -363,6 +363,9 @@ func (s *Server) Cut(host string) {
 // Connected gives the hosts whose agents are connected to this server, with their address.
 func (s *Server) Connected() map[string]string { return s.door.list() }
 
+// Connections is how many connections of a host stand at this server.
+func (s *Server) Connections(host string) int { return s.door.count(host) }
+
 // Addr is where the bus listens.
 func (s *Server) Addr() net.Addr { return s.nats.Addr() }
 
