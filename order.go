@@ -56,6 +56,14 @@ type Order struct {
 type ScanOrder struct {
 	Mode  string `json:"mode"`            // as Report.Mode: quick, full, paths
 	Paths []Raw  `json:"paths,omitempty"` // of the mode paths: absolute names
+	// Look are indicators of an incident on other hosts. The agent looks for them from then on, beside its rules; at most 200.
+	Look []Sought `json:"look,omitempty"`
+}
+
+// Sought is an indicator that is looked for on other hosts. The kinds are sha256, the content of a file, and key, the blob of an SSH key.
+type Sought struct {
+	Indicator
+	Hosts int `json:"hosts"` // that told of it
 }
 
 // Handling is a choice of what to do about an alert.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -67,6 +68,7 @@ type resident struct {
 	again  bool // host was opened anew by look
 	eyes   *live.Live
 	rules  *match.Sources
+	sought atomic.Pointer[match.Set] // the rules, and what the server has looked for beside them; nil: nothing
 	store  *store
 	policy *policyOf
 	mu     sync.Mutex
@@ -230,7 +232,7 @@ func (r *resident) look(ctx context.Context, opt scan.Options) (deminer.Report, 
 	if near, ok := r.host.FS.(*host.Recent); ok {
 		defer near.Forget() // what is held open keeps its file system from being unmounted
 	}
-	return scan.Run(ctx, r.host, r.rules.Set, opt)
+	return scan.Run(ctx, r.host, r.set(), opt)
 }
 
 // run runs a plan that the policy allows.

@@ -58,6 +58,11 @@ func (r *resident) join(ctx context.Context, book *alert.Book, a *agent.Agent, l
 	}
 	l := &line{r: r, book: book, agent: a, started: time.Now().UTC(), lost: lost, self: r.host.Info.Self, dir: dir}
 	ctx, stop := context.WithCancel(ctx)
+	known, err := l.soughtList()
+	if err != nil {
+		r.trouble("what the server had looked for before", err)
+	}
+	l.take(known)
 	var wait sync.WaitGroup
 	wait.Go(func() { l.run(ctx) })
 	return func() { stop(); wait.Wait(); dir.Close() }, nil

@@ -21,6 +21,7 @@ import (
 	"github.com/deminer/deminer/internal/alert"
 	"github.com/deminer/deminer/internal/host"
 	"github.com/deminer/deminer/internal/link"
+	"github.com/deminer/deminer/internal/match"
 	"github.com/deminer/deminer/internal/plan"
 	"github.com/deminer/deminer/internal/policy"
 	"github.com/deminer/deminer/internal/remedy"
@@ -49,10 +50,13 @@ func (l *line) look(ctx context.Context, opt scan.Options) (*deminer.Report, err
 		}
 		debug.FreeOSMemory()
 	}()
-	return lookAt(ctx, f, h, append(gaps, l.r.rules.Gaps...), l.r.rules, opt, func() {})
+	return lookAt(ctx, f, h, append(gaps, l.r.rules.Gaps...), &match.Sources{Set: l.r.set(), Of: l.r.rules.Of, Gaps: l.r.rules.Gaps}, opt, func() {})
 }
 
 func (l *line) scan(ctx context.Context, o deminer.ScanOrder) (deminer.Report, error) {
+	if err := l.seek(o.Look); err != nil {
+		return deminer.Report{}, err
+	}
 	opt := scan.Options{Window: scan.DefaultWindow}
 	switch scan.Mode(o.Mode) {
 	case scan.Quick, scan.Full:

@@ -71,7 +71,7 @@ func (p *Pass) fileFinding(f *Found, h match.Hit) deminer.Finding {
 			g.Tier = deminer.Proof // the program of a miner, and it runs or is about to
 		}
 	case placeOf(f.Path).odd() && (f.Content.Kind == "elf" || f.Content.Kind == "script"):
-		if g.Tier == deminer.Proof {
+		if g.Tier == deminer.Proof && h.Rule != exactly {
 			g.Tier = deminer.Strong
 		}
 		g.Why = append(g.Why, "it lies "+placeOf(f.Path).words()+", and no package owns it")
@@ -80,12 +80,19 @@ func (p *Pass) fileFinding(f *Found, h match.Hit) deminer.Finding {
 		g.Tier = deminer.Strong
 		g.Why = append(g.Why, "it lies beside a file that is proven to be the intruder's")
 		g = p.settle(g)
+	case h.Rule == exactly && h.Strength == match.Proof:
+		g.Tier = deminer.Strong
+		g.Why = append(g.Why, "nothing runs or starts it")
 	default:
 		g.Tier = deminer.Weak
 		g.Cleared = []string{"nothing runs or starts it: a copy at rest, a source tree or a text about mining"}
 	}
 	return g
 }
+
+// exactly is the rule that knows a content by its digest, all of it: what it proves at one place it proves at another where nobody keeps
+// things.
+const exactly = "ioc/hash"
 
 // ruleFile reports files in the source or rule directories of detection tools: deminer's own, YARA, Sigma, tests.
 func ruleFile(name string) bool {

@@ -91,6 +91,7 @@ type Set struct {
 	known names // of programs, strong enough to speak of in a text
 	list  []Rule
 	from  []From
+	seeks bool // see Seeking
 	// digest is over the names and texts of all rule files.
 	digest string
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -199,6 +200,44 @@ func leads(came map[string]*Edge, from, to string) bool {
 		}
 		host = e.From
 	}
+}
+
+// Sweep has hosts looked at for an incident: with the rules, and for the contents and keys that were convicted in it. An agent goes on
+// looking for these. group names the orders.
+func (s *Server) Sweep(ctx context.Context, who auth.Who, incident string, hosts []string) (group string, err error) {
+	if err := who.May(auth.Responder); err != nil {
+		return "", err
+	}
+	inc, err := s.opt.Store.Incident(ctx, incident)
+	if err != nil {
+		return "", err
+	}
+	return s.Scan(ctx, who, hosts, deminer.ScanOrder{Mode: "quick", Look: inc.sought()})
+}
+
+// maxSought is how many indicators one order carries.
+const maxSought = 200
+
+// sought gives what of an incident can be looked for on other hosts.
+func (inc *Incident) sought() (out []deminer.Sought) {
+	for _, t := range inc.Ties {
+		n := deminer.Indicator{Kind: t.Kind, Value: t.Value}
+		switch {
+		case t.Kind == "sha256":
+		case t.Kind == "line" && strings.HasPrefix(t.Value, "ssh-"): // of a file of keys
+			words := strings.Fields(t.Value)
+			if len(words) < 2 || !strings.HasPrefix(words[1], "AAAA") {
+				continue
+			}
+			n = deminer.Indicator{Kind: "key", Value: words[1]}
+		default:
+			continue
+		}
+		if len(out) < maxSought {
+			out = append(out, deminer.Sought{Indicator: n, Hosts: inc.Told[t]})
+		}
+	}
+	return out
 }
 
 // neighbors asks for a look, which changes nothing, at a host where mining is proven and at those that somebody logged in to it from, or

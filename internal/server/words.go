@@ -102,6 +102,7 @@ type Incident struct {
 	Hosts  []Place     // where it began comes first, as far as logins tell; else where it was seen first
 	Spread []Edge      // only of one incident: how it went from host to host, the earliest first
 	Ties   []Tie       // only of one incident
+	Told   map[Tie]int `json:"-"` // only of one incident: how many hosts told of a tie
 	Parts  []Part      // only of one incident
 }
 

@@ -143,7 +143,7 @@ func (d *DB) fill(ctx context.Context, i *server.Incident) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, d.look, "SELECT a.body FROM alerts a WHERE a.fleet = $1 ORDER BY CASE WHEN a.topics LIKE '%|mining|%' THEN 0 ELSE 1 END, a.grade DESC, a.first, a.id LIMIT 1",
+	return each(ctx, d.look, "SELECT a.body FROM alerts a WHERE a.fleet = $1 ORDER BY CASE WHEN a.topics LIKE '%|mining|%' THEN 0 ELSE 1 END, a.grade DESC, CASE WHEN a.body LIKE '%\"artifact\":{\"kind\":\"process\"%' THEN 0 ELSE 1 END, a.first, a.id LIMIT 1",
 		[]any{i.ID}, func(scan func(...any) error) error {
 			var body string
 			if err := scan(&body); err != nil {
@@ -166,10 +166,12 @@ func (d *DB) Incident(ctx context.Context, id string) (server.Incident, error) {
 		return server.Incident{}, server.ErrNone
 	}
 	i := all[0]
-	err = each(ctx, d.look, "SELECT DISTINCT kind, value FROM ties WHERE fleet = $1 ORDER BY kind, value LIMIT 500", []any{id}, func(scan func(...any) error) error {
+	i.Told = map[server.Tie]int{}
+	err = each(ctx, d.look, "SELECT kind, value, COUNT(DISTINCT host) FROM ties WHERE fleet = $1 GROUP BY kind, value ORDER BY kind, value LIMIT 500", []any{id}, func(scan func(...any) error) error {
 		var t server.Tie
-		err := scan(&t.Kind, &t.Value)
-		i.Ties = append(i.Ties, t)
+		var hosts int
+		err := scan(&t.Kind, &t.Value, &hosts)
+		i.Ties, i.Told[t] = append(i.Ties, t), hosts
 		return err
 	})
 	if err != nil {

@@ -97,6 +97,18 @@ func (c *Console) incident(w http.ResponseWriter, rq *request) error {
 	return c.show(w, rq, http.StatusOK, "incident", page{Title: "Incident", Nav: "incidents", Live: "alerts deeds scans", Body: b})
 }
 
+// sweep has the chosen hosts looked at for what was convicted in an incident.
+func (c *Console) sweep(w http.ResponseWriter, rq *request) error {
+	hosts, err := c.chosen(rq)
+	if err != nil {
+		return err
+	}
+	if _, err := c.opt.Server.Sweep(rq.Context(), rq.who, rq.PathValue("id"), hosts); err != nil {
+		return err
+	}
+	return back(w, rq, "/scans")
+}
+
 func touches(d *server.Deed, alerts []server.Alert) bool {
 	return slices.ContainsFunc(alerts, func(a server.Alert) bool {
 		return a.Host == d.Host && (len(d.Alerts) == 0 || slices.Contains(d.Alerts, a.ID))

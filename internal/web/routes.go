@@ -36,6 +36,7 @@ func (c *Console) routes() []route {
 		{"GET /incidents", auth.Viewer, c.incidents},
 		{"GET /incidents/{id}", auth.Viewer, c.incident},
 		{"GET /incidents/{id}/report", auth.Viewer, c.incidentReport},
+		{"POST /incidents/{id}/sweep", auth.Responder, c.sweep},
 		{"GET /hosts", auth.Viewer, c.hosts},
 		{"GET /hosts/{id}", auth.Viewer, c.host},
 		{"POST /hosts/{id}/revoke", auth.Admin, c.revoke},

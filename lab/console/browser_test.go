@@ -99,7 +99,20 @@ func (b *browser) shot(name string) {
 	}
 }
 
-func (b *browser) to(path string) chromedp.Action { return chromedp.Navigate(b.base + path) }
+// to goes to a page. Where the browser is still on its way to another one, which a press of a button has led to, it is asked once more.
+func (b *browser) to(path string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		for {
+			err := chromedp.Navigate(b.base + path).Do(ctx)
+			if err == nil || !strings.Contains(err.Error(), "ERR_ABORTED") {
+				return err
+			}
+			if err := chromedp.Sleep(300 * time.Millisecond).Do(ctx); err != nil {
+				return err
+			}
+		}
+	})
+}
 
 // text gives what stands in a part of the page.
 func (b *browser) text(part string) (text string) {
