@@ -86,14 +86,34 @@ type Move struct {
 
 // Rest remembers what else there is.
 type Rest interface {
+	Things
+	Journal
+	Schedules
+}
+
+// Things remembers what hosts told of themselves.
+type Things interface {
 	Reports(ctx context.Context, host, order string, limit int) ([]Report, error)
 	Report(ctx context.Context, host, id string) (Report, error)
 	Vault(ctx context.Context, host string) ([]Kept, error) // "" of all hosts
 	Blocks(ctx context.Context, host string) ([]Blocked, error)
+}
+
+// Journal remembers what people did.
+type Journal interface {
 	// Append seals an entry of the audit log with what stands before it and writes it down.
 	Append(ctx context.Context, e Entry) error
 	// Log gives entries with a number below the one that is named (0: all), the latest first.
 	Log(ctx context.Context, below int64, limit int) ([]Entry, error)
+}
+
+// Schedules remembers scans that are asked for again and again.
+type Schedules interface {
+	AddSchedule(ctx context.Context, s Schedule) error
+	Schedules(ctx context.Context) ([]Schedule, error) // in the order in which they were made
+	EndSchedule(ctx context.Context, id string) error
+	// TakeSchedule moves one from the time at which it is due to the next one, and says if it was still there.
+	TakeSchedule(ctx context.Context, id string, due, next time.Time) (bool, error)
 }
 
 // Delivery is one message of a host, read and bounded. The field that belongs to the kind is set.

@@ -184,6 +184,9 @@ func (s *Server) tend(ctx context.Context) {
 			if err := s.expire(ctx); err != nil && ctx.Err() == nil {
 				s.opt.Say("orders that are too old could not be ended: " + err.Error())
 			}
+			if err := s.scheduled(ctx); err != nil && ctx.Err() == nil {
+				s.opt.Say("scans that are due could not be asked for: " + deminer.Safe(err.Error()))
+			}
 			s.feed.tell("hosts") // who went silent shows by itself
 			s.wake("")
 		case <-seldom.C:

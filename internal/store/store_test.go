@@ -521,3 +521,49 @@ func BenchmarkIngest(b *testing.B) {
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "alerts/s")
 }
+
+// TestSchedules: what is due is asked for once, also by several servers, and what was missed meanwhile is not made up for.
+func TestSchedules(t *testing.T) {
+	on(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		w := newWorld(t, d, nil)
+		w.tell("h1", deminer.MessageState, "", deminer.AgentState{Mode: "watching"})
+		w.tell("h2", deminer.MessageState, "", deminer.AgentState{Mode: "watching"})
+		for _, bad := range []struct {
+			mode  string
+			every time.Duration
+		}{{"paths", 24 * time.Hour}, {"quick", time.Minute}, {"quick", 400 * 24 * time.Hour}} {
+			if err := w.AddSchedule(ctx, admin, nil, bad.mode, bad.every); !errors.Is(err, server.ErrRequest) {
+				t.Errorf("%+v: got %v", bad, err)
+			}
+		}
+		if err := w.AddSchedule(ctx, auth.Who{Role: auth.Viewer}, nil, "quick", 24*time.Hour); !errors.Is(err, auth.ErrForbidden) {
+			t.Errorf("a viewer: %v", err)
+		}
+		if err := w.AddSchedule(ctx, admin, nil, "quick", 24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		all, err := w.Schedules(ctx)
+		if err != nil || len(all) != 1 || all[0].Every != 24*time.Hour || all[0].Hosts != nil {
+			t.Fatalf("got %+v %v", all, err)
+		}
+		due := all[0].Next
+		var taken int
+		for range 3 {
+			if mine, err := d.TakeSchedule(ctx, all[0].ID, due, due.Add(24*time.Hour)); err != nil {
+				t.Fatal(err)
+			} else if mine {
+				taken++
+			}
+		}
+		if taken != 1 {
+			t.Errorf("it was taken %d times", taken)
+		}
+		if err := w.EndSchedule(ctx, admin, all[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.EndSchedule(ctx, admin, all[0].ID); !errors.Is(err, server.ErrNone) {
+			t.Errorf("ended twice: %v", err)
+		}
+	})
+}

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/alert"
@@ -214,6 +216,8 @@ type scansBody struct {
 	Chosen  string
 	ByOrder map[string]server.Report
 	Virus   []server.Alert // what is open and has a file or a process
+	Plans   []server.Schedule
+	Names   map[string]string
 }
 
 func (c *Console) scans(w http.ResponseWriter, rq *request) error {
@@ -223,10 +227,15 @@ func (c *Console) scans(w http.ResponseWriter, rq *request) error {
 		return err
 	}
 	b := scansBody{Chosen: rq.URL.Query().Get("host"), ByOrder: map[string]server.Report{}}
+	b.Names = map[string]string{}
 	for _, h := range hosts {
 		if h.Standing != server.Revoked {
 			b.Hosts = append(b.Hosts, h)
+			b.Names[h.ID] = deminer.Safe(h.Name)
 		}
+	}
+	if b.Plans, err = s.Schedules(ctx); err != nil {
+		return err
 	}
 	if b.Orders, err = s.Orders(ctx, server.OrderFilter{Kind: string(deminer.OrderScan), Limit: 200}); err != nil {
 		return err
@@ -274,6 +283,28 @@ func (c *Console) scan(w http.ResponseWriter, rq *request) error {
 		return err
 	}
 	if _, err := c.opt.Server.Scan(rq.Context(), rq.who, chosen, scan); err != nil {
+		return err
+	}
+	return back(w, rq, "/scans")
+}
+
+// schedule has hosts scanned again and again, or ends that.
+func (c *Console) schedule(w http.ResponseWriter, rq *request) error {
+	if id := rq.PostFormValue("end"); id != "" {
+		if err := c.opt.Server.EndSchedule(rq.Context(), rq.who, id); err != nil {
+			return err
+		}
+		return back(w, rq, "/scans")
+	}
+	every, err := time.ParseDuration(rq.PostFormValue("every"))
+	if err != nil {
+		return fmt.Errorf("%w: choose how often", server.ErrRequest)
+	}
+	hosts := rq.PostForm["host"]
+	if slices.Contains(hosts, "*") {
+		hosts = nil // also those that come later
+	}
+	if err := c.opt.Server.AddSchedule(rq.Context(), rq.who, hosts, rq.PostFormValue("mode"), every); err != nil {
 		return err
 	}
 	return back(w, rq, "/scans")

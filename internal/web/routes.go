@@ -42,6 +42,7 @@ func (c *Console) routes() []route {
 		{"POST /hosts/{id}/revoke", auth.Admin, c.revoke},
 		{"GET /scans", auth.Viewer, c.scans},
 		{"POST /scans", auth.Responder, c.scan},
+		{"POST /schedules", auth.Responder, c.schedule},
 		{"GET /scans/{host}/{id}", auth.Viewer, c.report},
 		{"GET /quarantine", auth.Viewer, c.quarantine},
 		{"POST /quarantine", auth.Responder, c.quarantineDo},
