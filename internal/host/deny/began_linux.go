@@ -17,9 +17,11 @@ import (
 
 // uncovered is for how long a file system that could not be covered is not tried again; settling, how long after it was covered one
 // hears of programs that began before.
+// beganTime is how long such a program is judged: nobody waits, but it runs.
 const (
 	uncovered = time.Minute
 	settling  = 5 * time.Second
+	beganTime = 15 * time.Second
 )
 
 // Began judges a program that has begun without a question of the kernel, and kills it if it is to be refused: where the kernel asks
@@ -53,7 +55,7 @@ func (g *Guard) Began(id deminer.ProcID, memfd bool) error {
 	if st, err = stamp(int(f.Fd())); err != nil {
 		return nil
 	}
-	x := Exec{PID: id.PID, File: f, Attr: inode.Of(&st), Until: time.Now().Add(g.o.Answer)}
+	x := Exec{PID: id.PID, File: f, Attr: inode.Of(&st), Until: time.Now().Add(beganTime)}
 	if g.o.Judge(&x) != Deny {
 		return nil
 	}
