@@ -69,6 +69,11 @@ func TestLine(t *testing.T) {
 	}
 	b.send(http.StatusOK, "/deeds/"+id+"/undo", url.Values{"form": {form}})
 	h.await(b, "h1", "undone")
+	b.send(http.StatusOK, "/schedules", url.Values{"form": {form}, "host": {"*"}, "mode": {"quick"}, "every": {"168h"}})
+	if text := b.get("/scans"); !strings.Contains(text, "every 7 d") || !strings.Contains(text, `action="/schedules"`) {
+		t.Fatalf("the schedule is not shown: %s", text)
+	}
+	b.send(http.StatusUnprocessableEntity, "/schedules", url.Values{"form": {form}, "mode": {"quick"}, "every": {"1s"}})
 	if text := b.get("/audit?check=yes"); !strings.Contains(text, "each as it was written") {
 		t.Fatal("the audit log does not hold")
 	}
