@@ -377,7 +377,7 @@ func TestEachOrder(t *testing.T) {
 			}
 		}
 		for _, m := range h.post.got {
-			if (m.Kind == deminer.MessageReport || m.Kind == deminer.MessagePlan || m.Kind == deminer.MessageDone) && !deminer.IsID(m.Order) {
+			if (m.Kind == deminer.MessageReport || m.Kind == deminer.MessagePlan || m.Kind == deminer.MessageDone || m.Kind == deminer.MessageRecord) && !deminer.IsID(m.Order) {
 				t.Errorf("%s answers no order", m.Kind)
 			}
 		}

@@ -220,7 +220,7 @@ func (w *work) resume(ctx context.Context, j job) {
 	f, err := w.link.opt.Deeds.Fate(done.Plan)
 	undo := j.order.Kind == deminer.OrderUndo
 	for _, r := range f.Records {
-		w.record(r)
+		w.record(j.order.ID, r)
 	}
 	switch {
 	case err != nil:
@@ -394,7 +394,7 @@ func (w *work) runPlan(ctx context.Context, o deminer.Order) (done deminer.Done,
 		return done, err
 	}
 	if o.Kind == deminer.OrderUndo {
-		tell, told := w.recorder()
+		tell, told := w.recorder(o.ID)
 		defer told()
 		done.Text, err = w.link.opt.Deeds.Undo(ctx, p.ID, o.By, tell)
 		return done, err
@@ -412,19 +412,19 @@ func (w *work) runPlan(ctx context.Context, o deminer.Order) (done deminer.Done,
 	if f.Known {
 		return done, fmt.Errorf("%w: the plan was run here before", fs.ErrExist)
 	}
-	tell, told := w.recorder()
+	tell, told := w.recorder(o.ID)
 	defer told()
 	done.Text, err = w.link.opt.Deeds.Run(ctx, p, o.By, tell)
 	return done, err
 }
 
 // recorder tells steps beside the run, which must not wait for it; told waits until all are.
-func (w *work) recorder() (tell func(deminer.Record), told func()) {
+func (w *work) recorder(order string) (tell func(deminer.Record), told func()) {
 	list, end := make(chan deminer.Record, 1000), make(chan struct{})
 	go func() {
 		defer close(end)
 		for r := range list {
-			w.record(r)
+			w.record(order, r)
 		}
 	}()
 	return func(r deminer.Record) { list <- r }, func() { close(list); <-end }
@@ -432,10 +432,10 @@ func (w *work) recorder() (tell func(deminer.Record), told func()) {
 
 // record tells a line of the journal. It bears an id that is made of it: told again after a crash, it counts once. What cannot be told now is
 // in the journal, and the end of the order says how it went.
-func (w *work) record(r deminer.Record) {
+func (w *work) record(order string, r deminer.Record) {
 	r.Body, r.Undo = nil, nil
 	sum := sha256.Sum256(fmt.Appendf(nil, "record\x00%s\x00%d", r.Plan, r.Seq))
-	if err := w.link.tell(hex.EncodeToString(sum[:16]), deminer.MessageRecord, "", deminer.PlanRecord{Plan: r.Plan, Record: r}); err != nil {
+	if err := w.link.tell(hex.EncodeToString(sum[:16]), deminer.MessageRecord, order, deminer.PlanRecord{Plan: r.Plan, Record: r}); err != nil {
 		w.link.opt.Say(true, "tell a step: "+deminer.Safe(err.Error()))
 	}
 }
