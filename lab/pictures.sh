@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes the pictures of the README from the real program: boots the lab host of the guide's example, types the commands into a
-# terminal there, and photographs what stands on it. Needs root on Debian 12, and a few minutes.
+# Makes the pictures of the README and of docs from the real program: boots the lab host of the guide's example, types the commands
+# into a terminal there, and photographs what stands on it; those of the console its test in a browser takes. Needs root on Debian 12,
+# and some minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "lab/pictures.sh: must be root" >&2; exit 1; }
@@ -46,3 +47,9 @@ picture scan 60 './deminer scan'
 lines=66 picture plan 60 './deminer plan'
 picture clean 180 './deminer clean --watch 30s' yes
 picture undo 60 './deminer undo' yes
+mkdir "$work/shots"
+DEMINER_TEST_SHOTS="$work/shots" go test -tags lab -count=1 -run 'Solution|Spread' ./lab/console
+for pair in alert:console-alert deep:console-deep spread:console-spread overview-zh-dark:console-zh; do
+  pngquant --force --quality 70-95 --output "$out/${pair#*:}.png" "$work/shots/${pair%:*}.png"
+  echo "$out/${pair#*:}.png"
+done

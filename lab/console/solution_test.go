@@ -38,7 +38,7 @@ func TestBrowser(t *testing.T) {
 	begun := time.Now()
 	b.until("the mining alert", "/alerts?topic=mining&grade=proof&state=open&q="+miner, `table.alerts td.what a`, long)
 	b.shot("alerts-mining")
-	b.do("open it", soon, chromedp.Click(`table.alerts td.what a`, chromedp.ByQuery), chromedp.WaitVisible(`#verdict`))
+	b.do("open it", soon, chromedp.Click(`//table//td/a[starts-with(., "process") and contains(., "(sysetmd)")]`, chromedp.BySearch), chromedp.WaitVisible(`#verdict`))
 	b.expect(`main`, "AI analysis", "Basic info", "At-risk assets", "Event description", "Handling suggestions", "Tracing", miner)
 	b.do("its tracing", soon, chromedp.WaitReady(`#tracing svg.drawing`), chromedp.WaitReady(`#tracing ol.timeline li`))
 	b.shot("alert")
