@@ -1,3 +1,5 @@
+//go:build pictures
+
 package web
 
 import (
@@ -15,12 +17,12 @@ import (
 	"github.com/deminer/deminer/internal/auth"
 )
 
-// TestPictures takes a picture of every page with a real browser, for people to look at. It runs where DEMINER_PICTURES names a
+// TestPictures takes a picture of every page with a real browser, for people to look at: go test -tags pictures. DEMINER_PICTURES names a
 // directory; DEMINER_PICTURES_ONLY names some of the pages.
 func TestPictures(t *testing.T) {
 	dir := os.Getenv("DEMINER_PICTURES")
 	if dir == "" {
-		t.Skip("DEMINER_PICTURES names no directory")
+		t.Fatal("DEMINER_PICTURES names no directory")
 	}
 	h := newHouse(t)
 	b := h.person(auth.Admin)
