@@ -32,6 +32,13 @@ func stays(t *testing.T, cmd *exec.Cmd) (id deminer.ProcID, killed func() bool) 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	if cmd.Path != "/proc/self/exe" { // Start may be back while it still is this program
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if is, err := os.Readlink("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/exe"); err != nil || is == cmd.Path {
+				break
+			}
+		}
+	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
