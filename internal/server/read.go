@@ -32,8 +32,8 @@ func (s *Server) read(host string, m deminer.Message) (*Delivery, error) {
 		return nil, refuse("message id %q", deminer.Cut(m.ID, 40))
 	case m.Order != "" && !isID(m.Order):
 		return nil, refuse("order id %q", deminer.Cut(m.Order, 40))
-	case len(m.Body) > deminer.MaxMessage:
-		return nil, refuse("message of %d bytes, at most %d", len(m.Body), deminer.MaxMessage)
+	case len(m.Body) > deminer.MaxBody: // on the wire it may be packed
+		return nil, refuse("message of %d bytes, at most %d", len(m.Body), deminer.MaxBody)
 	}
 	d := &Delivery{Host: host, ID: m.ID, Kind: m.Kind, Order: m.Order, Received: s.now()}
 	var err error

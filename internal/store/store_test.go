@@ -379,7 +379,7 @@ func TestHostile(t *testing.T) {
 			"no body":   with(func(m *deminer.Message) { m.Body = nil }),
 			"null":      with(func(m *deminer.Message) { m.Body = []byte("null") }),
 			"no JSON":   with(func(m *deminer.Message) { m.Body = []byte(`{"id":`) }),
-			"big":       with(func(m *deminer.Message) { m.Body = make([]byte, deminer.MaxMessage+1) }),
+			"big":       with(func(m *deminer.Message) { m.Body = []byte(`"` + strings.Repeat("x", deminer.MaxBody-1) + `"`) }),
 			"big alert": with(func(m *deminer.Message) { m.Body = []byte(`{"title":"` + strings.Repeat("x", 300<<10) + `"}`) }),
 			"state":     w.message(deminer.MessageAlert, "", bad),
 			"mode":      w.message(deminer.MessageState, "", deminer.AgentState{Mode: "root"}),
