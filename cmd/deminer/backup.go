@@ -50,7 +50,8 @@ func newUnpack(f *flags) *cobra.Command {
 	c := &cobra.Command{Use: "restore FILE", Short: "Make the data directory of a server from a backup", Args: args(cobra.ExactArgs(1)),
 		Long: `Takes keys and memory out of what deminer server backup wrote, into a data directory that has none.
 Agents find the server again where it was; what they told since the backup they tell anew when
-they are started again.`,
+they are started again. Hosts that were enrolled or whose key was renewed (once in 30 days) since
+the backup have to be enrolled anew; hosts that were revoked since then are let in again.`,
 		RunE: func(cmd *cobra.Command, a []string) error {
 			names, err := takeBack(a[0], data)
 			if err != nil {

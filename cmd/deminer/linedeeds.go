@@ -127,7 +127,9 @@ func (l *line) plan(ctx context.Context, o deminer.PlanOrder) (deminer.Plan, err
 		return deminer.Plan{}, errors.New("what the alert speaks of is not there any more: looked at the whole host just now")
 	}
 	opt.Phases, opt.BlockFor = phases, min(max(0, time.Duration(o.For)), remedy.LongestBlock)
-	return plan.Make(rep, opt, time.Now()), nil
+	p := plan.Make(rep, opt, time.Now())
+	l.keepLine(ctx, &p)
+	return p, nil
 }
 
 // choice narrows a plan to the things of alerts; keys are theirs. Deep and block mean all of their incidents: what runs is silenced by the
@@ -346,27 +348,6 @@ func addressesOf(ctx context.Context, what string) (out []netip.AddrPort, err er
 		return nil, fmt.Errorf("%q has no address", deminer.Cut(deminer.Safe(what), 60))
 	}
 	return out, nil
-}
-
-// spared says why an address is not blocked: the host itself, and the server, which could lift no block any more.
-func (l *line) spared(ctx context.Context, a netip.Addr) string {
-	if a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
-		return "is an address of the host itself or of all hosts"
-	}
-	l.mu.Lock()
-	servers := l.id.Bus
-	l.mu.Unlock()
-	for _, at := range servers {
-		host, _, err := net.SplitHostPort(at)
-		if err != nil {
-			continue
-		}
-		own, err := addressesOf(ctx, host)
-		if err == nil && slices.ContainsFunc(own, func(p netip.AddrPort) bool { return p.Addr().Unmap() == a.Unmap() }) {
-			return "is the server of this host: without it no block could be lifted"
-		}
-	}
-	return ""
 }
 
 func (l *line) restore(ctx context.Context, id string) (string, error) {
