@@ -326,11 +326,39 @@ func (c *Console) chosen(rq *request) (out []string, err error) {
 }
 
 type reportBody struct {
-	R         server.Report
-	Incidents []partBody
-	Review    int
-	Gaps      []deminer.Gap
-	MoreGaps  int
+	R          server.Report
+	Incidents  []partBody
+	Decide     []deminer.Finding // strong signs of no incident
+	MoreDecide int
+	Review     []deminer.Finding // weak ones
+	MoreReview int
+	Gaps       []deminer.Gap
+	MoreGaps   int
+}
+
+// maxFindings is how many findings of each weight a page of a report shows.
+const maxFindings = 200
+
+// alone gives the findings of a report that belong to no incident: those that the owner has to decide about, and the weak ones.
+func alone(r *deminer.Report) (decide, review []deminer.Finding) {
+	used := map[int]bool{}
+	for _, inc := range r.Incidents {
+		for _, m := range inc.Members {
+			for _, i := range m.Findings {
+				used[i] = true
+			}
+		}
+	}
+	for i, f := range r.Findings {
+		switch {
+		case used[i]:
+		case f.Tier == deminer.Proof || f.Tier == deminer.Strong:
+			decide = append(decide, f)
+		default:
+			review = append(review, f)
+		}
+	}
+	return decide, review
 }
 
 func (c *Console) report(w http.ResponseWriter, rq *request) error {
@@ -343,6 +371,13 @@ func (c *Console) report(w http.ResponseWriter, rq *request) error {
 		p := server.Part{Host: r.Host, Taken: r.Taken, Incident: inc}
 		p.Members = p.Members[:min(len(p.Members), 200)]
 		b.Incidents = append(b.Incidents, partBody{Part: p, Name: r.HostName, Drawing: drawIncident(&p)})
+	}
+	b.Decide, b.Review = alone(r.Body)
+	if n := len(b.Decide); n > maxFindings {
+		b.Decide, b.MoreDecide = b.Decide[:maxFindings], n-maxFindings
+	}
+	if n := len(b.Review); n > maxFindings {
+		b.Review, b.MoreReview = b.Review[:maxFindings], n-maxFindings
 	}
 	b.Gaps = r.Body.Snapshot.Gaps
 	if n := len(b.Gaps); n > 50 {

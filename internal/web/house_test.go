@@ -102,6 +102,7 @@ type house struct {
 	t      *testing.T
 	c      *Console
 	srv    *server.Server
+	db     *store.DB
 	agents *agents
 	people *auth.House
 	ts     *httptest.Server
@@ -114,7 +115,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, agents: &agents{}}
+	h := &house{t: t, db: db, agents: &agents{}}
 	h.srv = server.New(server.Options{Store: db, Fleet: h.agents, Enrolment: &tokens{}})
 	h.agents.srv = h.srv
 	h.people = auth.New(auth.Options{Store: db, Log: h.srv.Audit})

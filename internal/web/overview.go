@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -21,6 +22,8 @@ type overviewBody struct {
 	Deeds     []server.Deed
 	Chart     chart
 	Total     int
+	Mute      int               // hosts that never spoke; they are in no other number
+	Suspects  []server.Report   // the latest of each host, where it leaves something for the owner to decide
 	Targets   map[string]string // host -> query of its open convicted alerts
 }
 
@@ -48,6 +51,9 @@ func (c *Console) overview(w http.ResponseWriter, rq *request) error {
 		switch {
 		case h.Standing == server.Revoked:
 			continue
+		case h.Standing == server.Expected: // what it would say nobody knows: it makes nothing better
+			b.Mute++
+			continue
 		case h.Standing == server.Offline:
 			b.Silent++
 		case h.Standing == server.Watching:
@@ -57,6 +63,9 @@ func (c *Console) overview(w http.ResponseWriter, rq *request) error {
 		if h.Mining > 0 {
 			b.Mining = append(b.Mining, h)
 		}
+	}
+	if b.Suspects, err = suspects(ctx, s); err != nil {
+		return err
 	}
 	if b.Incidents, err = s.Incidents(ctx, true, 6); err != nil {
 		return err
@@ -70,6 +79,28 @@ func (c *Console) overview(w http.ResponseWriter, rq *request) error {
 	b.Score, b.Reasons = score(b.Counts, len(b.Mining), b.Silent, b.Watching, b.Total)
 	b.Chart = drawChart(b.Counts.Days)
 	return c.show(w, rq, http.StatusOK, "overview", page{Title: "Overview", Nav: "overview", Live: "alerts hosts deeds", Body: b})
+}
+
+// maxLately is how many reports are looked through for the latest of each host.
+const maxLately = 1000
+
+// suspects gives the latest report of each host that has one which says suspect. What was looked at below some paths alone clears no host.
+func suspects(ctx context.Context, s *server.Server) (out []server.Report, err error) {
+	list, err := s.Reports(ctx, "", "", maxLately)
+	if err != nil {
+		return nil, err
+	}
+	judged := map[string]bool{}
+	for _, r := range list {
+		if judged[r.Host] || r.Mode == "paths" && r.Verdict == deminer.VerdictClean {
+			continue
+		}
+		judged[r.Host] = true
+		if r.Verdict == deminer.VerdictSuspect {
+			out = append(out, r)
+		}
+	}
+	return out, nil
 }
 
 // score is 100 less what is known to be wrong, with the reasons; -1 where no host has told anything.
