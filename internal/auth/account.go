@@ -144,7 +144,7 @@ func (h *House) All(ctx context.Context, who Who) ([]Person, error) {
 	return h.opt.Store.People(ctx)
 }
 
-// Change gives a person another role, or locks the account and ends its sessions. The last admin stays one.
+// Change gives a person another role, or locks the account and ends its sessions and links. The last admin stays one.
 func (h *House) Change(ctx context.Context, who Who, name string, role Role, disabled bool) error {
 	if err := who.May(Admin); err != nil {
 		return err
@@ -184,12 +184,12 @@ func (h *House) Change(ctx context.Context, who Who, name string, role Role, dis
 		return err
 	}
 	if disabled {
-		return h.opt.Store.EndSessions(ctx, one.Name, "")
+		return errors.Join(h.opt.Store.EndLinks(ctx, one.Name), h.opt.Store.EndSessions(ctx, one.Name, ""))
 	}
 	return nil
 }
 
-// SetPassword changes one's own password and ends one's other sessions. Wrong old ones are counted as failed log-ins.
+// SetPassword changes one's own password and ends one's other sessions and one's links. Wrong old ones are counted as failed log-ins.
 func (h *House) SetPassword(ctx context.Context, who Who, token, old, fresh string) error {
 	subject := "name:" + who.Name
 	if err := h.open(ctx, subject); err != nil {
@@ -215,6 +215,9 @@ func (h *House) SetPassword(ctx context.Context, who Who, token, old, fresh stri
 		return err
 	}
 	if err := h.opt.Store.SavePerson(ctx, p, false); err != nil {
+		return err
+	}
+	if err := h.opt.Store.EndLinks(ctx, who.Name); err != nil {
 		return err
 	}
 	all, err := h.opt.Store.Sessions(ctx, who.Name)

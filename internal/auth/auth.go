@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/deminer/deminer"
@@ -51,6 +52,7 @@ type Guess struct {
 // Store is what this package remembers with. What is looked for and is not there is [ErrNobody].
 type Store interface {
 	People
+	Links
 	Sessions
 }
 
@@ -62,9 +64,15 @@ type People interface {
 	SavePerson(ctx context.Context, p Person, fresh bool) error
 	// Guess changes what is counted of a subject, in one piece.
 	Guess(ctx context.Context, subject string, change func(Guess) Guess) (Guess, error)
+}
+
+// Links remembers links.
+type Links interface {
 	AddLink(ctx context.Context, l Link) error
 	// TakeLink gives a link that has not expired and takes it away: it opens once.
 	TakeLink(ctx context.Context, hash string, now time.Time) (Link, error)
+	// EndLinks takes all links of a person away, "" those for the first one.
+	EndLinks(ctx context.Context, person string) error
 }
 
 // Sessions remembers who is logged in.
@@ -114,7 +122,8 @@ type Options struct {
 // House knows the people. Make one with [New].
 type House struct {
 	opt   Options
-	slots chan bool // passwords that are hashed at once
+	slots chan bool  // passwords that are hashed at once
+	join  sync.Mutex // one link opens after the other: there is one first person
 }
 
 // New makes a house.
@@ -162,6 +171,12 @@ func (h *House) Invite(ctx context.Context, who Who, name string, role Role) (to
 	if !role.AtLeast(Viewer) {
 		return "", fmt.Errorf("%w: there is no such role", ErrRules)
 	}
+	switch p, err := h.opt.Store.Person(ctx, name); {
+	case err != nil && !errors.Is(err, ErrNobody):
+		return "", err
+	case err == nil && p.Disabled:
+		return "", fmt.Errorf("%w: the account is locked; unlock it first", ErrRules)
+	}
 	if err := h.opt.Log(ctx, who, "invite", name, string(role)); err != nil {
 		return "", err
 	}
@@ -175,7 +190,6 @@ func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) 
 // Join makes the account of a link, or sets its password, and logs its person in. A password that is not taken does not use the
 // link up.
 func (h *House) Join(ctx context.Context, token, name, password, address, browser string) (session string, err error) {
-	who := Who{Name: "server", Address: address}
 	if err := h.open(ctx, "addr:"+address); err != nil {
 		return "", err
 	}
@@ -189,41 +203,59 @@ func (h *House) Join(ctx context.Context, token, name, password, address, browse
 	if err != nil {
 		return "", err
 	}
+	p, err := h.opened(ctx, token, name, hash, address)
+	if err != nil {
+		return "", err
+	}
+	return h.begin(ctx, p, address, browser)
+}
+
+// opened opens a link and sets the password of its person, who is made if there is none. No other link of that person opens any more: what
+// was invited before is not what an admin wants now.
+func (h *House) opened(ctx context.Context, token, name, hash, address string) (p Person, err error) {
+	h.join.Lock()
+	defer h.join.Unlock()
 	l, err := h.opt.Store.TakeLink(ctx, digest(token), h.now())
+	if err == nil && l.Person == "" {
+		var empty bool
+		if empty, err = h.Empty(ctx); err == nil && !empty {
+			err = ErrLink // it was for the first person, and there is one
+		}
+	}
 	if err != nil {
 		h.failed(ctx, "addr:"+address, addrTries)
-		return "", err
+		return p, err
 	}
 	if l.Person != "" {
 		name = l.Person
 	}
 	if !names.MatchString(name) {
 		_ = h.opt.Store.AddLink(ctx, l) // it was good; only the name was missing
-		return "", fmt.Errorf("%w: choose a name", ErrRules)
+		return p, fmt.Errorf("%w: choose a name", ErrRules)
 	}
-	p, err := h.opt.Store.Person(ctx, name)
+	p, err = h.opt.Store.Person(ctx, name)
 	fresh := errors.Is(err, ErrNobody)
 	switch {
 	case err != nil && !fresh:
-		return "", err
-	case !fresh && l.Person == "":
-		_ = h.opt.Store.AddLink(ctx, l)
-		return "", ErrTaken
+		return p, err
 	case fresh:
 		p = Person{Name: name, Role: l.Role, Made: h.now()}
+	case p.Disabled:
+		return p, ErrLink
 	}
-	who.Name = name
-	if err := h.opt.Log(ctx, who, "set password", name, string(p.Role)); err != nil {
-		return "", err
+	if err := h.opt.Log(ctx, Who{Name: name, Address: address}, "set password", name, string(p.Role)); err != nil {
+		return p, err
 	}
-	p.Hash, p.Disabled, p.Secret = hash, false, ""
+	p.Hash, p.Secret = hash, ""
 	if err := h.opt.Store.SavePerson(ctx, p, fresh); err != nil {
-		return "", err
+		return p, err
 	}
-	if err := h.opt.Store.EndSessions(ctx, name, ""); err != nil {
-		return "", err
+	for _, person := range []string{name, l.Person} { // the first person's links bear no name
+		if err := h.opt.Store.EndLinks(ctx, person); err != nil {
+			return p, err
+		}
 	}
-	return h.begin(ctx, p, address, browser)
+	return p, h.opt.Store.EndSessions(ctx, name, "")
 }
 
 // LogIn logs somebody in and gives what the browser is to hold. A wrong name, password and code cannot be told apart.

@@ -74,6 +74,17 @@ func (m *memory) TakeLink(_ context.Context, hash string, now time.Time) (Link, 
 	return l, nil
 }
 
+func (m *memory) EndLinks(_ context.Context, person string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for h, l := range m.links {
+		if l.Person == person {
+			delete(m.links, h)
+		}
+	}
+	return nil
+}
+
 func (m *memory) AddSession(_ context.Context, s Session) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -363,6 +374,54 @@ func TestPeople(t *testing.T) {
 	}
 	if _, _, err := w.Who(ctx, token, ""); err != nil {
 		t.Errorf("one's own session ended: %v", err)
+	}
+}
+
+// TestOldLinks: there is one first person, and what was invited before somebody was locked or set a password opens nothing.
+func TestOldLinks(t *testing.T) {
+	w := newTown(t)
+	ctx, ann := t.Context(), Who{Name: "ann", Role: Admin}
+	link := func(token string, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	setup := []string{link(w.Setup(ctx)), link(w.Setup(ctx)), link(w.Setup(ctx))}
+	var wait sync.WaitGroup
+	for i, l := range setup[:2] {
+		wait.Go(func() { _, _ = w.Join(ctx, l, "ann"+string(rune('0'+i)), good, "192.0.2."+string(rune('1'+i)), "") })
+	}
+	wait.Wait()
+	if _, err := w.Join(ctx, setup[2], "mallory", good, "192.0.2.66", ""); !errors.Is(err, ErrLink) || len(w.m.people) != 1 || len(w.m.links) != 0 {
+		t.Fatalf("another first person: %v; %v, %d links left", err, w.m.people, len(w.m.links))
+	}
+	bob := []string{link(w.Invite(ctx, ann, "bob", Viewer)), link(w.Invite(ctx, ann, "bob", Admin))}
+	token, err := w.Join(ctx, bob[0], "", good, "192.0.2.2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Join(ctx, bob[1], "", good+"x", "192.0.2.66", ""); !errors.Is(err, ErrLink) {
+		t.Errorf("an invitation of before the password opened: %v", err)
+	}
+	reset := link(w.Invite(ctx, ann, "bob", Viewer))
+	if err := w.SetPassword(ctx, Who{Name: "bob", Role: Viewer}, token, good, good+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Join(ctx, reset, "", good+"x", "192.0.2.67", ""); !errors.Is(err, ErrLink) {
+		t.Errorf("an invitation of before another password opened: %v", err)
+	}
+	reset = link(w.Invite(ctx, ann, "bob", Viewer))
+	w.m.people["eve"] = Person{Name: "eve", Role: Admin}
+	if err := w.Change(ctx, ann, "bob", Viewer, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Join(ctx, reset, "", good+"x", "192.0.2.68", ""); !errors.Is(err, ErrLink) || !w.m.people["bob"].Disabled {
+		t.Errorf("an invitation of before he was locked opened: %v, %+v", err, w.m.people["bob"])
+	}
+	if _, err := w.Invite(ctx, ann, "bob", Viewer); !errors.Is(err, ErrRules) {
+		t.Errorf("somebody who is locked was invited: %v", err)
 	}
 }
 

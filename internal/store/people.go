@@ -86,13 +86,13 @@ func (d *DB) Guess(ctx context.Context, subject string, change func(auth.Guess) 
 	return g, err
 }
 
-// AddLink implements [auth.People].
+// AddLink implements [auth.Links].
 func (d *DB) AddLink(ctx context.Context, l auth.Link) error {
 	_, err := d.exec(ctx, "INSERT INTO links (hash, person, role, expires) VALUES ($1, $2, $3, $4)", l.Hash, l.Person, string(l.Role), millis(l.Expires))
 	return err
 }
 
-// TakeLink implements [auth.People].
+// TakeLink implements [auth.Links].
 func (d *DB) TakeLink(ctx context.Context, hash string, now time.Time) (l auth.Link, err error) {
 	err = d.in(ctx, func(tx *sql.Tx) error {
 		var role string
@@ -105,6 +105,12 @@ func (d *DB) TakeLink(ctx context.Context, hash string, now time.Time) (l auth.L
 		return err
 	})
 	return l, err
+}
+
+// EndLinks implements [auth.Links].
+func (d *DB) EndLinks(ctx context.Context, person string) error {
+	_, err := d.exec(ctx, "DELETE FROM links WHERE person = $1", person)
+	return err
 }
 
 // AddSession implements [auth.Sessions].

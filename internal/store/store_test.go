@@ -459,6 +459,19 @@ func TestPeople(t *testing.T) {
 		if _, err := d.TakeLink(ctx, "l", time.Unix(1500, 0)); !errors.Is(err, auth.ErrLink) {
 			t.Errorf("a link opened twice: %v", err)
 		}
+		for _, person := range []string{"", "ann", "bob"} {
+			if err := d.AddLink(ctx, auth.Link{Hash: "l" + person, Person: person, Role: auth.Viewer, Expires: time.Unix(2000, 0)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(d.EndLinks(ctx, ""), d.EndLinks(ctx, "ann")); err != nil {
+			t.Fatal(err)
+		}
+		for person, want := range map[string]error{"": auth.ErrLink, "ann": auth.ErrLink, "bob": nil} {
+			if _, err := d.TakeLink(ctx, "l"+person, time.Unix(1500, 0)); !errors.Is(err, want) {
+				t.Errorf("the link of %q: %v, want %v", person, err, want)
+			}
+		}
 		if err := d.EndSessions(ctx, "ann", ""); err != nil {
 			t.Fatal(err)
 		}
