@@ -173,7 +173,7 @@ func (s *Set) Key(key string) []Hit {
 	var out []Hit
 	for _, word := range strings.Fields(key) {
 		for _, in := range s.ioc.keys {
-			if word == in.value || strings.HasPrefix(in.value, "AAAA") && strings.HasPrefix(word, in.value) {
+			if word == in.value || !in.whole && strings.HasPrefix(in.value, "AAAA") && strings.HasPrefix(word, in.value) {
 				out = append(out, in.hit(-1, word))
 			}
 		}

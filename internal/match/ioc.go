@@ -51,6 +51,7 @@ type indicator struct {
 	line     int
 	re       *regexp.Regexp
 	loose    *regexp.Regexp // re without its assertions, or nil
+	whole    bool           // of a key: all of the blob, not its beginning
 }
 
 func (in *indicator) hit(offset int64, excerpt string) Hit {

@@ -13,8 +13,8 @@ import (
 const MaxSought = 200
 
 // Seeking gives a Set that answers as this one does, and also knows indicators of an incident on other hosts: the SHA-256 of a file, and
-// the blob of an SSH key. What at least two hosts told is a proof; the word of one alone, which may be the intruder's, is a strong sign and
-// convicts nothing by itself. Other kinds, values that are none, and those beyond MaxSought are left out. This Set is not changed.
+// the blob of an SSH key. A content that at least two hosts told of is a proof; the word of one alone, which may be the intruder's, is a
+// strong sign and convicts nothing by itself, and neither does a key: two hosts of an intruder could name the operator's. Other kinds, values that are none, and those beyond MaxSought are left out. This Set is not changed.
 func (s *Set) Seeking(list []deminer.Sought) *Set {
 	own := *s
 	own.ioc.exact = maps.Clone(s.ioc.exact)
@@ -38,7 +38,8 @@ func (s *Set) Seeking(list []deminer.Sought) *Set {
 				hashes[one.Value] = in
 			}
 		case one.Kind == "key" && len(one.Value) >= 68 && strings.HasPrefix(one.Value, "AAAA"): // the shortest blob: that of ed25519
-			in.kind, in.class, in.what = KindKey, Backdoor, "a key that was convicted on "+hosts
+			in.kind, in.class, in.strength, in.what = KindKey, Backdoor, Strong, "a key that was convicted on "+hosts
+			in.whole = true
 			own.ioc.keys = append(own.ioc.keys, in)
 		}
 	}

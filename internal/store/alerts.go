@@ -167,7 +167,9 @@ func (d *DB) Incident(ctx context.Context, id string) (server.Incident, error) {
 	}
 	i := all[0]
 	i.Told = map[server.Tie]int{}
-	err = each(ctx, d.look, "SELECT kind, value, COUNT(DISTINCT host) FROM ties WHERE fleet = $1 GROUP BY kind, value ORDER BY kind, value LIMIT 500", []any{id}, func(scan func(...any) error) error {
+	// What most hosts tell comes first, so that one of them cannot crowd the rest out; what was thrown off has no say.
+	err = each(ctx, d.look, `SELECT t.kind, t.value, COUNT(DISTINCT t.host) AS told FROM ties t LEFT JOIN hosts h ON h.id = t.host
+		WHERE t.fleet = $1 AND t.kind <> 'incident' AND COALESCE(h.revoked, 0) = 0 GROUP BY t.kind, t.value ORDER BY told DESC, t.kind, t.value LIMIT 500`, []any{id}, func(scan func(...any) error) error {
 		var t server.Tie
 		var hosts int
 		err := scan(&t.Kind, &t.Value, &hosts)

@@ -217,6 +217,23 @@ func TestIncidents(t *testing.T) {
 		if slices.ContainsFunc(inc.Ties, func(t server.Tie) bool { return t.Kind == "ip" }) {
 			t.Error("an address ties strangers together")
 		}
+		// One host names more than there is room for: what two tell of stays, and who was thrown off has no say.
+		for n := range 600 {
+			noise := miner(fmt.Sprintf("%08x", 0x1000+n))
+			noise.Incident, noise.Thing.SHA256 = fmt.Sprintf("%04x", n), fmt.Sprintf("%064x", n)
+			noise.Thing.Artifact = deminer.Artifact{Kind: deminer.KindLine, Path: "/etc/crontab", Line: deminer.Raw(fmt.Sprintf("* * * * * root /x\n%d", n))}
+			w.tell("h2", deminer.MessageAlert, "", noise)
+		}
+		ab := server.Tie{Kind: "sha256", Value: strings.Repeat("ab", 32)}
+		if inc, err = w.Incident(t.Context(), list[0].ID); err != nil || !slices.Contains(inc.Ties, ab) || inc.Told[ab] != 2 {
+			t.Errorf("what two hosts tell of was crowded out: %d hosts of %d ties, %v", inc.Told[ab], len(inc.Ties), err)
+		}
+		if err := d.RevokeHost(t.Context(), "h1", w.clock()); err != nil {
+			t.Fatal(err)
+		}
+		if inc, err = w.Incident(t.Context(), list[0].ID); err != nil || inc.Told[ab] != 1 {
+			t.Errorf("a host that was thrown off has a say: %d, %v", inc.Told[ab], err)
+		}
 		weak := miner("0000000c")
 		weak.Grade = alert.Suspected
 		w.tell("h3", deminer.MessageAlert, "", weak)
