@@ -61,11 +61,7 @@ func (s *Server) read(host string, m deminer.Message) (*Delivery, error) {
 		}
 	case deminer.MessageBlocks:
 		err = parse(m.Body, &d.Blocks)
-		d.Blocks = d.Blocks[:min(len(d.Blocks), maxThings)]
-		for i := range d.Blocks {
-			b := &d.Blocks[i]
-			b.What, b.Plan = deminer.Cut(b.What, 300), deminer.Cut(b.Plan, 80)
-		}
+		d.Blocks = blocksOf(d.Blocks)
 	default:
 		return nil, refuse("message of kind %q", deminer.Cut(m.Kind, 40))
 	}

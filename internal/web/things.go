@@ -132,15 +132,22 @@ func (c *Console) blocksDo(w http.ResponseWriter, rq *request) error {
 	return back(w, rq, "/blocks")
 }
 
-// addressOf reads an address with or without a port.
+// addressOf reads an address with or without a port, as a firewall in front of the hosts can block it: what agents tell goes into files that
+// somebody runs, so a zone, which can be any text, is refused, and so is what would cut the firewall off from itself or its neighbors.
 func addressOf(what string) (netip.Addr, uint16, bool) {
-	if a, err := netip.ParseAddr(what); err == nil {
-		return a, 0, true
+	at, err := netip.ParseAddrPort(what)
+	if err != nil {
+		a, err := netip.ParseAddr(what)
+		if err != nil {
+			return netip.Addr{}, 0, false
+		}
+		at = netip.AddrPortFrom(a, 0)
 	}
-	if a, err := netip.ParseAddrPort(what); err == nil {
-		return a.Addr(), a.Port(), true
+	a := at.Addr().Unmap()
+	if a.Zone() != "" || a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
+		return netip.Addr{}, 0, false
 	}
-	return netip.Addr{}, 0, false
+	return a, at.Port(), true
 }
 
 // export writes the blocked addresses as rules for a firewall outside of the hosts.
@@ -173,14 +180,14 @@ type rule struct {
 // firewall writes rules in a format: "nft", "iptables", "json", "group" (a security group). What is no address is left out.
 func firewall(rows []blockRow, format string) (text, kind string, err error) {
 	var b strings.Builder
-	rules := []rule{}
+	rules, list := []rule{}, []string{}
 	for _, r := range rows {
 		a, port, ok := addressOf(r.What)
 		if !ok {
 			continue
 		}
 		family, bin := "ip", "iptables"
-		if a.Is6() && !a.Is4In6() {
+		if a.Is6() {
 			family, bin = "ip6", "ip6tables"
 		}
 		switch {
@@ -193,10 +200,11 @@ func firewall(rows []blockRow, format string) (text, kind string, err error) {
 		case format == "iptables":
 			fmt.Fprintf(&b, "%s -A FORWARD -d %s -j REJECT\n", bin, a)
 		}
-		protocol := "all"
+		protocol, name := "all", a.String()
 		if port != 0 {
-			protocol = "tcp"
+			protocol, name = "tcp", netip.AddrPortFrom(a, port).String()
 		}
+		list = append(list, name)
 		rules = append(rules, rule{"egress", "deny", protocol, netip.PrefixFrom(a, a.BitLen()).String(), int(port), "blocked by deminer"})
 	}
 	const plain = "text/plain; charset=utf-8"
@@ -206,11 +214,7 @@ func firewall(rows []blockRow, format string) (text, kind string, err error) {
 	case "iptables":
 		return "# on the router or firewall in front of the hosts\n" + b.String(), plain, nil
 	case "json":
-		var out []string
-		for _, r := range rows {
-			out = append(out, r.What)
-		}
-		body, err := json.MarshalIndent(map[string]any{"blocked": out}, "", "  ")
+		body, err := json.MarshalIndent(map[string]any{"blocked": list}, "", "  ")
 		return string(body) + "\n", "application/json", err
 	case "group":
 		body, err := json.MarshalIndent(map[string]any{"rules": rules}, "", "  ")
