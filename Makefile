@@ -3,7 +3,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED = 0
 
-.PHONY: all build test check guest fuzz yara-oracle bench agentbench ports score score-agent soak react demo pictures man clean
+.PHONY: all build test check guest fuzz yara-oracle bench agentbench ports score score-agent soak react console packages demo pictures man clean
 
 all: build
 
@@ -56,6 +56,14 @@ soak: build       ## every benign load for MINUTES (30) beside the agent, HOSTS 
 react: build      ## how fast the agent stops programs that nobody knows, TRIES (20) of each kind
 	./lab/setup.sh
 	go run ./lab/react -deminer bin/deminer -tries $(or $(TRIES),20)
+
+console:          ## a browser does in the console what an admin does, on lab hosts that mine; pictures go to bin/console
+	./lab/setup.sh
+	mkdir -p bin/console
+	DEMINER_TEST_SHOTS=$(CURDIR)/bin/console go test -tags lab -count=1 -v -timeout 20m -run 'Solution|Spread' ./lab/console
+
+packages:         ## deb, rpm, units, man pages and checksums of both architectures, below dist/
+	packaging/build
 
 demo: build       ## one infected lab host, scanned: what the README shows; needs root
 	./lab/setup.sh
