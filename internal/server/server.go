@@ -102,6 +102,7 @@ type Server struct {
 	kick   chan string // hosts that may have orders waiting
 	missed atomic.Bool // there was no room for some of them
 	flood  flood
+	ahead  ahead
 	feed   feed
 
 	neighbors neighbors

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"strconv"
+	"sync"
+	"time"
+)
+
+// maxAhead is how far a host's clock may be ahead. Of what a host tells, the message with the greatest id counts, and ids begin with a time:
+// one of a far future would be the last that the server believes of that host.
+const maxAhead = 24 * time.Hour
+
+// idTime is the time that an id of a message begins with, see [deminer.NewID].
+func idTime(id string) time.Time {
+	ms, err := strconv.ParseInt(id[:12], 16, 64)
+	if err != nil { // isID comes first
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// ahead are the hosts of which it was said that their clocks are ahead.
+type ahead struct {
+	mu    sync.Mutex
+	hosts map[string]bool
+}
+
+// tell says it of a host, once.
+func (a *ahead) tell(host string, say func(string)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.hosts[host] {
+		return
+	}
+	if a.hosts == nil || len(a.hosts) >= 10_000 {
+		a.hosts = map[string]bool{}
+	}
+	a.hosts[host] = true
+	say("host " + host + ": its clock is more than a day ahead of this server's, or its messages are forged: they are refused; set its clock, or look at the host")
+}
