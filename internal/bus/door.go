@@ -213,6 +213,13 @@ func (d *door) drop(host string) {
 	}
 }
 
+// hostOf gives the host of a connection, "" for one that was not let in.
+func (d *door) hostOf(id uint64) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hosts[id]
+}
+
 func (d *door) count(host string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -66,7 +66,7 @@ const (
 	orderTime   = 15 * time.Second // for an agent to take note of an order
 	maxHost     = 2                // connections of one host: the one that stands and one that has not been seen to be broken
 	maxAtOnce   = 4                // messages of one host that wait or are taken: an agent sends them one after the other
-	maxExcess   = 1000             // messages beyond in a minute, after which the host is cut off
+	maxExcess   = 1000             // messages beyond, refused or against its rights in a minute, after which the host is cut off
 	barTime     = time.Minute      // for so long
 	waiting     = 4096             // messages that wait for a worker
 	waitingSize = 64 << 20         // their bytes
@@ -87,6 +87,7 @@ type Server struct {
 	busy map[string]int // by host
 	much map[string]int // messages beyond what may be, in this minute, by host
 	from time.Time      // when that minute began
+	loud func(string)   // says a line that agents cannot make many of
 
 	taken, refused, later, ordered, nobody atomic.Uint64
 }
@@ -124,7 +125,9 @@ func Serve(opt Options) (*Server, error) {
 	if opt.MaxConn <= 0 {
 		opt.MaxConn = 1 << 16
 	}
-	s := &Server{opt: opt, jobs: make(chan *nats.Msg, opt.Workers), busy: map[string]int{}, much: map[string]int{}}
+	loud := opt.Say
+	opt.Say = (&lines{say: loud, now: time.Now}).line // agents make it speak
+	s := &Server{opt: opt, loud: loud, jobs: make(chan *nats.Msg, opt.Workers), busy: map[string]int{}, much: map[string]int{}}
 	s.door = newDoor(opt)
 	s.door.notice = s.notice
 	o, err := s.options()
@@ -135,7 +138,7 @@ func Serve(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("serve the bus: %w", err)
 	}
 	s.door.cut = func(id uint64) { _ = s.nats.DisconnectClientByID(id) } // one that is gone needs no cutting
-	s.nats.SetLoggerV2(&logger{say: opt.Say}, false, false, false)
+	s.nats.SetLoggerV2(&logger{say: opt.Say, strike: s.strike}, false, false, false)
 	s.nats.Start()
 	if !s.nats.ReadyForConnections(readyTime) {
 		s.nats.Shutdown()
@@ -287,6 +290,9 @@ func (s *Server) take(ctx context.Context, host, kind string, m *nats.Msg) demin
 	if err != nil {
 		s.opt.Say(deminer.Cut(fmt.Sprintf("a message of host %s was not taken: %v", host, err), 400))
 	}
+	if errors.Is(err, deminer.ErrRefused) { // an agent that is one sends few of them
+		s.excess(host)
+	}
 	return replyOf(err)
 }
 
@@ -301,9 +307,16 @@ func (s *Server) excess(host string) {
 	over := s.much[host] == maxExcess
 	s.mu.Unlock()
 	if over {
-		s.opt.Say("host " + deminer.Cut(deminer.Safe(host), 40) + " floods the bus and is cut off for " + barTime.String())
+		s.loud("host " + deminer.Cut(deminer.Safe(host), 40) + " floods the bus and is cut off for " + barTime.String())
 		s.door.bar(host, time.Now().Add(barTime))
 		go s.Cut(host) // not from within what NATS calls
+	}
+}
+
+// strike counts what NATS says against a connection, such as that it named a subject that is not its host's.
+func (s *Server) strike(id uint64) {
+	if host := s.door.hostOf(id); host != "" {
+		s.excess(host)
 	}
 }
 
@@ -387,48 +400,4 @@ func random(n int) []byte {
 	b := make([]byte, n)
 	rand.Read(b) // never fails, see crypto/rand
 	return b
-}
-
-// logger hands what NATS says that is grave to Say, the same once in a while: a server of the cluster that is away is looked for all the time.
-type logger struct {
-	say func(string)
-
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-const (
-	sayAgain  = 10 * time.Minute
-	maxSaying = 100
-)
-
-// Noticef and the others implement the logger of NATS.
-func (*logger) Noticef(string, ...any)         {}
-func (*logger) Warnf(string, ...any)           {}
-func (*logger) Debugf(string, ...any)          {}
-func (*logger) Tracef(string, ...any)          {}
-func (l *logger) Fatalf(form string, a ...any) { l.line(form, a) }
-func (l *logger) Errorf(form string, a ...any) { l.line(form, a) }
-
-func (l *logger) line(form string, a []any) {
-	text := deminer.Cut("the bus: "+deminer.Safe(fmt.Sprintf(form, a...)), 400)
-	key := strings.Map(func(r rune) rune { // numbers of tries and of connections make no other line
-		if r >= '0' && r <= '9' {
-			return -1
-		}
-		return r
-	}, text)
-	l.mu.Lock()
-	now := time.Now()
-	again := now.Sub(l.last[key]) < sayAgain
-	if !again {
-		if l.last == nil || len(l.last) >= maxSaying {
-			l.last = map[string]time.Time{}
-		}
-		l.last[key] = now
-	}
-	l.mu.Unlock()
-	if !again {
-		l.say(text)
-	}
 }
