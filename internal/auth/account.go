@@ -191,19 +191,20 @@ func (h *House) Change(ctx context.Context, who Who, name string, role Role, dis
 
 // SetPassword changes one's own password and ends one's other sessions and one's links. Wrong old ones are counted as failed log-ins.
 func (h *House) SetPassword(ctx context.Context, who Who, token, old, fresh string) error {
-	subject := "name:" + who.Name
-	if err := h.open(ctx, subject); err != nil {
-		return err
-	}
 	p, err := h.opt.Store.Person(ctx, who.Name)
 	if err != nil {
 		return err
 	}
-	if good, err := h.check(ctx, p.Hash, old); err != nil {
+	back, err := h.try(ctx, "name:"+who.Name, nameTries)
+	if err != nil {
 		return err
-	} else if !good {
-		h.failed(ctx, subject, nameTries)
+	}
+	good, err := h.check(ctx, p.Hash, old)
+	if err == nil && !good {
 		return fmt.Errorf("%w: the old password is wrong", ErrRules)
+	}
+	if back(); err != nil {
+		return err
 	}
 	if err := fit(fresh, who.Name); err != nil {
 		return err

@@ -262,32 +262,36 @@ func (h *House) opened(ctx context.Context, token, name, hash, address string) (
 func (h *House) LogIn(ctx context.Context, name, password, code, address, browser string) (session string, err error) {
 	name = fold(name)
 	subject, from := "name:"+deminer.Cut(name, 64), "addr:"+address
-	if err := errors.Join(h.open(ctx, from), h.open(ctx, subject)); err != nil {
-		var locked LockedError
-		if errors.As(err, &locked) {
-			return "", locked
-		}
+	backFrom, err := h.try(ctx, from, addrTries)
+	if err != nil {
+		return "", err
+	}
+	backName, err := h.try(ctx, subject, nameTries)
+	back := func() { backFrom(); backName() }
+	if err != nil {
+		backFrom()
 		return "", err
 	}
 	p, err := h.opt.Store.Person(ctx, name)
 	if err != nil && !errors.Is(err, ErrNobody) {
+		back()
 		return "", err
 	}
 	good, err := h.check(ctx, p.Hash, password) // of nobody, too: it takes as long
 	if err != nil {
+		back()
 		return "", err
 	}
 	step := int64(0)
 	if good && p.Secret != "" {
 		if step = codeStep(p.Secret, code, h.now()); step <= p.Used {
 			if good = false; code == "" {
+				back()
 				return "", ErrCode // the password was right: this is no guess
 			}
 		}
 	}
 	if !good || p.Name == "" || p.Disabled {
-		h.failed(ctx, from, addrTries)
-		h.failed(ctx, subject, nameTries)
 		_ = h.opt.Log(ctx, Who{Name: "server", Address: address}, "log-in refused", deminer.Cut(name, 64), "")
 		return "", ErrNobody
 	}
@@ -327,17 +331,47 @@ func (h *House) open(ctx context.Context, subject string) error {
 // failed counts a failure; from some on the subject waits, twice as long each time.
 func (h *House) failed(ctx context.Context, subject string, tries int) {
 	now := h.now()
-	_, _ = h.opt.Store.Guess(ctx, subject, func(g Guess) Guess {
-		if now.Sub(g.Last) > 24*time.Hour {
-			g.Failures = 0
+	_, _ = h.opt.Store.Guess(ctx, subject, func(g Guess) Guess { return g.failed(now, tries) })
+}
+
+func (g Guess) failed(now time.Time, tries int) Guess {
+	if now.Sub(g.Last) > 24*time.Hour {
+		g.Failures = 0
+	}
+	g.Failures++
+	g.Last = now
+	if over := g.Failures - tries; over >= 0 {
+		g.Until = now.Add(min(longestLock, 5*time.Second<<min(over, 10)))
+	}
+	return g
+}
+
+// try counts a try as failed before it is made, so that many at once are no more tries than one after the other; back takes that back, with the
+// wait that came of it. [LockedError] says that nothing may be tried now.
+func (h *House) try(ctx context.Context, subject string, tries int) (back func(), err error) {
+	now := h.now().Truncate(time.Millisecond) // as a store keeps it
+	var before, after Guess
+	_, err = h.opt.Store.Guess(ctx, subject, func(g Guess) Guess {
+		if before, after = g, g; !now.Before(g.Until) {
+			after = g.failed(now, tries)
 		}
-		g.Failures++
-		g.Last = now
-		if over := g.Failures - tries; over >= 0 {
-			g.Until = now.Add(min(longestLock, 5*time.Second<<min(over, 10)))
-		}
-		return g
+		return after
 	})
+	if err == nil && before == after {
+		err = LockedError{before.Until}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		_, _ = h.opt.Store.Guess(context.WithoutCancel(ctx), subject, func(g Guess) Guess {
+			g.Failures = max(0, g.Failures-1)
+			if !after.Until.Equal(before.Until) && g.Until.Equal(after.Until) {
+				g.Until = before.Until
+			}
+			return g
+		})
+	}, nil
 }
 
 // Who gives the person of a session, or [ErrSession].

@@ -258,6 +258,45 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
+// TestGuessingAtOnce: many tries at the same time are no more than one after the other, of passwords and of codes.
+func TestGuessingAtOnce(t *testing.T) {
+	w := newTown(t)
+	token := w.admin()
+	ctx, who := t.Context(), Who{Name: "ann", Role: Admin}
+	key, _ := NewCodes(who)
+	for what, c := range map[string]struct {
+		tries int
+		try   func() error
+	}{
+		"log-in":   {addrTries, func() error { return second(w.LogIn(ctx, "nobody", "wrong wrong wrong", "", "192.0.2.66", "")) }},
+		"password": {nameTries, func() error { return w.SetPassword(ctx, who, token, "wrong wrong wrong", good+"2") }},
+		"code":     {nameTries, func() error { return w.UseCodes(ctx, who, key, "000000") }},
+	} {
+		w.m.guesses = map[string]Guess{}
+		var wait sync.WaitGroup
+		results := make(chan error, 40)
+		for range cap(results) {
+			wait.Go(func() { results <- c.try() })
+		}
+		wait.Wait()
+		close(results)
+		tried := 0
+		for err := range results {
+			var locked LockedError
+			if !errors.As(err, &locked) {
+				tried++
+			}
+		}
+		if tried != c.tries {
+			t.Errorf("%s: %d of 40 were tried, want %d", what, tried, c.tries)
+		}
+	}
+	w.m.guesses = map[string]Guess{}
+	if err := w.SetPassword(ctx, who, token, good, good+"2"); err != nil || w.m.guesses["name:ann"].Failures != 0 {
+		t.Errorf("what went well is counted: %+v %v", w.m.guesses, err)
+	}
+}
+
 func TestSessions(t *testing.T) {
 	w := newTown(t)
 	token := w.admin()

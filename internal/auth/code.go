@@ -57,7 +57,8 @@ func (h *House) UseCodes(ctx context.Context, who Who, secret, code string) erro
 	if err != nil {
 		return err
 	}
-	if err := h.open(ctx, "name:"+who.Name); err != nil {
+	back, err := h.try(ctx, "name:"+who.Name, nameTries)
+	if err != nil {
 		return err
 	}
 	what, key := "use codes", secret
@@ -66,9 +67,9 @@ func (h *House) UseCodes(ctx context.Context, who Who, secret, code string) erro
 	}
 	step := codeStep(key, code, h.now())
 	if key == "" || step <= p.Used {
-		h.failed(ctx, "name:"+who.Name, nameTries)
 		return fmt.Errorf("%w: the code is wrong", ErrRules)
 	}
+	back()
 	if err := h.opt.Log(ctx, who, what, who.Name, ""); err != nil {
 		return err
 	}
