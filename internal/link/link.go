@@ -299,8 +299,12 @@ func (l *Link) sendAll(ctx context.Context, to Sender) bool {
 		if bad != nil {
 			l.opt.Say(true, deminer.Safe(bad.Error()))
 		}
-		if !ok {
+		if !ok && seq == 0 {
 			break
+		}
+		if from = seq + 1; !ok { // it stays, and is tried again
+			later++
+			continue
 		}
 		switch l.sendOne(ctx, to, m) {
 		case gone:
@@ -313,7 +317,6 @@ func (l *Link) sendAll(ctx context.Context, to Sender) bool {
 		case stuck:
 			return false
 		}
-		from = seq + 1
 	}
 	return later == 0
 }

@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/deminer/deminer"
 	"github.com/deminer/deminer/internal/trust"
 )
@@ -261,6 +263,38 @@ func TestServerAway(t *testing.T) {
 			t.Errorf("%d states in 30 minutes", n)
 		}
 	})
+}
+
+// TestNoFilesLeft: what cannot be read for a moment stays and is told later; an order that was taken, too.
+func TestNoFilesLeft(t *testing.T) {
+	h := newHost(t)
+	for _, s := range []string{"one", "two", "three", "four", "five"} {
+		if err := h.Tell(deminer.MessageAlert, "", s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reply, _ := h.give(t, deminer.Order{ID: strings.Repeat("a", 32), Kind: deminer.OrderScan, Scan: &deminer.ScanOrder{Mode: "quick"}}); !reply.OK {
+		t.Fatal(reply)
+	}
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	low := unix.Rlimit{Cur: 0, Max: old.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	ok := h.sendAll(t.Context(), h.post)
+	_, orderErr := h.work.read(strings.Repeat("a", 32))
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if ok || h.Spooled() != 5 || len(h.post.got) > 0 || !passing(orderErr) {
+		t.Errorf("without files: all sent %v, %d spooled, an order: %v", ok, h.Spooled(), orderErr)
+	}
+	if ok := h.sendAll(t.Context(), h.post); !ok || len(h.post.got) != 5 || h.Spooled() != 0 {
+		t.Errorf("later: all sent %v, %d told, %d spooled", ok, len(h.post.got), h.Spooled())
+	}
 }
 
 func TestAnswers(t *testing.T) {

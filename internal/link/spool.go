@@ -140,8 +140,15 @@ func (s *spool) room(kind deminer.MessageKind, size int64) error {
 	return nil
 }
 
-// read gives the message with the lowest number that is at least from; ok false: there is none. One that cannot be read is put aside: it was
-// damaged after it was written.
+// passing reports whether a file could not be read for a reason that may go by: too many open files, a disk that does not answer. What is
+// damaged, odd or not there stays so.
+func passing(err error) bool {
+	var disk *fs.PathError
+	return errors.As(err, &disk) && !errors.Is(err, fs.ErrNotExist)
+}
+
+// read gives the message with the lowest number that is at least from; ok false: there is none, or, where seq is set, that one cannot be read
+// now. One that was damaged after it was written is put aside.
 func (s *spool) read(from uint64) (seq uint64, m deminer.Message, ok bool, bad error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,13 +159,16 @@ func (s *spool) read(from uint64) (seq uint64, m deminer.Message, ok bool, bad e
 		}
 		one := s.list[i]
 		text, err := state.Read(s.dir, one.name(), maxFile)
-		if err == nil {
+		if m = (deminer.Message{}); err == nil {
 			err = json.Unmarshal(text, &m)
 		}
 		if err == nil {
 			return one.seq, m, true, bad
 		}
 		bad = errors.Join(bad, fmt.Errorf("read message %s of the spool: %w", one.name(), err))
+		if passing(err) {
+			return one.seq, m, false, bad
+		}
 		if err := s.removeAt(i); err != nil {
 			return 0, m, false, errors.Join(bad, err)
 		}

@@ -100,6 +100,10 @@ func openWork(l *Link, dir *os.Root) (*work, error) {
 			continue
 		}
 		one, err := w.read(id)
+		if passing(err) {
+			l.opt.Say(true, "an order that was taken before cannot be read now and waits until the agent is started anew: "+deminer.Safe(err.Error()))
+			continue
+		}
 		if err != nil {
 			l.opt.Say(true, "an order that was taken before cannot be read and is dropped: "+deminer.Safe(err.Error()))
 			w.forget(id)
