@@ -179,8 +179,7 @@ func (h *House) Change(ctx context.Context, who Who, name string, role Role, dis
 	if err := h.opt.Log(ctx, who, "change person", one.Name, detail); err != nil {
 		return err
 	}
-	one.Role, one.Disabled = role, disabled
-	if err := h.opt.Store.SavePerson(ctx, *one, false); err != nil {
+	if err := h.opt.Store.SetRole(ctx, one.Name, role, disabled); err != nil {
 		return err
 	}
 	if disabled {
@@ -209,13 +208,14 @@ func (h *House) SetPassword(ctx context.Context, who Who, token, old, fresh stri
 	if err := fit(fresh, who.Name); err != nil {
 		return err
 	}
-	if p.Hash, err = h.hash(ctx, fresh); err != nil {
+	hash, err := h.hash(ctx, fresh)
+	if err != nil {
 		return err
 	}
 	if err := h.opt.Log(ctx, who, "set password", who.Name, ""); err != nil {
 		return err
 	}
-	if err := h.opt.Store.SavePerson(ctx, p, false); err != nil {
+	if err := h.opt.Store.SetHash(ctx, who.Name, hash, false); err != nil {
 		return err
 	}
 	if err := h.opt.Store.EndLinks(ctx, who.Name); err != nil {

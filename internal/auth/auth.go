@@ -52,6 +52,7 @@ type Guess struct {
 // Store is what this package remembers with. What is looked for and is not there is [ErrNobody].
 type Store interface {
 	People
+	Keys
 	Links
 	Sessions
 }
@@ -60,10 +61,23 @@ type Store interface {
 type People interface {
 	People(ctx context.Context) ([]Person, error) // by name
 	Person(ctx context.Context, name string) (Person, error)
-	// SavePerson writes an account; a fresh one must not be there yet: [ErrTaken].
-	SavePerson(ctx context.Context, p Person, fresh bool) error
+	// AddPerson writes a new account; a name that is there is [ErrTaken].
+	AddPerson(ctx context.Context, p Person) error
+	// SetRole changes the role of an account, and whether it is locked, and nothing else of it.
+	SetRole(ctx context.Context, name string, role Role, disabled bool) error
 	// Guess changes what is counted of a subject, in one piece.
 	Guess(ctx context.Context, subject string, change func(Guess) Guess) (Guess, error)
+}
+
+// Keys remembers what people log in with. Each changes nothing else of an account: hashing a password takes a while, in which an admin may
+// have locked it.
+type Keys interface {
+	// SetHash sets the password of an account that is not locked, else [ErrNobody]; reset has it ask for no codes any more.
+	SetHash(ctx context.Context, name, hash string, reset bool) error
+	// SetCodes sets the secret of codes, if the step of the code that was given for it is later than that of the last one, and says if so.
+	SetCodes(ctx context.Context, name, secret string, step int64) (bool, error)
+	// TakeCode notes the step of a code of a secret, if the account is not locked and it is later than that of the last one, and says if so.
+	TakeCode(ctx context.Context, name, secret string, step int64) (bool, error)
 }
 
 // Links remembers links.
@@ -246,8 +260,12 @@ func (h *House) opened(ctx context.Context, token, name, hash, address string) (
 	if err := h.opt.Log(ctx, Who{Name: name, Address: address}, "set password", name, string(p.Role)); err != nil {
 		return p, err
 	}
-	p.Hash, p.Secret = hash, ""
-	if err := h.opt.Store.SavePerson(ctx, p, fresh); err != nil {
+	if p.Hash = hash; fresh {
+		err = h.opt.Store.AddPerson(ctx, p)
+	} else {
+		err = h.opt.Store.SetHash(ctx, name, hash, true)
+	}
+	if err != nil {
 		return p, err
 	}
 	for _, person := range []string{name, l.Person} { // the first person's links bear no name
@@ -282,13 +300,16 @@ func (h *House) LogIn(ctx context.Context, name, password, code, address, browse
 		back()
 		return "", err
 	}
-	step := int64(0)
 	if good && p.Secret != "" {
-		if step = codeStep(p.Secret, code, h.now()); step <= p.Used {
-			if good = false; code == "" {
-				back()
-				return "", ErrCode // the password was right: this is no guess
-			}
+		if code == "" {
+			back()
+			return "", ErrCode // the password was right: this is no guess
+		}
+		if step := codeStep(p.Secret, code, h.now()); step == 0 {
+			good = false
+		} else if good, err = h.opt.Store.TakeCode(ctx, p.Name, p.Secret, step); err != nil {
+			back()
+			return "", err
 		}
 	}
 	if !good || p.Name == "" || p.Disabled {
@@ -297,12 +318,6 @@ func (h *House) LogIn(ctx context.Context, name, password, code, address, browse
 	}
 	if err := h.opt.Log(ctx, Who{Name: p.Name, Address: address}, "log-in", p.Name, deminer.Cut(browser, 100)); err != nil {
 		return "", err
-	}
-	if step > 0 {
-		p.Used = step
-		if err := h.opt.Store.SavePerson(ctx, p, false); err != nil {
-			return "", err
-		}
 	}
 	for _, s := range []string{subject, from} {
 		if _, err := h.opt.Store.Guess(ctx, s, func(Guess) Guess { return Guess{} }); err != nil {

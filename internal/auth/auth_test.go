@@ -37,14 +37,53 @@ func (m *memory) Person(_ context.Context, name string) (Person, error) {
 	return p, nil
 }
 
-func (m *memory) SavePerson(_ context.Context, p Person, fresh bool) error {
+func (m *memory) AddPerson(_ context.Context, p Person) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.people[p.Name]; ok && fresh {
+	if _, ok := m.people[p.Name]; ok {
 		return ErrTaken
 	}
 	m.people[p.Name] = p
 	return nil
+}
+
+// change changes somebody of whom something is true.
+func (m *memory) change(name string, is func(Person) bool, do func(*Person)) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.people[name]
+	if !ok || !is(p) {
+		return false
+	}
+	do(&p)
+	m.people[name] = p
+	return true
+}
+
+func (m *memory) SetRole(_ context.Context, name string, role Role, disabled bool) error {
+	if !m.change(name, func(Person) bool { return true }, func(p *Person) { p.Role, p.Disabled = role, disabled }) {
+		return ErrNobody
+	}
+	return nil
+}
+
+func (m *memory) SetHash(_ context.Context, name, hash string, reset bool) error {
+	if !m.change(name, func(p Person) bool { return !p.Disabled }, func(p *Person) {
+		if p.Hash = hash; reset {
+			p.Secret = ""
+		}
+	}) {
+		return ErrNobody
+	}
+	return nil
+}
+
+func (m *memory) SetCodes(_ context.Context, name, secret string, step int64) (bool, error) {
+	return m.change(name, func(p Person) bool { return p.Used < step }, func(p *Person) { p.Secret, p.Used = secret, step }), nil
+}
+
+func (m *memory) TakeCode(_ context.Context, name, secret string, step int64) (bool, error) {
+	return m.change(name, func(p Person) bool { return !p.Disabled && p.Secret == secret && p.Used < step }, func(p *Person) { p.Used = step }), nil
 }
 
 func (m *memory) Guess(_ context.Context, subject string, change func(Guess) Guess) (Guess, error) {
@@ -147,6 +186,8 @@ type town struct {
 func newTown(t *testing.T) *town {
 	w := &town{t: t, now: time.Unix(1_800_000_000, 0), m: &memory{people: map[string]Person{}, guesses: map[string]Guess{}, links: map[string]Link{}, sessions: map[string]Session{}}}
 	w.House = New(Options{Store: w.m, Now: func() time.Time { return w.now }, Log: func(_ context.Context, who Who, what, on, _ string) error {
+		w.m.mu.Lock()
+		defer w.m.mu.Unlock()
 		w.log = append(w.log, what+" "+on)
 		return nil
 	}})
@@ -461,6 +502,73 @@ func TestOldLinks(t *testing.T) {
 	}
 	if _, err := w.Invite(ctx, ann, "bob", Viewer); !errors.Is(err, ErrRules) {
 		t.Errorf("somebody who is locked was invited: %v", err)
+	}
+}
+
+// TestMeanwhile: who is locked and demoted while a password is hashed stays so, and one code lets in once.
+func TestMeanwhile(t *testing.T) {
+	w := newTown(t)
+	w.admin()
+	ctx, ann, bob := t.Context(), Who{Name: "ann", Role: Admin}, Who{Name: "bob", Role: Admin}
+	link, err := w.Invite(ctx, ann, "bob", Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := w.Join(ctx, link, "", good, "192.0.2.2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := NewCodes(bob)
+	code := func() string {
+		w.now = w.now.Add(time.Minute)
+		c, err := codeAt(key, w.now.Unix()/codeLife)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	if err := w.UseCodes(ctx, bob, key, code()); err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	results, once := make(chan error, 4), code()
+	for range cap(results) {
+		wait.Go(func() { results <- second(w.LogIn(ctx, "bob", good, once, "192.0.2.2", "")) })
+	}
+	wait.Wait()
+	close(results)
+	in := 0
+	for err := range results {
+		if err == nil {
+			in++
+		}
+	}
+	if in != 1 {
+		t.Errorf("one code let in %d times", in)
+	}
+	quiet := w.opt.Log
+	for what, try := range map[string]func() error{
+		"log-in":       func() error { return second(w.LogIn(ctx, "bob", good, code(), "192.0.2.2", "")) },
+		"set password": func() error { return w.SetPassword(ctx, bob, token, good, good+"2") },
+		"use codes":    func() error { return w.UseCodes(ctx, bob, key, code()) },
+	} {
+		locked := false
+		w.opt.Log = func(ctx context.Context, who Who, did, on, detail string) error {
+			if did == what && !locked {
+				locked = true
+				if err := w.Change(ctx, ann, "bob", Viewer, true); err != nil {
+					t.Error(err)
+				}
+			}
+			return quiet(ctx, who, did, on, detail)
+		}
+		err := try()
+		if p := w.m.people["bob"]; !locked || p.Role != Viewer || !p.Disabled {
+			t.Errorf("%s (%v): %s, locked %v", what, err, p.Role, p.Disabled)
+		}
+		if err := w.Change(ctx, ann, "bob", Admin, false); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -73,8 +73,10 @@ func (h *House) UseCodes(ctx context.Context, who Who, secret, code string) erro
 	if err := h.opt.Log(ctx, who, what, who.Name, ""); err != nil {
 		return err
 	}
-	p.Secret, p.Used = secret, step
-	return h.opt.Store.SavePerson(ctx, p, false)
+	if taken, err := h.opt.Store.SetCodes(ctx, who.Name, secret, step); err != nil || taken {
+		return err
+	}
+	return fmt.Errorf("%w: the code was used meanwhile", ErrRules)
 }
 
 // HasCodes reports whether a person is asked for a code at each log-in.

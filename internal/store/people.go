@@ -41,17 +41,49 @@ func (d *DB) Person(ctx context.Context, name string) (auth.Person, error) {
 	return all[0], nil
 }
 
-// SavePerson implements [auth.People].
-func (d *DB) SavePerson(ctx context.Context, p auth.Person, fresh bool) error {
-	disabled := 0
-	if p.Disabled {
-		disabled = 1
+// number is a truth as it is kept.
+func number(yes bool) int {
+	if yes {
+		return 1
 	}
-	query, none := "UPDATE people SET role = $2, hash = $3, totp = $4, totp_used = $5, made = $6, disabled = $7 WHERE name = $1", auth.ErrNobody
-	if fresh {
-		query, none = "INSERT INTO people (name, role, hash, totp, totp_used, made, disabled) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING", auth.ErrTaken
+	return 0
+}
+
+// AddPerson implements [auth.People].
+func (d *DB) AddPerson(ctx context.Context, p auth.Person) error {
+	return d.must(ctx, auth.ErrTaken, "INSERT INTO people (name, role, hash, totp, totp_used, made, disabled) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING",
+		p.Name, string(p.Role), p.Hash, p.Secret, p.Used, millis(p.Made), number(p.Disabled))
+}
+
+// SetRole implements [auth.People].
+func (d *DB) SetRole(ctx context.Context, name string, role auth.Role, disabled bool) error {
+	return d.must(ctx, auth.ErrNobody, "UPDATE people SET role = $2, disabled = $3 WHERE name = $1", name, string(role), number(disabled))
+}
+
+// SetHash implements [auth.Keys].
+func (d *DB) SetHash(ctx context.Context, name, hash string, reset bool) error {
+	codes := ""
+	if reset {
+		codes = ", totp = ''"
 	}
-	n, err := d.exec(ctx, query, p.Name, string(p.Role), p.Hash, p.Secret, p.Used, millis(p.Made), disabled)
+	return d.must(ctx, auth.ErrNobody, "UPDATE people SET hash = $2"+codes+" WHERE name = $1 AND disabled = 0", name, hash)
+}
+
+// SetCodes implements [auth.Keys].
+func (d *DB) SetCodes(ctx context.Context, name, secret string, step int64) (bool, error) {
+	n, err := d.exec(ctx, "UPDATE people SET totp = $2, totp_used = $3 WHERE name = $1 AND totp_used < $3", name, secret, step)
+	return n > 0, err
+}
+
+// TakeCode implements [auth.Keys].
+func (d *DB) TakeCode(ctx context.Context, name, secret string, step int64) (bool, error) {
+	n, err := d.exec(ctx, "UPDATE people SET totp_used = $3 WHERE name = $1 AND totp = $2 AND totp_used < $3 AND disabled = 0", name, secret, step)
+	return n > 0, err
+}
+
+// must makes a change that fails where it changes nothing.
+func (d *DB) must(ctx context.Context, none error, query string, args ...any) error {
+	n, err := d.exec(ctx, query, args...)
 	if err == nil && n == 0 {
 		err = none
 	}

@@ -460,12 +460,32 @@ func TestPeople(t *testing.T) {
 	on(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		p := auth.Person{Name: "ann", Role: auth.Admin, Hash: "h", Made: time.Unix(1000, 0)}
-		if err := errors.Join(d.SavePerson(ctx, p, true), d.AddLink(ctx, auth.Link{Hash: "l", Role: auth.Viewer, Expires: time.Unix(2000, 0)}),
+		if err := errors.Join(d.AddPerson(ctx, p), d.AddLink(ctx, auth.Link{Hash: "l", Role: auth.Viewer, Expires: time.Unix(2000, 0)}),
 			d.AddSession(ctx, auth.Session{Hash: "s", Person: "ann", Seen: time.Unix(1000, 0)})); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.SavePerson(ctx, p, true); !errors.Is(err, auth.ErrTaken) {
+		if err := d.AddPerson(ctx, p); !errors.Is(err, auth.ErrTaken) {
 			t.Errorf("a name was taken twice: %v", err)
+		}
+		took := func(took bool, err error) bool { return took && err == nil }
+		if !took(d.SetCodes(ctx, "ann", "c", 7)) || took(d.SetCodes(ctx, "ann", "d", 7)) || took(d.TakeCode(ctx, "ann", "c", 7)) || took(d.TakeCode(ctx, "ann", "d", 8)) ||
+			!took(d.TakeCode(ctx, "ann", "c", 8)) || took(d.TakeCode(ctx, "ann", "c", 8)) {
+			t.Error("a code is not taken once")
+		}
+		if err := errors.Join(d.SetHash(ctx, "ann", "h2", false), d.SetRole(ctx, "ann", auth.Viewer, true)); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.SetHash(ctx, "ann", "h3", true); !errors.Is(err, auth.ErrNobody) || took(d.TakeCode(ctx, "ann", "c", 9)) {
+			t.Errorf("a locked account: %v", err)
+		}
+		if got, err := d.Person(ctx, "ann"); err != nil || got.Hash != "h2" || got.Secret != "c" || got.Used != 8 || got.Role != auth.Viewer || !got.Disabled {
+			t.Errorf("got %+v %v", got, err)
+		}
+		if err := errors.Join(d.SetRole(ctx, "ann", auth.Admin, false), d.SetHash(ctx, "ann", "h3", true)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.Person(ctx, "ann"); err != nil || got.Hash != "h3" || got.Secret != "" || got.Disabled {
+			t.Errorf("got %+v %v", got, err)
 		}
 		if _, err := d.TakeLink(ctx, "l", time.Unix(3000, 0)); !errors.Is(err, auth.ErrLink) {
 			t.Errorf("an old link opened: %v", err)
