@@ -484,6 +484,32 @@ func TestPlanAltered(t *testing.T) {
 	}
 }
 
+// TestUndoAfterManyPlans: a plan that was run can be taken back however many were made after it.
+func TestUndoAfterManyPlans(t *testing.T) {
+	h := newHost(t)
+	p := deminer.Plan{ID: "ran", Made: time.Now(), Steps: []deminer.Step{{ID: "s01"}}}
+	if err := h.work.keepPlan(keptPlan{Plan: p}); err != nil {
+		t.Fatal(err)
+	}
+	o := deminer.Order{Kind: deminer.OrderRun, Run: &deminer.RunOrder{Plan: "ran", Digest: p.Digest()}}
+	if _, err := h.work.runPlan(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	h.fates["ran"] = Fate{Known: true}
+	for n := range maxPlans + 1 {
+		if err := h.work.keepPlan(keptPlan{Plan: deminer.Plan{ID: fmt.Sprint(n)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.work.runPlan(t.Context(), o); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("it was run again: %v", err)
+	}
+	o.Kind = deminer.OrderUndo
+	if _, err := h.work.runPlan(t.Context(), o); err != nil || !strings.Contains(h.deeds(), "undo ran") {
+		t.Errorf("undo: %v; %s", err, h.deeds())
+	}
+}
+
 func TestAgentEndsInTheMiddle(t *testing.T) {
 	plan := deminer.Plan{ID: "p-deep", Steps: []deminer.Step{{ID: "s01"}}}
 	for name, c := range map[string]struct {

@@ -23,6 +23,7 @@ import (
 const (
 	maxOrders = 100
 	maxPlans  = 50
+	maxRan    = 500            // plans that were begun: they can be taken back
 	planLife  = 24 * time.Hour // a plan that is older is not run any more: the host is another one by then
 	maxKept   = 16 << 20
 	ending    = ".json"
@@ -337,6 +338,9 @@ func planName(id string) string {
 	return hex.EncodeToString(sum[:16]) + ending
 }
 
+// ran begins the name of the file of a plan that was begun.
+const ran = "ran-"
+
 func (w *work) keepPlan(k keptPlan) error {
 	text, err := json.Marshal(k)
 	if err != nil {
@@ -351,10 +355,10 @@ func (w *work) keepPlan(k keptPlan) error {
 	return state.Replace(w.link.plans, planName(k.Plan.ID), text)
 }
 
-// tidyPlans takes away the oldest of too many plans.
+// tidyPlans takes away the oldest of too many plans. Those that were begun do not give way to those that were only looked at.
 func (w *work) tidyPlans() error {
 	all, err := fs.ReadDir(w.link.plans.FS(), ".")
-	if err != nil || len(all) < maxPlans {
+	if err != nil {
 		return err
 	}
 	made := func(e fs.DirEntry) time.Time {
@@ -364,9 +368,16 @@ func (w *work) tidyPlans() error {
 		return time.Time{}
 	}
 	slices.SortFunc(all, func(a, b fs.DirEntry) int { return made(a).Compare(made(b)) })
-	for _, e := range all[:len(all)-maxPlans+1] {
-		if err := w.link.plans.Remove(e.Name()); err != nil {
-			return err
+	for _, begun := range []bool{false, true} {
+		limit := maxPlans
+		if begun {
+			limit = maxRan
+		}
+		list := slices.DeleteFunc(slices.Clone(all), func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ran) != begun })
+		for _, e := range list[:max(0, len(list)-limit+1)] {
+			if err := w.link.plans.Remove(e.Name()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -375,6 +386,9 @@ func (w *work) tidyPlans() error {
 // approved gives the plan of an order, if this agent made it and its content is the one that was signed.
 func (w *work) approved(o *deminer.RunOrder) (deminer.Plan, error) {
 	text, err := state.Read(w.link.plans, planName(o.Plan), maxKept)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = state.Read(w.link.plans, ran+planName(o.Plan), maxKept)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return deminer.Plan{}, fmt.Errorf("%w: this agent made no plan %q for its server, or too long ago", deminer.ErrNotApproved, deminer.Cut(o.Plan, 60))
 	}
@@ -415,6 +429,9 @@ func (w *work) runPlan(ctx context.Context, o deminer.Order) (done deminer.Done,
 	}
 	if f.Known {
 		return done, fmt.Errorf("%w: the plan was run here before", fs.ErrExist)
+	}
+	if err := w.link.plans.Rename(planName(p.ID), ran+planName(p.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) { // it was begun, and that failed
+		return done, fmt.Errorf("note that the plan is begun; nothing was done: %w", err)
 	}
 	tell, told := w.recorder(o.ID)
 	defer told()
