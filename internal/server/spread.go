@@ -81,23 +81,58 @@ func addresses(list []string) (out []netip.Addr) {
 	return out
 }
 
-// network is the hosts of a fleet by their addresses. An address that several hosts claim names none of them.
-func (s *Server) network(ctx context.Context) (map[string]string, error) {
+// network is the hosts of a fleet by their addresses.
+func (s *Server) network(ctx context.Context) (claims, error) {
 	hosts, err := s.opt.Store.Hosts(ctx, false)
 	if err != nil {
 		return nil, err
 	}
-	by := map[string]string{}
+	return claimsOf(hosts), nil
+}
+
+// claims are the hosts that say that an address is theirs: several, behind a translator, with a bridge of containers, or where one lies.
+type claims map[string][]string
+
+func claimsOf(hosts []Host) claims {
+	by := claims{}
 	for i := range hosts {
-		for _, a := range addresses(hosts[i].Agent.Addresses) {
-			if other, taken := by[a.String()]; taken && other != hosts[i].ID {
-				by[a.String()] = ""
-				continue
+		h := &hosts[i]
+		if !h.Revoked.IsZero() {
+			continue
+		}
+		for _, a := range addresses(h.Agent.Addresses) {
+			name := a.String()
+			if list := by[name]; len(list) == 0 || list[len(list)-1] != h.ID { // it may name one twice
+				by[name] = append(list, h.ID)
 			}
-			by[a.String()] = hosts[i].ID
 		}
 	}
-	return by, nil
+	return by
+}
+
+// from gives the host of an incident that a login to another one came from; "" where it was none of them, or may have been several.
+func (c claims) from(address, visited string, in map[string]bool) (host string) {
+	for _, h := range c[address] {
+		if h == visited || !in[h] {
+			continue
+		}
+		if host != "" {
+			return ""
+		}
+		host = h
+	}
+	return host
+}
+
+// maxClaims is how many hosts may claim an address for a login from it to lead to them: more are not looked at for what one told.
+const maxClaims = 4
+
+// few gives the hosts that claim an address, none where too many do.
+func (c claims) few(address string) []string {
+	if list := c[address]; len(list) <= maxClaims {
+		return list
+	}
+	return nil
 }
 
 // visits are the logins that the latest reports of a host tell of.
@@ -130,7 +165,7 @@ func (s *Server) spread(ctx context.Context, inc *Incident) error {
 			return err
 		}
 		for _, v := range list {
-			if from := by[v.From]; from != "" && from != p.Host && in[from] {
+			if from := by.from(v.From, p.Host, in); from != "" {
 				inc.Spread = append(inc.Spread, Edge{from, p.Host, v})
 			}
 		}
@@ -324,8 +359,10 @@ func (s *Server) linked(ctx context.Context, host string, visits []Visit) (out [
 		return nil
 	}
 	for _, v := range visits {
-		if from := by[v.From]; from != "" && from != host && !slices.Contains(out, from) {
-			out = append(out, from)
+		for _, from := range by.few(v.From) {
+			if from != host && !slices.Contains(out, from) {
+				out = append(out, from)
+			}
 		}
 	}
 	latest, err := s.opt.Store.Reports(ctx, "", "", 500)
@@ -334,7 +371,7 @@ func (s *Server) linked(ctx context.Context, host string, visits []Visit) (out [
 	}
 	for i := range latest {
 		r := &latest[i]
-		if r.Host != host && !slices.Contains(out, r.Host) && slices.ContainsFunc(r.Visits, func(v Visit) bool { return by[v.From] == host }) {
+		if r.Host != host && !slices.Contains(out, r.Host) && slices.ContainsFunc(r.Visits, func(v Visit) bool { return slices.Contains(by.few(v.From), host) }) {
 			out = append(out, r.Host)
 		}
 	}

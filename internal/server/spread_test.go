@@ -87,3 +87,34 @@ func TestNeighborsAreAskedOnce(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestClaims: whoever claims an address takes no other host out of the way that an intrusion went.
+func TestClaims(t *testing.T) {
+	host := func(id string, addresses ...string) Host {
+		return Host{ID: id, Agent: deminer.AgentState{Addresses: addresses}}
+	}
+	gone := host("gone", "192.0.2.1")
+	gone.Revoked = hour(1)
+	by := claimsOf([]Host{gone, host("a", "192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1"), host("b", "192.0.2.2", "192.0.2.9"), host("c", "192.0.2.3", "192.0.2.9"), host("liar", "192.0.2.1", "192.0.2.2", "127.0.0.1"),
+		host("p", "172.17.0.1"), host("q", "172.17.0.1"), host("r", "172.17.0.1"), host("s", "172.17.0.1"), host("t", "172.17.0.1")})
+	in := map[string]bool{"a": true, "b": true, "c": true, "p": true, "gone": true}
+	for _, c := range []struct{ address, visited, want string }{
+		{"192.0.2.1", "b", "a"},  // the liar is none of them
+		{"192.0.2.1", "a", ""},   // to itself
+		{"192.0.2.9", "a", ""},   // b or c
+		{"192.0.2.9", "b", "c"},  // not itself
+		{"172.17.0.1", "a", "p"}, // the only one of it
+		{"127.0.0.1", "a", ""}, {"198.51.100.1", "a", ""},
+	} {
+		if got := by.from(c.address, c.visited, in); got != c.want {
+			t.Errorf("from %s to %s: %q, want %q", c.address, c.visited, got, c.want)
+		}
+	}
+	in["liar"] = true
+	if got := by.from("192.0.2.1", "b", in); got != "" {
+		t.Errorf("of two it may have been %q", got)
+	}
+	if got := by.few("192.0.2.1"); !slices.Equal(got, []string{"a", "liar"}) || by.few("172.17.0.1") != nil {
+		t.Errorf("to look at: %q, %q", got, by.few("172.17.0.1"))
+	}
+}
