@@ -327,19 +327,25 @@ func (h *headOffice) serveConsole(console http.Handler) (shut func(), err error)
 	mux.Handle("POST "+trust.EnrollPath, joining)
 	mux.Handle("POST "+trust.RenewPath, joining)
 	mux.Handle("/", console)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: log.New(silent{}, "", 0), // who scans ports would fill the log
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(c *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if c.ServerName == trust.ServerName { // a host: it believes the own authority alone
-				return h.trust.Certificate()
-			}
-			return shown()
-		}}}
+	s := overTLS(mux, func(c *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if c.ServerName == trust.ServerName { // a host: it believes the own authority alone
+			return h.trust.Certificate()
+		}
+		return shown()
+	})
 	if h.listen, err = net.Listen("tcp", h.opt.listen); err != nil {
 		return nil, fail(exitError, "choose another address with --listen", "serve the console: %w", plainly(err))
 	}
 	go func() { _ = s.ServeTLS(h.listen, "", "") }() // it ends when it is closed
 	return func() { _ = s.Close() }, nil
+}
+
+// overTLS makes the server of the console. It waits a while for a request and its body, not for ever: what a page is told of changes by, which
+// stays open, lifts that for itself.
+func overTLS(handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog:  log.New(silent{}, "", 0), // who scans ports would fill the log
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate}}
 }
 
 // silent takes what nobody needs to read.

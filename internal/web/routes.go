@@ -150,8 +150,10 @@ func (c *Console) events(w http.ResponseWriter, rq *request) error {
 	}
 	defer c.open.Add(-1)
 	out := http.NewResponseController(w)
-	if err := out.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
+	for _, none := range []func(time.Time) error{out.SetReadDeadline, out.SetWriteDeadline} { // what bounds other requests would end this one
+		if err := none(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
