@@ -223,7 +223,7 @@ func DeedAfter(kind deminer.OrderKind, end OrderState) (from []DeedState, to Dee
 			from = append(from, DeedExpired) // the agent had it after all
 		}
 	case deminer.OrderUndo:
-		from, to = []DeedState{DeedUndoing}, DeedDone // it stands as before, the text says why
+		from, to = []DeedState{DeedUndoing}, DeedAsRun // the text says why
 		if end == OrderDone {
 			to = DeedUndone
 		}

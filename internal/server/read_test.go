@@ -88,7 +88,7 @@ func TestDeedAfter(t *testing.T) {
 	}{
 		{deminer.OrderPlan, OrderFailed, "[asked] failed"}, {deminer.OrderPlan, OrderExpired, "[asked] expired"},
 		{deminer.OrderRun, OrderDone, "[approved running expired] done"}, {deminer.OrderRun, OrderFailed, "[approved running expired] failed"}, {deminer.OrderRun, OrderExpired, "[approved running] expired"},
-		{deminer.OrderUndo, OrderDone, "[undoing] undone"}, {deminer.OrderUndo, OrderFailed, "[undoing] done"}, {deminer.OrderUndo, OrderExpired, "[undoing] done"},
+		{deminer.OrderUndo, OrderDone, "[undoing] undone"}, {deminer.OrderUndo, OrderFailed, "[undoing] "}, {deminer.OrderUndo, OrderExpired, "[undoing] "},
 	} {
 		from, to := DeedAfter(c.kind, c.end)
 		if got := fmt.Sprintf("%v %s", from, to); got != c.want {

@@ -173,6 +173,9 @@ const (
 	DeedUndoing  DeedState = "undoing" // the agent is to take it back
 	DeedUndone   DeedState = "undone"
 	DeedExpired  DeedState = "expired" // the agent did not answer in time
+
+	// DeedAsRun stands, where a deed is moved, for the state that its run left it in: done or failed.
+	DeedAsRun DeedState = ""
 )
 
 // Busy reports whether the agent is at it, so that nothing else is asked of it for the same alerts.

@@ -168,10 +168,13 @@ func (d *DB) Deeds(ctx context.Context, host, group string, limit int) (out []se
 	return out, err
 }
 
+// asRun is the state in which the run of a deed left it; where that is not known any more, it is not said that it went well.
+const asRun = "COALESCE((SELECT CASE o.state WHEN 'done' THEN 'done' ELSE 'failed' END FROM orders o WHERE o.deed = deeds.id AND o.kind = 'run' ORDER BY o.made DESC LIMIT 1), 'failed')"
+
 // MoveDeed implements [server.Deeds].
 func (d *DB) MoveDeed(ctx context.Context, id string, m server.Move) (moved bool, err error) {
 	err = d.in(ctx, func(tx *sql.Tx) error {
-		n, err := run(ctx, tx, "UPDATE deeds SET state = $2, text = $3, updated = $4, approver = CASE WHEN $5 = '' THEN approver ELSE $5 END WHERE id = $1 AND state IN ("+quoted(m.From)+")",
+		n, err := run(ctx, tx, "UPDATE deeds SET state = CASE WHEN $2 <> '' THEN $2 ELSE "+asRun+" END, text = $3, updated = $4, approver = CASE WHEN $5 = '' THEN approver ELSE $5 END WHERE id = $1 AND state IN ("+quoted(m.From)+")",
 			id, string(m.To), m.Text, millis(m.Time), m.By)
 		if err != nil || n == 0 {
 			return err

@@ -61,7 +61,7 @@ func (in *intake) done(d *server.Delivery) error {
 	}
 	states, to := server.DeedAfter(deminer.OrderKind(kind), end)
 	for _, s := range states {
-		n, err := in.do("UPDATE deeds SET state = $3, text = $4, updated = $5 WHERE id = $1 AND state = $2", deed, string(s), string(to), d.Done.Text, millis(d.Received))
+		n, err := in.do("UPDATE deeds SET state = CASE WHEN $3 <> '' THEN $3 ELSE "+asRun+" END, text = $4, updated = $5 WHERE id = $1 AND state = $2", deed, string(s), string(to), d.Done.Text, millis(d.Received))
 		if err != nil || n > 0 {
 			return err
 		}

@@ -321,6 +321,49 @@ func TestLine(t *testing.T) {
 	})
 }
 
+// TestUndoFails: a plan whose undo fails, or gets to nobody, stands as its run left it.
+func TestUndoFails(t *testing.T) {
+	on(t, func(t *testing.T, d *DB) {
+		f := &fleet{reply: deminer.Reply{OK: true}, sent: make(chan deminer.Order, 100)}
+		w := newWorld(t, d, f)
+		ctx := t.Context()
+		for i, ok := range []bool{true, false} {
+			id, plan, want := fmt.Sprintf("%032x", 0xd0+i), deminer.Plan{ID: fmt.Sprint("p", i), Steps: []deminer.Step{{ID: "s01"}}}, server.DeedFailed
+			if ok {
+				want = server.DeedDone
+			}
+			ask := server.Order{Order: deminer.Order{ID: id, Host: "h1", Kind: deminer.OrderPlan, Plan: &deminer.PlanOrder{}, Made: w.clock()}, Deed: id, State: server.OrderAccepted}
+			if err := d.AddDeed(ctx, server.Deed{ID: id, Host: "h1", State: server.DeedAsked}, ask); err != nil {
+				t.Fatal(err)
+			}
+			w.tell("h1", deminer.MessageState, "", deminer.AgentState{Mode: "watching"})
+			w.tell("h1", deminer.MessagePlan, id, plan)
+			if err := w.Approve(ctx, admin, id, plan.Digest()); err != nil {
+				t.Fatal(err)
+			}
+			w.tell("h1", deminer.MessageDone, (<-f.sent).ID, deminer.Done{OK: ok})
+			for _, end := range []func(){
+				func() { w.tell("h1", deminer.MessageDone, (<-f.sent).ID, deminer.Done{Text: "no"}) },
+				func() {
+					<-f.sent
+					from, to := server.DeedAfter(deminer.OrderUndo, server.OrderExpired)
+					if moved, err := d.MoveDeed(ctx, id, server.Move{From: from, To: to, Text: "no"}); err != nil || !moved {
+						t.Error(moved, err)
+					}
+				},
+			} {
+				if err := w.Undo(ctx, admin, id); err != nil {
+					t.Fatal(err)
+				}
+				end()
+				if deed, _, err := w.Deed(ctx, id); err != nil || deed.State != want || deed.Text != "no" {
+					t.Errorf("got %s %q %v, want %s", deed.State, deed.Text, err, want)
+				}
+			}
+		}
+	})
+}
+
 // TestAway: what an agent that is away is asked waits until it speaks again, and expires.
 func TestAway(t *testing.T) {
 	on(t, func(t *testing.T, d *DB) {
