@@ -161,6 +161,9 @@ func (s *Server) Revoke(ctx context.Context, who auth.Who, host string) error {
 	if err := s.opt.Store.RevokeHost(ctx, host, s.now()); err != nil {
 		return fmt.Errorf("write down that host %s was revoked: %w", host, err)
 	}
+	if err := s.endAll(ctx, host); err != nil {
+		return fmt.Errorf("end the orders of host %s: %w", host, err)
+	}
 	s.feed.tell("hosts", "host-"+host)
 	return nil
 }

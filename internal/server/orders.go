@@ -29,6 +29,7 @@ var life = map[deminer.OrderKind]time.Duration{
 const (
 	senders = 64               // orders that are sent at once
 	answer  = 10 * time.Second // that an agent has to take an order
+	silence = 6 * time.Hour    // after an order has expired, in which its agent may still say how it ended
 )
 
 // NewID makes an id of an order or a group.
@@ -195,12 +196,15 @@ func (s *Server) changed(o Order) {
 
 // end ends an order that the agent did not, and the deed that it belongs to.
 func (s *Server) end(ctx context.Context, o Order, to OrderState, text string) error {
-	moved, err := s.opt.Store.MoveOrder(ctx, o.ID, []OrderState{OrderMade}, to, text, s.now())
+	moved, err := s.opt.Store.MoveOrder(ctx, o.ID, []OrderState{o.State}, to, text, s.now())
 	if err != nil || !moved {
 		return err
 	}
 	if o.Deed != "" {
 		from, state := DeedAfter(o.Kind, to)
+		if o.State != OrderMade { // the agent had it: some of it may be done
+			from, state = DeedAfter(o.Kind, OrderFailed)
+		}
 		if _, err := s.opt.Store.MoveDeed(ctx, o.Deed, Move{From: from, To: state, Text: text, Time: s.now()}); err != nil {
 			return err
 		}
@@ -217,7 +221,7 @@ func DeedAfter(kind deminer.OrderKind, end OrderState) (from []DeedState, to Dee
 	case deminer.OrderRun:
 		from, to = []DeedState{DeedApproved, DeedRunning}, DeedFailed
 		if end == OrderDone {
-			to = DeedDone
+			from, to = append(from, DeedFailed), DeedDone // it said so late
 		}
 		if end != OrderExpired {
 			from = append(from, DeedExpired) // the agent had it after all
@@ -225,7 +229,7 @@ func DeedAfter(kind deminer.OrderKind, end OrderState) (from []DeedState, to Dee
 	case deminer.OrderUndo:
 		from, to = []DeedState{DeedUndoing}, DeedAsRun // the text says why
 		if end == OrderDone {
-			to = DeedUndone
+			from, to = append(from, DeedDone, DeedFailed), DeedUndone // it said so late
 		}
 		return from, to
 	}
@@ -235,17 +239,39 @@ func DeedAfter(kind deminer.OrderKind, end OrderState) (from []DeedState, to Dee
 	return from, to
 }
 
-// expire ends orders that no agent had in time.
+// expire ends orders that no agent had in time, and those that one had and never spoke of again.
 func (s *Server) expire(ctx context.Context) error {
-	os, err := s.opt.Store.Orders(ctx, OrderFilter{Waiting: true, Limit: 10000})
+	os, err := s.opt.Store.Orders(ctx, OrderFilter{Unended: true, Limit: 10000})
 	if err != nil {
 		return err
 	}
 	for _, o := range os {
-		if s.now().Before(o.Expires) {
+		text := "the agent could not be reached in time; nothing was changed"
+		switch late := s.now().Sub(o.Expires); {
+		case late < 0, o.State != OrderMade && late < silence:
 			continue
+		case o.State != OrderMade:
+			text = "the agent never said how it ended"
 		}
-		if err := s.end(ctx, o, OrderExpired, "the agent could not be reached in time; nothing was changed"); err != nil {
+		if err := s.end(ctx, o, OrderExpired, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endAll ends all orders of a host that was revoked.
+func (s *Server) endAll(ctx context.Context, host string) error {
+	os, err := s.opt.Store.Orders(ctx, OrderFilter{Host: host, Unended: true, Limit: 10000})
+	if err != nil {
+		return err
+	}
+	for _, o := range os {
+		text := "the host was revoked; nothing was changed"
+		if o.State != OrderMade {
+			text = "the host was revoked before its agent said how it ended"
+		}
+		if err := s.end(ctx, o, OrderExpired, text); err != nil {
 			return err
 		}
 	}

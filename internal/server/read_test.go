@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,13 +89,70 @@ func TestDeedAfter(t *testing.T) {
 		want string
 	}{
 		{deminer.OrderPlan, OrderFailed, "[asked] failed"}, {deminer.OrderPlan, OrderExpired, "[asked] expired"},
-		{deminer.OrderRun, OrderDone, "[approved running expired] done"}, {deminer.OrderRun, OrderFailed, "[approved running expired] failed"}, {deminer.OrderRun, OrderExpired, "[approved running] expired"},
-		{deminer.OrderUndo, OrderDone, "[undoing] undone"}, {deminer.OrderUndo, OrderFailed, "[undoing] "}, {deminer.OrderUndo, OrderExpired, "[undoing] "},
+		{deminer.OrderRun, OrderDone, "[approved running failed expired] done"}, {deminer.OrderRun, OrderFailed, "[approved running expired] failed"}, {deminer.OrderRun, OrderExpired, "[approved running] expired"},
+		{deminer.OrderUndo, OrderDone, "[undoing done failed] undone"}, {deminer.OrderUndo, OrderFailed, "[undoing] "}, {deminer.OrderUndo, OrderExpired, "[undoing] "},
 	} {
 		from, to := DeedAfter(c.kind, c.end)
 		if got := fmt.Sprintf("%v %s", from, to); got != c.want {
 			t.Errorf("%s %s: got %s, want %s", c.kind, c.end, got, c.want)
 		}
+	}
+}
+
+// ledger is a store of orders and their deeds, and of nothing else.
+type ledger struct {
+	Store
+	orders []Order
+	deeds  []Move
+}
+
+func (l *ledger) Orders(_ context.Context, f OrderFilter) ([]Order, error) {
+	return slices.DeleteFunc(slices.Clone(l.orders), func(o Order) bool { return o.State == OrderExpired || f.Waiting && o.State != OrderMade }), nil
+}
+
+func (l *ledger) MoveOrder(_ context.Context, id string, from []OrderState, to OrderState, text string, _ time.Time) (bool, error) {
+	for i := range l.orders {
+		if o := &l.orders[i]; o.ID == id && slices.Contains(from, o.State) {
+			o.State, o.Text = to, text
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (l *ledger) MoveDeed(_ context.Context, _ string, m Move) (bool, error) {
+	l.deeds = append(l.deeds, m)
+	return true, nil
+}
+
+// TestSilentAgent: an order that nobody had ends at once, one that an agent had and never spoke of some hours later, as one that failed.
+func TestSilentAgent(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0).UTC()
+	now := start
+	l := &ledger{}
+	for _, state := range []OrderState{OrderMade, OrderAccepted, OrderRunning} {
+		l.orders = append(l.orders, Order{Order: deminer.Order{ID: string(state), Kind: deminer.OrderRun, Expires: start}, Deed: "d", State: state})
+	}
+	s := New(Options{Store: l, Now: func() time.Time { return now }})
+	for _, c := range []struct {
+		at    time.Duration
+		want  string
+		deeds int
+	}{{-time.Second, "[made accepted running]", 0}, {0, "[expired accepted running]", 1}, {silence - 1, "[expired accepted running]", 1}, {silence, "[expired expired expired]", 3}} {
+		now = start.Add(c.at)
+		if err := s.expire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got []OrderState
+		for _, o := range l.orders {
+			got = append(got, o.State)
+		}
+		if fmt.Sprint(got) != c.want || len(l.deeds) != c.deeds {
+			t.Errorf("after %v: %v, %d plans moved, want %s, %d", c.at, got, len(l.deeds), c.want, c.deeds)
+		}
+	}
+	if l.deeds[0].To != DeedExpired || l.deeds[1].To != DeedFailed || l.deeds[2].To != DeedFailed {
+		t.Errorf("got %+v", l.deeds)
 	}
 }
 

@@ -459,8 +459,17 @@ func TestHostile(t *testing.T) {
 		if err != nil || a.Title != `\x00\x1b[31m<script>` || a.Thing.Path != "/tmp/\xff\x00" {
 			t.Errorf("got %q %q %v", a.Title, a.Thing.Path, err)
 		}
+		for _, state := range []server.OrderState{server.OrderMade, server.OrderAccepted, server.OrderRunning} {
+			o := server.Order{Order: deminer.Order{ID: string(state), Host: "h1", Kind: deminer.OrderScan, Expires: w.clock().Add(time.Hour)}, State: state}
+			if err := d.AddOrders(t.Context(), []server.Order{o}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := w.Revoke(t.Context(), admin, "h1"); err != nil {
 			t.Fatal(err)
+		}
+		if os, err := w.Orders(t.Context(), server.OrderFilter{Unended: true}); err != nil || len(os) > 0 {
+			t.Errorf("a host that was revoked has orders: %+v %v", os, err)
 		}
 		if err := w.Take(t.Context(), "h1", w.message(deminer.MessageAlert, "", odd)); !errors.Is(err, server.ErrRefused) {
 			t.Errorf("a host that was revoked was heard: %v", err)
