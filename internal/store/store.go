@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -75,10 +76,31 @@ func open(where string) (*DB, error) {
 	return &DB{write: db, look: db, pg: true}, nil
 }
 
+// keep makes the file of a database its owner's alone, whatever the umask is, and so those of one that was made before. What SQLite makes
+// beside it gets the mode that it has.
+func keep(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // openLite opens a file of SQLite twice: one connection writes, several read what is committed.
 func openLite(path string) (*DB, error) {
 	if path == "" || strings.ContainsAny(path, "?#") {
 		return nil, fmt.Errorf("open database %q: name a file", path)
+	}
+	if err := keep(path); err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	const both = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)"
 	write, err := sql.Open("sqlite", "file:"+path+both+"&_txlock=immediate")
