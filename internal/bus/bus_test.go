@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -666,4 +667,26 @@ func TestFlood(t *testing.T) {
 		t.Fatalf("after its time it does not come back: %v", err)
 	}
 	again.Close()
+}
+
+// noGate lets nobody in.
+type noGate struct{}
+
+func (noGate) Admit(context.Context, ed25519.PublicKey) (string, error) {
+	return "", errors.New("nobody")
+}
+
+// TestTakenAddress: a bus whose address another program has says so, and does not try.
+func TestTakenAddress(t *testing.T) {
+	in, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	never := func() (*tls.Certificate, error) { return nil, errors.New("not asked for") }
+	_, err = Serve(Options{Listen: in.Addr().String(), Certificate: never, Gate: noGate{}, Sign: func(deminer.Order) ([]byte, error) { return nil, nil },
+		Take: func(context.Context, string, deminer.Message) error { return nil }})
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("%v", err)
+	}
 }

@@ -134,6 +134,9 @@ func Serve(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := free(opt.Listen); err != nil { // NATS would try for long, and not say why
+		return nil, fmt.Errorf("serve the bus at %s: %w", opt.Listen, err)
+	}
 	if s.nats, err = nserver.NewServer(o); err != nil {
 		return nil, fmt.Errorf("serve the bus: %w", err)
 	}
@@ -150,6 +153,15 @@ func Serve(opt Options) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// free says why nobody can listen at an address.
+func free(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // options are those of the NATS server: nothing but what agents need.
