@@ -60,6 +60,7 @@ func enroll(cmd *cobra.Command, f *flags, s *store, server, token string) error 
 	if server == "" || token == "" {
 		return fail(exitUsage, "the console of the server shows the whole command under Hosts", "--server and --token are needed")
 	}
+	server = strings.TrimSuffix(strings.TrimPrefix(server, "https://"), "/") // as a browser shows it
 	if _, _, err := net.SplitHostPort(server); err != nil {
 		return fail(exitUsage, "such as deminer.example:8443", "--server wants HOST:PORT: %w", err)
 	}
@@ -73,6 +74,8 @@ func enroll(cmd *cobra.Command, f *flags, s *store, server, token string) error 
 	}
 	id, err := trust.Enroll(cmd.Context(), s.dir, server, text, name, time.Now())
 	switch {
+	case errors.Is(err, trust.ErrWait):
+		return fail(exitError, "then call deminer enroll again with the same token", "%w", err)
 	case errors.Is(err, trust.ErrToken):
 		return fail(exitError, "make another token in the console, under Hosts", "%w", err)
 	case err != nil:

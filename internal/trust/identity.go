@@ -219,7 +219,9 @@ func ask(ctx context.Context, config *tls.Config, url string, v any) (out enroll
 	switch {
 	case err != nil:
 		return out, err
-	case resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusTooManyRequests:
+	case resp.StatusCode == http.StatusTooManyRequests:
+		return out, ErrWait
+	case resp.StatusCode == http.StatusForbidden:
 		return out, fmt.Errorf("%w: %s", ErrToken, deminer.Cut(deminer.Safe(strings.TrimSpace(string(text))), 200))
 	case resp.StatusCode != http.StatusOK:
 		return out, fmt.Errorf("the server answered %d: %s", resp.StatusCode, deminer.Cut(deminer.Safe(strings.TrimSpace(string(text))), 200))

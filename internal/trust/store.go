@@ -14,6 +14,9 @@ import (
 // ErrToken: a token is not known, has run out, or was used as often as it may be. Which of them is not told.
 var ErrToken = errors.New("the token is not known, has run out, or was used up")
 
+// ErrWait: too many wrong tokens came from where the host is, so the server did not look at this one; it stays as good as it is.
+var ErrWait = errors.New("too many wrong tokens came from here: wait ten minutes; your token stays good")
+
 // ErrUnknown: no machine has this id or this key.
 var ErrUnknown = errors.New("no such machine")
 
