@@ -208,6 +208,9 @@ after the time.`,
 
 // allow adds an entry to the allow list; those that have expired go.
 func allow(s *store, b *alert.Book, e policy.Entry) error {
+	if len(e.Reason) > policy.MaxReason {
+		return fmt.Errorf("the reason has %d bytes, at most %d", len(e.Reason), policy.MaxReason)
+	}
 	return b.Alone(func() error {
 		text, err := kept.Read(s.dir, allowFile, policy.MaxFile)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

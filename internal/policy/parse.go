@@ -72,8 +72,17 @@ func ParseAllow(text []byte, now time.Time) ([]Entry, error) {
 	return list, nil
 }
 
-// FormatAllow writes a list that ParseAllow reads.
-func FormatAllow(list []Entry) ([]byte, error) { return yaml.Marshal(list) }
+// MaxReason bounds the reason of an entry that is written, in bytes.
+const MaxReason = 2000
+
+// FormatAllow writes a list that ParseAllow reads; an error where it would be too large for that.
+func FormatAllow(list []Entry) ([]byte, error) {
+	text, err := yaml.Marshal(list)
+	if err == nil && len(text) > MaxFile {
+		return nil, fmt.Errorf("write allow list: %d entries are more than %d bytes; take some out of it first", len(list), MaxFile)
+	}
+	return text, err
+}
 
 // What the decoder says of a key and of a value that it does not know.
 var (

@@ -163,6 +163,25 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestAllowOverfull: no list is written that could not be read again.
+func TestAllowOverfull(t *testing.T) {
+	e := Entry{SHA256: digest, Path: "/a", Reason: strings.Repeat("r", MaxReason), Expires: now}
+	var list []Entry
+	for range MaxFile / MaxReason {
+		list = append(list, e)
+	}
+	if text, err := FormatAllow(list); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("%d bytes, %v", len(text), err)
+	}
+	text, err := FormatAllow(list[:len(list)/2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ParseAllow(text, now); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestGuesses: a mode alone is enough, what is not named is as usual, and in maintenance nobody is blocked.
 func TestGuesses(t *testing.T) {
 	later := now.Add(24 * time.Hour)
