@@ -99,6 +99,7 @@ type headOffice struct {
 	bus    *bus.Server
 	listen net.Listener
 	say    func(string)
+	twice  twice
 }
 
 // Order and Revoke make it the fleet of a server.
@@ -277,10 +278,6 @@ func (h *headOffice) serveBus() (err error) {
 	return nil
 }
 
-// twiceFor is how long two connections of one host stand until it is told: a line that broke without a word, or one that another key took over,
-// is gone by then.
-const twiceFor = 10 * time.Minute
-
 // notice takes who comes and goes.
 func (h *headOffice) notice(n bus.Notice) {
 	switch {
@@ -289,10 +286,11 @@ func (h *headOffice) notice(n bus.Notice) {
 	case n.Others == 0:
 		h.server.Away(n.Host, "its connection ended at "+n.Time.UTC().Format(time.RFC3339))
 	}
-	if !n.Up || n.Others == 0 {
+	if !n.Up || n.Others == 0 || !h.twice.begin(n.Host) {
 		return
 	}
-	time.AfterFunc(twiceFor, func() {
+	h.twice.later(func() {
+		h.twice.end(n.Host)
 		if h.bus.Connections(n.Host) < 2 {
 			return
 		}
