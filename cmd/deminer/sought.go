@@ -17,7 +17,7 @@ import (
 const (
 	soughtFile = "sought.json"
 	soughtLife = 30 * 24 * time.Hour
-	maxSought  = 128 << 10
+	maxSought  = 512 << 10
 )
 
 // soughtSince is one indicator, and when the server asked for it last.

@@ -262,12 +262,19 @@ func tiesOf(host string, a *alert.Alert) (out []Tie) {
 	return out
 }
 
+// maxKeyLine is how much of a line of a key file is kept: the blob of an RSA key of 4096 bits has 716 characters, and it is looked for as a whole.
+const maxKeyLine = 960
+
 // lineTie is a line of a cron table, a key file or the like, by its words.
 func lineTie(line deminer.Raw) Tie {
 	words := strings.Join(strings.Fields(string(line)), " ")
-	if len(words) > 200 {
+	limit := 160
+	if strings.HasPrefix(words, "ssh-") {
+		limit = maxKeyLine
+	}
+	if len(words) > limit+40 {
 		sum := sha256.Sum256([]byte(words))
-		words = words[:160] + " …sha256:" + hex.EncodeToString(sum[:16])
+		words = words[:limit] + " …sha256:" + hex.EncodeToString(sum[:16])
 	}
 	return Tie{"line", deminer.Safe(words)}
 }

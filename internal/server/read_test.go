@@ -39,6 +39,11 @@ func TestTies(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
 	}
+	rsa := "AAAAB3NzaC1yc2E" + strings.Repeat("k", 701)
+	inc := Incident{Ties: []Tie{lineTie(deminer.Raw("ssh-rsa " + rsa + " " + strings.Repeat("x", 5000))), lineTie(deminer.Raw("ssh-rsa " + strings.Repeat(rsa, 3)))}}
+	if got := inc.sought(); len(got) != 1 || got[0].Value != rsa {
+		t.Errorf("of a key that is looked for as a whole: %+v", got)
+	}
 	long := lineTie(deminer.Raw(strings.Repeat("x", 100_000)))
 	if len(long.Value) > 300 || long == lineTie(deminer.Raw(strings.Repeat("x", 99_999))) {
 		t.Errorf("a long line is %q", long.Value)

@@ -261,7 +261,7 @@ func (inc *Incident) sought() (out []deminer.Sought) {
 		case t.Kind == "sha256":
 		case t.Kind == "line" && strings.HasPrefix(t.Value, "ssh-"): // of a file of keys
 			words := strings.Fields(t.Value)
-			if len(words) < 2 || !strings.HasPrefix(words[1], "AAAA") {
+			if len(words) < 2 || !strings.HasPrefix(words[1], "AAAA") || len(words[0])+len(words[1]) >= maxKeyLine-1 { // the end of it may be missing
 				continue
 			}
 			n = deminer.Indicator{Kind: "key", Value: words[1]}
