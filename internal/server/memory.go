@@ -130,6 +130,7 @@ type Delivery struct {
 	Report *Report
 	Raw    json.RawMessage // of the report or the plan, as it is kept
 	Parts  []PartTies      // of the report
+	Keep   int             // reports of this host that are kept, 0 all: the latest
 	Plan   *deminer.Plan
 	Digest string // of the plan
 	Record *deminer.PlanRecord

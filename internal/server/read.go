@@ -46,6 +46,7 @@ func (s *Server) read(host string, m deminer.Message) (*Delivery, error) {
 	case deminer.MessageAlert:
 		err = d.readAlert(m.Body)
 	case deminer.MessageReport:
+		d.Keep = s.opt.Keep.Reports
 		err = d.readReport(m)
 	case deminer.MessagePlan:
 		err = d.readPlan(m.Body)

@@ -64,15 +64,23 @@ func TestRule(t *testing.T) {
 
 func TestFlood(t *testing.T) {
 	f, now := &flood{hosts: map[string]*bucket{}}, time.Unix(1000, 0)
-	n := 0
-	for f.allow("h1", now) {
-		n++
+	count := func(host string, size int) (n int) {
+		for f.allow(host, size, now) {
+			n++
+		}
+		return n
 	}
-	if n != burst || f.allow("h1", now) || !f.allow("h2", now) {
+	if n := count("h1", 100); n != burst || f.allow("h1", 0, now) || !f.allow("h2", 100, now) {
 		t.Errorf("%d at once", n)
 	}
-	if !f.allow("h1", now.Add(time.Second)) {
-		t.Error("nothing is taken any more")
+	if n := count("h3", deminer.MaxBody); n != byteBurst/deminer.MaxBody || !f.allow("h3", 0, now) {
+		t.Errorf("%d of the largest at once", n)
+	}
+	if now = now.Add(time.Second); !f.allow("h1", 100, now) || f.allow("h3", deminer.MaxBody, now) {
+		t.Error("nothing, or too much, is taken a second later")
+	}
+	if now = now.Add(time.Minute); !f.allow("h3", deminer.MaxBody, now) {
+		t.Error("nothing large is taken any more")
 	}
 }
 

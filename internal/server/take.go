@@ -16,6 +16,9 @@ const (
 	maxBatch   = 512  // messages written in one go
 	perSecond  = 200  // messages of one host
 	burst      = 4000 // messages of one host at once: a spool that is emptied
+
+	bytesPerSecond = 1 << 20  // of one host
+	byteBurst      = 64 << 20 // of one host at once: as much as a spool holds
 )
 
 // entry is a message that waits to be written.
@@ -31,8 +34,8 @@ func (s *Server) Take(ctx context.Context, host string, m deminer.Message) error
 	if !isHost(host) {
 		return refuse("host id %q", deminer.Cut(host, 70))
 	}
-	if !s.flood.allow(host, s.now()) {
-		return fmt.Errorf("%w: more than %d messages a second from %s", ErrBusy, perSecond, host)
+	if !s.flood.allow(host, len(m.Body), s.now()) {
+		return fmt.Errorf("%w: more than %d messages or %d bytes a second from %s", ErrBusy, perSecond, bytesPerSecond, host)
 	}
 	d, err := s.read(host, m)
 	if err != nil {
@@ -232,11 +235,12 @@ type flood struct {
 }
 
 type bucket struct {
-	left float64
-	at   time.Time
+	left  float64 // messages
+	bytes float64
+	at    time.Time
 }
 
-func (f *flood) allow(host string, now time.Time) bool {
+func (f *flood) allow(host string, size int, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.hosts[host]
@@ -244,16 +248,18 @@ func (f *flood) allow(host string, now time.Time) bool {
 		if len(f.hosts) > 200_000 {
 			clear(f.hosts)
 		}
-		b = &bucket{burst, now}
+		b = &bucket{burst, byteBurst, now}
 		f.hosts[host] = b
 	}
 	if since := now.Sub(b.at).Seconds(); since > 0 {
 		b.left = min(burst, b.left+since*perSecond)
+		b.bytes = min(byteBurst, b.bytes+since*bytesPerSecond)
 	}
 	b.at = now
-	if b.left < 1 {
+	if b.left < 1 || b.bytes < float64(size) {
 		return false
 	}
 	b.left--
+	b.bytes -= float64(size)
 	return true
 }

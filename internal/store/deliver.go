@@ -319,6 +319,12 @@ func (in *intake) report(d *server.Delivery) error {
 		d.Host, r.ID, r.Order, millis(r.Taken), text1, string(d.Raw)); err != nil {
 		return err
 	}
+	if d.Keep > 0 { // at once: a host that tells one after the other would fill the disk
+		const older = "DELETE FROM reports WHERE host = $1 AND id IN (SELECT id FROM reports WHERE host = $1 ORDER BY taken DESC, id LIMIT 1000 OFFSET $2)"
+		if _, err := in.do(older, d.Host, d.Keep); err != nil {
+			return err
+		}
+	}
 	for _, p := range d.Parts {
 		var have string
 		if _, err := in.one("SELECT fleet FROM parts WHERE host = $1 AND id = $2", []any{d.Host, p.Part.ID}, &have); err != nil {

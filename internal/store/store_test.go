@@ -477,6 +477,24 @@ func TestHostile(t *testing.T) {
 	})
 }
 
+// TestManyReports: a host that tells report after report has no more of them kept, before anything is tidied.
+func TestManyReports(t *testing.T) {
+	on(t, func(t *testing.T, d *DB) {
+		w := newWorld(t, d, nil)
+		w.tell("h2", deminer.MessageReport, "", deminer.Report{Mode: "quick"})
+		for i := range server.DefaultKeep.Reports + 5 {
+			w.tell("h1", deminer.MessageReport, "", deminer.Report{Mode: "quick", Elapsed: time.Duration(i), Snapshot: deminer.Snapshot{Taken: w.clock().Add(time.Duration(i) * time.Minute)}})
+		}
+		got, err := w.Reports(t.Context(), "h1", "", 1000)
+		if err != nil || len(got) != server.DefaultKeep.Reports || got[0].Elapsed != time.Duration(server.DefaultKeep.Reports+4) {
+			t.Errorf("%d reports are kept, %v", len(got), err)
+		}
+		if got, err := w.Reports(t.Context(), "h2", "", 10); err != nil || len(got) != 1 {
+			t.Errorf("of another host: %d, %v", len(got), err)
+		}
+	})
+}
+
 func TestForget(t *testing.T) {
 	on(t, func(t *testing.T, d *DB) {
 		w := newWorld(t, d, nil)
