@@ -86,7 +86,11 @@ func alertsList(f *flags) *cobra.Command {
 				return f.write(cmd, shown)
 			}
 			if len(list) == 0 {
-				fmt.Fprintln(cmd.OutOrStdout(), "there are no alerts; the agent (deminer service install) makes them")
+				next := "the agent (deminer service install) makes them"
+				if agentAside(f) {
+					next = aside
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), "there are no alerts; "+next)
 				return nil
 			}
 			if len(shown) == 0 {

@@ -81,7 +81,11 @@ func enroll(cmd *cobra.Command, f *flags, s *store, server, token string) error 
 	case err != nil:
 		return fail(exitError, "is the address right, and does the server run? deminer enroll may be called again with the same token", "%w", err)
 	}
-	return f.told(cmd, []string{id.Host}, "enrolled as %s at "+deminer.Safe(server)+"; deminer agent takes it up within seconds")
+	next := "its agent takes it up within seconds"
+	if !agentRuns(s) {
+		next = "no agent runs here: deminer service install"
+	}
+	return f.told(cmd, []string{id.Host}, "enrolled as %s at "+deminer.Safe(server)+"; "+next)
 }
 
 // tokenOf reads a token that is given as a file, in the environment or on standard input: then it does not stand in the list of processes.

@@ -149,6 +149,7 @@ type serviceState struct {
 	Limits    contract.Limits `json:"limits,omitzero"`     // of the running agent
 	Version   string          `json:"version,omitempty"`   // of the agent that runs, or ran last
 	Beat      time.Time       `json:"beat,omitzero"`       // when it was last known to be alive
+	Aside     bool            `json:"aside,omitempty"`     // the service is not installed, and an agent runs all the same
 	Throttled int64           `json:"throttled,omitempty"` // tenths of a second in which its processors were used up
 	Problems  []string        `json:"problems,omitempty"`  // safe text
 }
@@ -171,7 +172,7 @@ func serviceStatus(f *flags) *cobra.Command {
 			} else {
 				err = st.tell(cmd)
 			}
-			if err == nil && (st.Unit.Active != "active" || len(st.Problems) > 0) {
+			if err == nil && !st.Aside && (st.Unit.Active != "active" || len(st.Problems) > 0) {
 				err = exit(exitSuspect)
 			}
 			return err
@@ -206,6 +207,7 @@ func stateOf(f *flags, h *host.Host) (st serviceState) {
 			amiss("%v", err)
 		}
 	}
+	st.Aside = !st.Installed && st.Unit.Active != "active" && agentAside(f)
 	if st.Installed && !st.Boot {
 		amiss("it does not start at boot")
 	}
@@ -249,6 +251,10 @@ func lastLife(f *flags) (*contract.Life, error) {
 
 func (st serviceState) tell(cmd *cobra.Command) error {
 	out := cmd.OutOrStdout()
+	if st.Aside {
+		_, err := fmt.Fprintln(out, aside+"; the service is not installed")
+		return err
+	}
 	if !st.Installed && st.Unit.Active != "active" {
 		_, err := fmt.Fprintln(out, "the agent is not installed (deminer service install)")
 		return err
@@ -296,6 +302,9 @@ func serviceScript(f *flags) *cobra.Command {
 // serviceCheck is doctor's line of the agent.
 func serviceCheck(f *flags, h *host.Host) check {
 	st := stateOf(f, h)
+	if st.Aside {
+		return check{"agent", true, aside}
+	}
 	if !st.Installed && st.Unit.Active != "active" {
 		return check{"agent", false, "not installed: deminer service install"}
 	}
