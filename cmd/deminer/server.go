@@ -98,6 +98,7 @@ type headOffice struct {
 	server *server.Server
 	bus    *bus.Server
 	listen net.Listener
+	shown  func() (*tls.Certificate, error) // to browsers
 	say    func(string)
 	twice  twice
 }
@@ -114,7 +115,10 @@ func (h *headOffice) Revoke(host string) error {
 }
 
 // run serves until it is told to end. beside runs with it.
-func (s *serving) run(cmd *cobra.Command, f *flags, beside func(context.Context, *headOffice) error) error {
+func (s *serving) run(cmd *cobra.Command, f *flags, beside func(context.Context, *headOffice) error) (err error) {
+	if err := s.check(); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	var mu sync.Mutex
@@ -128,7 +132,16 @@ func (s *serving) run(cmd *cobra.Command, f *flags, beside func(context.Context,
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
+	defer func() {
+		lock.Close()
+		switch {
+		case err != nil:
+		case beside == nil:
+			h.say("ended; start it again with the same --data")
+		default:
+			h.say("ended; what the agent refused is no longer refused; start it again with the same --data")
+		}
+	}()
 	defer h.db.Close()
 	people := auth.New(auth.Options{Store: h.db, Log: h.server.Audit})
 	console, err := web.New(web.Options{Server: h.server, People: people, Version: version, Say: h.say})
@@ -150,6 +163,9 @@ func (s *serving) run(cmd *cobra.Command, f *flags, beside func(context.Context,
 		return err
 	}
 	defer shut()
+	if err := h.keepAddress(); err != nil {
+		return err
+	}
 	silence, err := h.serveMetrics(s.metrics)
 	if err != nil {
 		return err
@@ -173,17 +189,23 @@ func (s *serving) run(cmd *cobra.Command, f *flags, beside func(context.Context,
 func (h *headOffice) open(ctx context.Context) (lock *os.File, err error) {
 	const hint = "give a directory that only this server writes to, with --data DIR"
 	if err := os.MkdirAll(h.opt.data, 0o700); err != nil {
-		return nil, fail(exitError, hint, "make the data directory: %w", plainly(err))
+		return nil, fail(exitError, hint, "make the data directory %s: %w", deminer.Safe(h.opt.data), plainly(err))
 	}
 	if h.data, err = os.OpenRoot(h.opt.data); err != nil {
-		return nil, fail(exitError, hint, "open the data directory: %w", plainly(err))
+		return nil, fail(exitError, hint, "open the data directory %s: %w", deminer.Safe(h.opt.data), plainly(err))
 	}
 	if lock, err = h.data.OpenFile("server.lock", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return nil, fail(exitError, hint, "open the lock of the server: %w", plainly(err))
 	}
 	if err := hands.Lock(lock); err != nil {
 		lock.Close()
-		return nil, fail(exitBusy, "one is enough", "another server uses %s: %w", h.opt.data, err)
+		if errors.Is(err, deminer.ErrBusy) {
+			return nil, fail(exitBusy, "one is enough; end that one first, or give another directory with --data", "a server runs with %s already", deminer.Safe(h.opt.data))
+		}
+		return nil, fail(exitError, hint, "lock the data directory %s: %w", deminer.Safe(h.opt.data), err)
+	}
+	if isNew(h.data) {
+		h.say(h.opt.data + " held no server: a new one was made, with new keys. If you have one already, stop this and give its --data.")
 	}
 	if err = h.openParts(ctx); err != nil {
 		lock.Close()
@@ -304,13 +326,13 @@ func (h *headOffice) notice(n bus.Notice) {
 
 // serveConsole serves console and enrolment. shut ends it.
 func (h *headOffice) serveConsole(console http.Handler) (shut func(), err error) {
-	shown := func() (*tls.Certificate, error) { return h.trust.Certificate() }
+	h.shown = h.trust.Certificate
 	if h.opt.cert != "" || h.opt.key != "" {
 		given, err := tls.LoadX509KeyPair(h.opt.cert, h.opt.key)
 		if err != nil {
 			return nil, fail(exitUsage, "give both --cert and --key, as PEM", "read the certificate for browsers: %w", err)
 		}
-		shown = func() (*tls.Certificate, error) { return &given, nil }
+		h.shown = func() (*tls.Certificate, error) { return &given, nil }
 	}
 	_, port, err := net.SplitHostPort(h.bus.Addr().String())
 	if err != nil {
@@ -329,7 +351,7 @@ func (h *headOffice) serveConsole(console http.Handler) (shut func(), err error)
 		if c.ServerName == trust.ServerName { // a host: it believes the own authority alone
 			return h.trust.Certificate()
 		}
-		return shown()
+		return h.shown()
 	})
 	if h.listen, err = net.Listen("tcp", h.opt.listen); err != nil {
 		return nil, fail(exitError, "choose another address with --listen", "serve the console: %w", plainly(err))
@@ -359,7 +381,12 @@ func (h *headOffice) welcome(ctx context.Context, people *auth.House) error {
 		return fail(exitError, "", "look for people: %w", err)
 	}
 	if link != "" {
+		print, err := h.fingerprint()
+		if err != nil {
+			return fail(exitError, "", "read the certificate for browsers: %w", err)
+		}
 		h.say("nobody has an account yet; make yours, within a day, at https://" + h.at() + "/setup/" + link)
+		h.say("a browser warns of a certificate that it does not know; go on where its SHA-256 fingerprint is " + print)
 	}
 	return nil
 }
@@ -425,6 +452,9 @@ func (s *serving) beside(cmd *cobra.Command) (*headOffice, error) {
 	}
 	if _, err := h.data.Stat("trust"); errors.Is(err, fs.ErrNotExist) {
 		return nil, fail(exitError, "deminer server --data DIR makes one", "%s is no data directory of a server", s.data)
+	}
+	if err := h.recall(cmd); err != nil {
+		return nil, err
 	}
 	return h, h.openParts(cmd.Context())
 }

@@ -37,7 +37,8 @@ func (h *headOffice) enrollSelf(ctx context.Context, f *flags) error {
 	switch id, err := trust.Load(s.dir); {
 	case err == nil:
 		if _, err := h.db.Machines().Machine(ctx, id.Host); err != nil {
-			h.say("this host is enrolled at " + id.Server + ", which is another server: deminer enroll --forget leaves it")
+			h.say("this host is enrolled at " + id.Server + ", which is not the server in " + h.opt.data + ": its agent goes on to tell that one. " +
+				"If that is your server, stop this and start it with its --data; to have this host tell the one here instead: deminer enroll --forget, then start this again")
 			return nil
 		}
 		if err := id.Move(s.dir, at, bus); err != nil { // the addresses may be others than at the last start
