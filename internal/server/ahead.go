@@ -4,11 +4,24 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/deminer/deminer"
 )
 
 // maxAhead is how far a host's clock may be ahead. Of what a host tells, the message with the greatest id counts, and ids begin with a time:
 // one of a far future would be the last that the server believes of that host.
 const maxAhead = 24 * time.Hour
+
+// told is the id of a message as it counts among those of its host. One of a far future counts as of now: it silences neither what comes
+// later nor a host whose clock was wrong once, for ids only grow.
+func (s *Server) told(host, id string) string {
+	now := s.now()
+	if !idTime(id).After(now.Add(maxAhead)) {
+		return id
+	}
+	s.ahead.tell(host, s.opt.Say)
+	return deminer.NewID(now)
+}
 
 // idTime is the time that an id of a message begins with, see [deminer.NewID].
 func idTime(id string) time.Time {
@@ -36,5 +49,5 @@ func (a *ahead) tell(host string, say func(string)) {
 		a.hosts = map[string]bool{}
 	}
 	a.hosts[host] = true
-	say("host " + host + ": its clock is more than a day ahead of this server's, or its messages are forged: they are refused; set its clock, or look at the host")
+	say("host " + host + ": its clock is more than a day ahead of this server's, or was, or its messages are forged: they count in the order in which they come")
 }

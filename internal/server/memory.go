@@ -120,6 +120,7 @@ type Schedules interface {
 type Delivery struct {
 	Host     string
 	ID       string
+	Told     string // as ID, and never far ahead of the server's clock: what bears the greater one is the later word of a host
 	Kind     deminer.MessageKind
 	Order    string
 	Received time.Time

@@ -30,15 +30,12 @@ func (s *Server) read(host string, m deminer.Message) (*Delivery, error) {
 	switch {
 	case !isID(m.ID):
 		return nil, refuse("message id %q", deminer.Cut(m.ID, 40))
-	case idTime(m.ID).After(s.now().Add(maxAhead)):
-		s.ahead.tell(host, s.opt.Say)
-		return nil, refuse("message id %s: the clock of the host is more than %s ahead", m.ID, maxAhead)
 	case m.Order != "" && !isID(m.Order):
 		return nil, refuse("order id %q", deminer.Cut(m.Order, 40))
 	case len(m.Body) > deminer.MaxBody: // on the wire it may be packed
 		return nil, refuse("message of %d bytes, at most %d", len(m.Body), deminer.MaxBody)
 	}
-	d := &Delivery{Host: host, ID: m.ID, Kind: m.Kind, Order: m.Order, Received: s.now()}
+	d := &Delivery{Host: host, ID: m.ID, Told: s.told(host, m.ID), Kind: m.Kind, Order: m.Order, Received: s.now()}
 	var err error
 	switch m.Kind {
 	case deminer.MessageState:

@@ -122,6 +122,7 @@ func numbered(d *server.Delivery) bool {
 }
 
 func (in *intake) take(d *server.Delivery) error {
+	d.Told = cmp.Or(d.Told, d.ID)
 	if !numbered(d) {
 		if !in.fresh[name{d.Host, d.ID}] {
 			return nil
@@ -162,7 +163,7 @@ func (in *intake) state(d *server.Delivery) error {
 	if name == "" {
 		name = d.Host
 	}
-	n, err := in.do("UPDATE hosts SET told = $2, agent = $3, name = $4, mode = $5 WHERE id = $1 AND told < $2", d.Host, d.ID, body, name, d.Agent.Mode)
+	n, err := in.do("UPDATE hosts SET told = $2, agent = $3, name = $4, mode = $5 WHERE id = $1 AND told < $2", d.Host, d.Told, body, name, d.Agent.Mode)
 	d.Fresh = n > 0
 	return err
 }
@@ -173,7 +174,7 @@ func (in *intake) things(d *server.Delivery, column string, all any) error {
 	if err != nil {
 		return err
 	}
-	n, err := in.do("UPDATE hosts SET "+column+"_told = $2, "+column+" = $3 WHERE id = $1 AND "+column+"_told < $2", d.Host, d.ID, body)
+	n, err := in.do("UPDATE hosts SET "+column+"_told = $2, "+column+" = $3 WHERE id = $1 AND "+column+"_told < $2", d.Host, d.Told, body)
 	d.Fresh = n > 0
 	return err
 }
@@ -181,7 +182,7 @@ func (in *intake) things(d *server.Delivery, column string, all any) error {
 func (in *intake) alert(d *server.Delivery) error {
 	a, key := d.Alert, name{d.Host, d.Alert.ID}
 	old := in.alerts[key]
-	if old.found && old.told >= d.ID {
+	if old.found && old.told >= d.Told {
 		return nil
 	}
 	if now := tieText(d.Ties); now != old.ties || !old.found {
@@ -198,8 +199,8 @@ func (in *intake) alert(d *server.Delivery) error {
 	if old.row == nil {
 		in.order = append(in.order, key)
 	}
-	old.found, old.told, old.closed, d.Fresh = true, d.ID, c.closed, true
-	old.row = []any{d.Host, a.ID, d.ID, string(a.State), c.open, c.grade, c.topics, c.rule, old.fleet, old.ties, millis(a.First), millis(a.Last), c.closed, millis(a.Updated), c.find, c.body,
+	old.found, old.told, old.closed, d.Fresh = true, d.Told, c.closed, true
+	old.row = []any{d.Host, a.ID, d.Told, string(a.State), c.open, c.grade, c.topics, c.rule, old.fleet, old.ties, millis(a.First), millis(a.Last), c.closed, millis(a.Updated), c.find, c.body,
 		a.Thing.SHA256}
 	return nil
 }
