@@ -13,11 +13,17 @@ import (
 const maxAhead = 24 * time.Hour
 
 // told is the id of a message as it counts among those of its host. One of a far future counts as of now: it silences neither what comes
-// later nor a host whose clock was wrong once, for ids only grow.
-func (s *Server) told(host, id string) string {
+// later nor a host whose clock was wrong once, for ids only grow. Of what is no later word about the same thing, as the steps of a plan, an id
+// may be made of what it says, and bears no time.
+func (s *Server) told(host string, m deminer.Message) string {
 	now := s.now()
-	if !idTime(id).After(now.Add(maxAhead)) {
-		return id
+	switch m.Kind {
+	case deminer.MessageState, deminer.MessageAlert, deminer.MessageVault, deminer.MessageBlocks:
+	default:
+		return m.ID
+	}
+	if !idTime(m.ID).After(now.Add(maxAhead)) {
+		return m.ID
 	}
 	s.ahead.tell(host, s.opt.Say)
 	return deminer.NewID(now)

@@ -30,6 +30,13 @@ func TestFarFuture(t *testing.T) {
 			t.Errorf("%s of %s: %+v, %v", c.id, c.host, d, err)
 		}
 	}
+	record, err := json.Marshal(deminer.PlanRecord{Plan: "p1", Record: deminer.Record{Plan: "p1", Step: "s01", State: deminer.StateDone}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.read("h3", deminer.Message{ID: strings.Repeat("f", 32), Order: deminer.NewID(hour(5)), Kind: deminer.MessageRecord, Body: record}); err != nil || d.Told != d.ID {
+		t.Errorf("the step of a plan: %+v, %v", d, err)
+	}
 	if len(said) != 2 || !strings.Contains(said[0], "h1") || !strings.Contains(said[1], "h2") {
 		t.Errorf("said %q", said)
 	}

@@ -35,7 +35,7 @@ func (s *Server) read(host string, m deminer.Message) (*Delivery, error) {
 	case len(m.Body) > deminer.MaxBody: // on the wire it may be packed
 		return nil, refuse("message of %d bytes, at most %d", len(m.Body), deminer.MaxBody)
 	}
-	d := &Delivery{Host: host, ID: m.ID, Told: s.told(host, m.ID), Kind: m.Kind, Order: m.Order, Received: s.now()}
+	d := &Delivery{Host: host, ID: m.ID, Told: s.told(host, m), Kind: m.Kind, Order: m.Order, Received: s.now()}
 	var err error
 	switch m.Kind {
 	case deminer.MessageState:
