@@ -91,7 +91,7 @@ func infected(ctx context.Context, t *testing.T) *host.Host {
 // the pool has, so that the pool can be blocked.
 func up(ctx context.Context, t *testing.T, h *host.Host) string {
 	t.Helper()
-	script := "setsid /root/deminer up --data /var/lib/deminer-server --name " + host.HostAddr + " --listen :8443 >" + upLog + " 2>&1 </dev/null &\n"
+	script := "setsid /root/deminer up --data /var/lib/deminer-server --name " + host.HostAddr2 + " --listen :8443 >" + upLog + " 2>&1 </dev/null &\n"
 	if r, err := h.Exec(ctx, strings.NewReader(script), "/bin/sh", "-es"); err != nil || r.Code != 0 {
 		t.Fatal(err, r.Stderr)
 	}
