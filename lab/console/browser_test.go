@@ -38,7 +38,12 @@ func open(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	b := &browser{t: t, base: "https://" + link.Host, root: os.Getenv(rootOf), shots: os.Getenv(shotsOf)}
-	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors, chromedp.WindowSize(1400, 900), chromedp.UserDataDir(t.TempDir()),
+	home, err := os.MkdirTemp("", "deminer-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) }) // a browser that is still ending may write there: that is no fault of the console
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors, chromedp.WindowSize(1400, 900), chromedp.UserDataDir(home),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	all, stop := chromedp.NewExecAllocator(t.Context(), flags...)
 	t.Cleanup(stop)
